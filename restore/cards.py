@@ -1,0 +1,202 @@
+"""Model cards: what weights are there, which serve a task, load and save them. Importable without torch.
+
+`weights/<name>.<tag>.safetensors` beside `<name>.<tag>.toml`. Nothing is fetched from anywhere.
+"""
+
+import hashlib
+import importlib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from restore.catalog import CATALOG, Row
+from restore.errors import RestoreError, UsageError, nearest
+from restore.tasks import Task, from_dict
+
+if TYPE_CHECKING:
+    from restore.method import Method
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of one file of weights. What follows from class and arguments (halo, parameters) is not written."""
+
+    name: str  # the catalog's
+    tag: str  # from the task: s50, blind, best
+    task: Task  # what it was trained for
+    args: Mapping[str, object] = field(default_factory=dict)  # of the constructor, over the catalog row's
+    parts: Mapping[str, str] = field(default_factory=dict)
+    flops_per_pixel: float = 0.0  # multiply and add counted as two
+    parameters: int = 0
+    sha256: str = ""
+    licence: str = ""
+    recipe: Mapping[str, object] = field(default_factory=dict)  # recipe name, steps, seed, pixels seen, hours, device
+    data: tuple[Mapping[str, object], ...] = ()  # name, count, terms
+    results: tuple[Mapping[str, object], ...] = ()  # set, sigma, psnr, ssim, protocol
+    path: Path = Path()
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.name}.{self.tag}"
+
+    @property
+    def weights(self) -> Path:
+        return self.path.with_suffix(".safetensors")
+
+
+def folders() -> list[Path]:
+    """Where weights are looked for: RESTORE_WEIGHTS (folders, as PATH), then those that came with the program."""
+    own = [Path(part) for part in os.environ.get("RESTORE_WEIGHTS", "").split(os.pathsep) if part]
+    here = Path(__file__).parent
+    return own + [folder for folder in (here / "weights", here.parent / "weights") if folder.is_dir()][:1]
+
+
+def read(path: Path) -> Card:
+    """The card in a TOML file."""
+    try:
+        words = tomllib.loads(path.read_text("utf-8"))
+        words["task"] = from_dict(words["task"])
+        words["data"], words["results"] = tuple(words.get("data", ())), tuple(words.get("results", ()))
+        return Card(**words, path=path)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise RestoreError(f"{path} is not a model card: {error}", "a TOML file as restore train writes it beside the weights") from error
+
+
+def every() -> list[Card]:
+    """All cards, by name and tag; a folder named earlier hides later ones."""
+    found: dict[str, Card] = {}
+    for folder in folders():
+        for path in sorted(folder.glob("*.toml")):
+            card = read(path)
+            found.setdefault(card.full_name, card)
+    return [found[name] for name in sorted(found)]
+
+
+def find(model: str) -> tuple[str, Card | None]:
+    """The catalog name and card for `NAME`, `NAME.TAG` or the path of a `.safetensors` or `.toml` file; no card for untrained methods."""
+    if model.endswith((".safetensors", ".toml")):
+        card = read(Path(model).with_suffix(".toml"))
+        return card.name, card
+    name, _, tag = model.partition(".")
+    if name not in CATALOG:
+        raise UsageError(f"unknown model {model!r}", nearest(name, CATALOG), "restore models list shows all")
+    if not tag:
+        return name, None
+    cards = {card.full_name: card for card in every()}
+    if model not in cards:
+        raise UsageError(f"there are no weights {model!r}", nearest(model, cards) if cards else "no weights are installed",
+                         "restore models list shows all")
+    return name, cards[model]
+
+
+def choose(task: Task, model: str | None = None, frugal: bool = False) -> tuple[str, Card | None]:
+    """The catalog name and card that serve a task whose parts are known.
+
+    Without `model`: the first row of the catalog that fits and, if it is trained, has a card that covers the task.
+    With several covering cards, the costliest, or the cheapest if `frugal`. A level outside every card's range is an
+    error that names the nearest card, never a silent substitute.
+    """
+    if model is not None:
+        name, card = find(model)
+        if not _fits(CATALOG[name], task):
+            raise UsageError(f"{name} does not serve {task}", f"it serves {', '.join(CATALOG[name].tasks)}, noise {', '.join(CATALOG[name].noises)}")
+        if not CATALOG[name].trained:
+            return name, None
+        if card is not None:
+            if not card.task.covers(task):
+                raise UsageError(f"{model} was trained for {card.task}", f"the task is {task}", _alternatives(name, task))
+            return name, card
+        cards = _covering(name, task)
+        if not cards:
+            raise UsageError(f"no weights of {name} cover {task}", _installed(name), _alternatives(name, task))
+        return name, _pick(cards, frugal)
+    for name, row in CATALOG.items():
+        if _fits(row, task):
+            if not row.trained:
+                return name, None
+            if cards := _covering(name, task):
+                return name, _pick(cards, frugal)
+    raise RestoreError(f"no method serves {task}", "restore models list shows what each serves")
+
+
+def _fits(row: Row, task: Task) -> bool:
+    return task.name in row.tasks and getattr(task, "noise", "gaussian") in row.noises
+
+
+def _covering(name: str, task: Task) -> list[Card]:
+    return [card for card in every() if card.name == name and card.task.covers(task)]
+
+
+def _pick(cards: list[Card], frugal: bool) -> Card:
+    return sorted(cards, key=lambda card: card.flops_per_pixel)[0 if frugal else -1]
+
+
+def _installed(name: str) -> str:
+    cards = [f"{card.full_name} ({card.task})" for card in every() if card.name == name]
+    return "installed: " + "; ".join(cards) if cards else f"no weights of {name} are installed"
+
+
+def _alternatives(name: str, task: Task) -> str:
+    others = [card.full_name for card in every() if card.task.covers(task)]
+    return "type --model " + " or ".join([*others[:3], "bm3d"])
+
+
+def verify(card: Card) -> bool:
+    """Whether the weights are the bytes that the card was written for."""
+    with open(card.weights, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == card.sha256
+
+
+def load(name: str, card: Card | None = None) -> "Method":
+    """The method, its numbers in float32 on the CPU, its parts filled, ready to run."""
+    row = CATALOG[name]
+    if row.trained and card is None:
+        raise RestoreError(f"{name} needs weights", _installed(name))
+    module, _, attribute = row.target.partition(":")
+    kind = getattr(importlib.import_module(module), attribute)
+    names = dict(row.parts) | dict(card.parts if card else {})
+    parts = {argument: load(*find(part)) for argument, part in names.items()}
+    method = kind(**{**row.args, **(card.args if card else {}), **parts})
+    if card is not None:
+        _fill(method, card)
+    return method.eval().requires_grad_(False)
+
+
+def _fill(method: "Method", card: Card) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if not verify(card):
+            raise RestoreError(f"{card.weights} is not the file that its card was written for (sha256 differs)",
+                               "a damaged or exchanged file", "install the program again, or restore models verify")
+        state = load_file(card.weights)
+        method.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise RestoreError(f"{card.weights} cannot be loaded: {error}", f"weights for {card.full_name}", "restore models verify") from error
+
+
+def save(card: Card, method: "Method", folder: Path) -> Card:
+    """Write the method's numbers in fp16 safetensors and the card beside them, each under a temporary name; returns the card with its sha256."""
+    import tomli_w
+    import torch
+    from safetensors.torch import save as pack
+
+    state = {key: value.half() if value.dtype == torch.float32 else value for key, value in method.state_dict().items()}
+    packed = pack({key: value.contiguous().cpu() for key, value in state.items()})
+    words = {
+        "name": card.name, "tag": card.tag, "flops_per_pixel": card.flops_per_pixel, "parameters": card.parameters,
+        "sha256": hashlib.sha256(packed).hexdigest(), "licence": card.licence, "args": dict(card.args), "parts": dict(card.parts),
+        "task": card.task.to_dict(), "recipe": dict(card.recipe), "data": [dict(row) for row in card.data],
+        "results": [dict(row) for row in card.results],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{card.full_name}.toml"
+    for target, content in ((path.with_suffix(".safetensors"), packed), (path, tomli_w.dumps(words).encode())):
+        temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
+        temporary.write_bytes(content)
+        os.replace(temporary, target)
+    return read(path)

@@ -1,0 +1,37 @@
+"""Every method by its public name: where it is, what it serves, who wrote it. The first fitting row is the default.
+
+Plain values and strings; nothing is imported. A test resolves every string.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method. `trained`: it needs weights, hence a card; `parts`: argument name -> catalog name of the method that fills it."""
+
+    target: str  # "module:Class"
+    line: str
+    paper: str
+    tasks: tuple[str, ...]
+    noises: tuple[str, ...] = ("gaussian",)
+    args: Mapping[str, object] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+    trained: bool = False
+
+
+RED = "Mao, Shen & Yang, Image restoration using very deep convolutional encoder-decoder networks with symmetric skip connections, NIPS 2016"
+
+CATALOG: dict[str, Row] = {
+    "drunet": Row("restore.methods.drunet:DRUNet", "bias-free residual U-Net with a noise map; the default where it is trained",
+                  "Zhang et al., Plug-and-play image restoration with deep denoiser prior, TPAMI 2021", ("denoise",), trained=True),
+    "red30": Row("restore.methods.rednet:REDNet", "30 layers, symmetric skips every second layer", RED, ("denoise",), args={"depth": 30}, trained=True),
+    "red20": Row("restore.methods.rednet:REDNet", "20 layers, symmetric skips every second layer", RED, ("denoise",), args={"depth": 20}, trained=True),
+    "red10": Row("restore.methods.rednet:REDNet", "10 layers, no skips", RED, ("denoise",), args={"depth": 10}, trained=True),
+    "bm3d": Row("restore.methods.bm3d:BM3D", "block matching and 3-D filtering, both stages",
+                "Dabov, Foi, Katkovnik & Egiazarian, Image denoising by sparse 3-D transform-domain collaborative filtering, TIP 2007", ("denoise",)),
+    "vst": Row("restore.methods.vst:VST", "variance stabilisation, a Gaussian denoiser, exact unbiased inverse",
+               "Makitalo & Foi, Optimal inversion of the generalized Anscombe transformation for Poisson-Gaussian noise, TIP 2013", ("denoise",),
+               noises=("poisson", "poisson-gaussian"), parts={"denoiser": "bm3d"}),
+}

@@ -1,0 +1,35 @@
+"""The one error that a user is meant to read."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class RestoreError(Exception):
+    """What happened, what was expected, what to type.
+
+    Library code raises it; only `cli` turns it into an exit code.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, expected: str = "", remedy: str = ""):
+        super().__init__(what, expected, remedy)
+        self.what, self.expected, self.remedy = what, expected, remedy
+
+    def __str__(self) -> str:
+        return "\n".join(part for part in (self.what, self.expected, self.remedy) if part)
+
+
+class UsageError(RestoreError):
+    """The command line or the call is wrong; no file has been touched."""
+
+    exit_code = 2
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The names closest to an unknown one, as a phrase for `expected`."""
+    names = sorted(names)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if close:
+        return "did you mean " + " or ".join(close) + "?"
+    return "known: " + ", ".join(names)

@@ -1,0 +1,190 @@
+"""A method undoes a problem: x = method(y, problem). The base class, the chain of two, and the three kinds of tiling."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restore.errors import RestoreError
+from restore.operators.noise import Noise
+from restore.operators.problem import Problem
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Tile by tile it gives what it gives on the whole picture, if tiles overlap by `halo` and start at multiples of `multiple`."""
+
+    halo: int
+    multiple: int = 1
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Tiles are blended over `overlap` pixels; not exact."""
+
+    overlap: int
+    multiple: int = 1
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The whole picture at once."""
+
+
+Tiling = Exact | Blend | Whole
+
+
+class Method(nn.Module):
+    """The base. A subclass writes `restore` and states facts; numbers are buffers, parts are methods.
+
+    channels: how many the method works on; None means any. multiple: H and W are padded (by reflection) to it.
+    noises: the kinds of noise it can be given. takes, gives: srgb, linear or camera.
+    half_ok: fp16 and bf16 give what float32 gives, to a fraction of a level.
+    A method that draws random numbers takes a seed in its constructor; one that iterates may call `tick(i, n)`.
+    """
+
+    channels: int | None = None
+    multiple: int = 1
+    noises: tuple[str, ...] = ("Gaussian", "NoNoise")
+    takes: str = "srgb"
+    gives: str = "srgb"
+    half_ok: bool = False
+    tick: Callable[[int, int], None] = staticmethod(lambda done, of: None)
+
+    def restore(self, y: Tensor, problem: Problem) -> Tensor:
+        """x for y (B, C, H, W), padded, with the channels the method works on; not clipped."""
+        raise TypeError(f"{type(self).__name__} has no restore")
+
+    def tiling(self, problem: Problem) -> Tiling:
+        """How the picture may be cut for this problem."""
+        return Whole()
+
+    def bytes_per_pixel(self, problem: Problem) -> float:
+        """Memory at work, per pixel of a tile and per picture of a batch, in float32."""
+        return 64.0
+
+    def prepare(self, y: Tensor, problem: Problem) -> "Method":
+        """Decide what is decided once per picture (a dictionary, a transform); returns a method that is local."""
+        return self
+
+    def forward(self, y: Tensor, problem: Problem) -> Tensor:
+        """Check the task, adapt the channels, pad, restore, crop. A method inside a method is called the same way."""
+        if y.ndim != 4:
+            raise RestoreError(f"{type(self).__name__} was given an array of shape {tuple(y.shape)}", "(B, C, H, W)")
+        noise = type(problem.noise).__name__
+        if noise not in self.noises:
+            raise RestoreError(f"{type(self).__name__} does not treat {noise} noise", f"it treats {', '.join(self.noises)}")
+        batch, channels = y.shape[:2]
+        if self.channels == 1 and channels > 1:
+            x = self._padded(y.reshape(batch * channels, 1, *y.shape[2:]), problem.fold(batch, channels))
+            return x.reshape(batch, channels, *x.shape[2:])
+        if self.channels == 3 and channels == 1:
+            return self._padded(y.expand(-1, 3, -1, -1), problem).mean(1, keepdim=True)
+        if self.channels not in (None, channels):
+            raise RestoreError(f"{type(self).__name__} was given {channels} channels", f"it works on {self.channels}")
+        return self._padded(y, problem)
+
+    def _padded(self, y: Tensor, problem: Problem) -> Tensor:
+        height, width = y.shape[-2:]
+        down, right = -height % self.multiple, -width % self.multiple
+        if down or right:
+            y = reflect_pad(y, down, right)
+        return self.restore(y, problem)[..., :height, :width]
+
+
+class Chain(Method):
+    """First one method, then another: `start` on the whole problem, then `finish` on what it gave (`gives` meets `takes`)."""
+
+    def __init__(self, start: Method, finish: Method):
+        super().__init__()
+        if start.gives != finish.takes:
+            raise RestoreError(f"{type(start).__name__} gives {start.gives}, {type(finish).__name__} takes {finish.takes}")
+        self.start, self.finish = start, finish
+        self.takes, self.gives, self.noises = start.takes, finish.gives, start.noises
+
+    def restore(self, y, problem):
+        return self.finish(self.start(y, problem), problem)
+
+    def tiling(self, problem):
+        kinds = [self.start.tiling(problem), self.finish.tiling(problem)]
+        if all(isinstance(kind, Exact) for kind in kinds):
+            return Exact(sum(kind.halo for kind in kinds), max(kind.multiple for kind in kinds))
+        return Whole()
+
+
+def reflect_pad(y: Tensor, down: int, right: int) -> Tensor:
+    """Reflection at the bottom and the right, repeated where the picture is smaller than the padding."""
+    for axis, amount in ((-2, down), (-1, right)):
+        while amount > 0:
+            size = y.shape[axis]
+            step = min(amount, max(size - 1, 1))
+            mirror = y.narrow(axis, max(size - 1 - step, 0), step).flip(axis)
+            y, amount = torch.cat([y, mirror], axis), amount - step
+    return y
+
+
+class Network(Method):
+    """A purely convolutional net: its halo is probed, not declared. A subclass writes `net(y, sigma)`.
+
+    `sigma` reaches the net as (B, 1, 1, 1) on [0, 1]; a blind net has `blind = True` and is given None.
+    """
+
+    half_ok = True
+    blind: bool = False
+
+    def net(self, y: Tensor, sigma: Tensor | None) -> Tensor:
+        raise TypeError(f"{type(self).__name__} has no net")
+
+    def restore(self, y, problem):
+        return self.net(y, None if self.blind else level(problem.noise, y))
+
+    def tiling(self, problem):
+        halo = probe_halo(self)
+        return Whole() if halo is None else Exact(halo, self.multiple)
+
+
+def level(noise: Noise, y: Tensor) -> Tensor:
+    """The noise level as a net wants it: (B, 1, 1, 1) in y's dtype; levels per channel enter by their root mean square."""
+    sigma = noise.sigma.to(y)
+    if sigma.ndim == 4:
+        sigma = sigma.square().mean(1, keepdim=True).sqrt()
+    return sigma.expand(y.shape[0], 1, 1, 1)
+
+
+@torch.no_grad()
+def probe_halo(network: Network) -> int | None:
+    """How far a NaN in one input pixel travels, over every phase of `multiple`, in float64 on the CPU; None: it fills the picture.
+
+    Reach along one axis does not depend on the other (supports are boxes), so a strip as narrow as one multiple tells it.
+    """
+    key = "_halo"
+    if key not in network.__dict__:
+        network.__dict__[key] = _probe(network)
+    return network.__dict__[key]
+
+
+def _probe(network: Network) -> int | None:
+    import copy
+
+    twin = copy.deepcopy(network).to(device="cpu", dtype=torch.float64).eval()
+    channels, step = network.channels or 1, network.multiple
+    reach, size = 0, 64
+    while size <= 2048:
+        length = -(-2 * size // step) * step + step
+        reach, filled = 0, False
+        for axis in (0, 1):
+            shape = (length, max(step, 1)) if axis == 0 else (max(step, 1), length)
+            for phase in range(step):
+                y = torch.zeros(1, channels, *shape, dtype=torch.float64)
+                at = (length // 2) // step * step + phase
+                y.select(2 + axis, at).fill_(float("nan"))
+                x = twin.net(y, None if network.blind else torch.full((1, 1, 1, 1), 0.1, dtype=torch.float64))
+                hit = torch.isnan(x).any(1)[0].any(1 - axis).nonzero().flatten()
+                filled |= bool(hit[0] == 0 or hit[-1] == length - 1)
+                reach = max(reach, at - int(hit[0]), int(hit[-1]) - at)
+        if not filled:
+            return reach
+        size *= 2
+    return None

@@ -1,0 +1,227 @@
+"""The D of y = D x + n: shapes, forward, adjoint, and an algebra over them. Torch; no file, no device choice.
+
+`x` is (B, C, H, W); `y` is (B, and what D gives). A new operator is a class with `forward` and, if it is
+linear, `adjoint`, and a function `example(dtype)` beside it that the sweep of tests picks up.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+Box = tuple[int, int, int, int]  # top, left, height, width
+
+
+class Operator(nn.Module):
+    """D. Tensors that it is made of are buffers, so `to(device)` works.
+
+    in_shape: shape of x without batch, or None where any grid will do (operators made from a rule).
+    linear: whether `forward` is linear; `adjoint` exists if so.
+    align: x is cut only at multiples of this (2 for a Bayer mosaic, s for decimation by s).
+    reach: how far in x one sample of y sees, in pixels; None means everything (no cropping).
+    """
+
+    in_shape: tuple[int, ...] | None = None
+    linear: bool = True
+    align: int = 1
+    reach: int | None = 0
+
+    def out_shape(self, in_shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape of y without batch, for an x of this shape without batch."""
+        return tuple(in_shape)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """D^T y, in x's shape."""
+        raise TypeError(f"{self} has no adjoint")
+
+    def crop(self, boxes: Sequence[Box]) -> "Operator":
+        """One operator for a batch of equal boxes of x, cut at multiples of `align`; exact inside the box less `reach`."""
+        if self.reach is None:
+            raise TypeError(f"{self} sees the whole picture and cannot be cropped")
+        if self.in_shape is None:
+            return self
+        raise TypeError(f"{self} lives on one grid and says no way to crop it")
+
+    def turn(self, turn: int) -> "Operator":
+        """The operator on pictures turned by `numerics.turns.apply(x, turn)`; a rule without direction is its own."""
+        if self.in_shape is None:
+            return self
+        raise TypeError(f"{self} says no way to turn it")
+
+    @property
+    def T(self) -> "Operator":
+        return Adjoint(self)
+
+    def __matmul__(self, other: "Operator") -> "Operator":
+        return Compose(self, other)
+
+    def __add__(self, other: "Operator") -> "Operator":
+        return Sum(self, other)
+
+    def __rmul__(self, scale: float) -> "Operator":
+        return Scale(float(scale), self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class Identity(Operator):
+    """D x = x: denoising."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return y
+
+
+class Adjoint(Operator):
+    """D^T as an operator; `A.T.T is A`."""
+
+    def __init__(self, of: Operator):
+        super().__init__()
+        if not of.linear:
+            raise TypeError(f"{of} is not linear and has no adjoint")
+        self.of = of
+
+    def forward(self, y: Tensor) -> Tensor:
+        return self.of.adjoint(y)
+
+    def adjoint(self, x: Tensor) -> Tensor:
+        return self.of(x)
+
+    def out_shape(self, in_shape):
+        if self.of.in_shape is None and self.of.align != 1:
+            raise TypeError(f"the shape that {self} gives is not determined by its input")
+        return self.of.in_shape or tuple(in_shape)
+
+    @property
+    def T(self) -> Operator:
+        return self.of
+
+    def __repr__(self):
+        return f"{self.of}.T"
+
+
+class Compose(Operator):
+    """(A @ B) x = A(B x)."""
+
+    def __init__(self, outer: Operator, inner: Operator):
+        super().__init__()
+        self.outer, self.inner = outer, inner
+        self.in_shape, self.linear = inner.in_shape, outer.linear and inner.linear
+        self.align = inner.align * outer.align
+        self.reach = None if None in (outer.reach, inner.reach) else inner.reach + inner.align * outer.reach
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.outer(self.inner(x))
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return self.inner.adjoint(self.outer.adjoint(y))
+
+    def out_shape(self, in_shape):
+        return self.outer.out_shape(self.inner.out_shape(in_shape))
+
+    def __repr__(self):
+        return f"{self.outer} @ {self.inner}"
+
+
+class Sum(Operator):
+    """(A + B) x = A x + B x, both on the same shapes."""
+
+    def __init__(self, first: Operator, second: Operator):
+        super().__init__()
+        self.first, self.second = first, second
+        self.in_shape, self.linear = first.in_shape or second.in_shape, first.linear and second.linear
+        self.align = max(first.align, second.align)
+        self.reach = None if None in (first.reach, second.reach) else max(first.reach, second.reach)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.first(x) + self.second(x)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return self.first.adjoint(y) + self.second.adjoint(y)
+
+    def out_shape(self, in_shape):
+        return self.first.out_shape(in_shape)
+
+    def __repr__(self):
+        return f"({self.first} + {self.second})"
+
+
+class Scale(Operator):
+    """(s A) x = s (A x)."""
+
+    def __init__(self, scale: float, of: Operator):
+        super().__init__()
+        self.scale, self.of = scale, of
+        self.in_shape, self.linear, self.align, self.reach = of.in_shape, of.linear, of.align, of.reach
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * self.of(x)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return self.scale * self.of.adjoint(y)
+
+    def out_shape(self, in_shape):
+        return self.of.out_shape(in_shape)
+
+    def __repr__(self):
+        return f"{self.scale:g} * {self.of}"
+
+
+class Stack(Operator):
+    """[A; B; ...] x: the results one after another along the channels."""
+
+    def __init__(self, *parts: Operator):
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+        self.in_shape = next((part.in_shape for part in parts if part.in_shape), None)
+        self.linear = all(part.linear for part in parts)
+        self.align = max(part.align for part in parts)
+        self.reach = None if any(part.reach is None for part in parts) else max(part.reach for part in parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([part(x) for part in self.parts], dim=1)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        pieces = y.chunk(len(self.parts), dim=1)
+        return sum(part.adjoint(piece) for part, piece in zip(self.parts, pieces, strict=True))
+
+    def out_shape(self, in_shape):
+        channels, *grid = self.parts[0].out_shape(in_shape)
+        return (channels * len(self.parts), *grid)
+
+    def __repr__(self):
+        return f"Stack({', '.join(map(repr, self.parts))})"
+
+
+class _Bridge(torch.autograd.Function):
+    @staticmethod
+    def forward(context, x, operator):
+        context.operator = operator
+        return operator.forward(x)
+
+    @staticmethod
+    def backward(context, gradient):
+        return _Bridge.apply(gradient, context.operator.T), None
+
+
+def differentiable(operator: Operator, x: Tensor) -> Tensor:
+    """`operator(x)` whose gradient is the adjoint: for operators whose forward autograd cannot or should not follow."""
+    return _Bridge.apply(x, operator)
+
+
+def adjoint_error(operator: Operator, x: Tensor, y: Tensor) -> tuple[float, float]:
+    """|<D x, y> - <x, D^T y>| / (|D x| |y|), and the scale <x, D^T y> / <D x, y> that should be 1 (it names a wrong factor)."""
+    forward, backward = operator(x), operator.adjoint(y)
+    left, right = torch.vdot(y.flatten(), forward.flatten()), torch.vdot(backward.flatten(), x.flatten())
+    norm = torch.linalg.vector_norm(forward) * torch.linalg.vector_norm(y)
+    return float((left - right).abs() / norm.clamp_min(1e-300)), float((right / left).real) if left != 0 else float("nan")
+
+
+def examples(dtype: torch.dtype = torch.float64) -> list[tuple[Operator, Tensor]]:
+    """Operators of this file with an x each, for the sweep."""
+    x = torch.randn(2, 3, 9, 7, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    one = Identity()
+    return [(one, x), (one.T, x), (2.0 * one, x), (one @ (3.0 * one), x), (one + 0.5 * one, x), (Stack(one, 2.0 * one), x)]

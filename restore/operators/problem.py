@@ -1,0 +1,83 @@
+"""A task on a grid, ready to compute: y = D x + n. The one place where a user's units become internal ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from restore.errors import RestoreError
+from restore.operators.base import Box, Identity, Operator
+from restore.operators.noise import Gaussian, NoNoise, Noise, Poisson, PoissonGaussian
+from restore.tasks import Denoise, Range, Task, Value
+
+
+@dataclass(frozen=True)
+class Problem:
+    """y = D x + n. Frozen; `crop`, `turn` and `fold` return the problem of a part, a turned or a channel-wise picture."""
+
+    operator: Operator
+    noise: Noise
+
+    def simulate(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """y for the clean x (B, C, H, W); not clipped."""
+        return self.noise.sample(self.operator(x), generator)
+
+    def describe(self) -> str:
+        """The line that the user sees."""
+        left = "x" if isinstance(self.operator, Identity) else f"{self.operator} x"
+        return f"y = {left}" if isinstance(self.noise, NoNoise) else f"y = {left} + n, {self.noise}"
+
+    def crop(self, boxes: Sequence[Box]) -> "Problem":
+        """The problem on a batch of equal boxes."""
+        return Problem(self.operator.crop(boxes), self.noise)
+
+    def turn(self, turn: int) -> "Problem":
+        """The problem of the turned picture."""
+        return Problem(self.operator.turn(turn), self.noise)
+
+    def fold(self, batch: int, channels: int) -> "Problem":
+        """The problem on (B C, 1, H, W): channels taken as pictures of their own."""
+        def change(value: Tensor) -> Tensor:
+            return value.expand(batch, channels, 1, 1).reshape(-1, 1, 1, 1)
+        return Problem(self.operator, self.noise.map(change))
+
+    def to(self, device: torch.device) -> "Problem":
+        return Problem(self.operator.to(device), self.noise.to(device))
+
+
+def problem_of(task: Task) -> Problem:
+    """The problem of a task whose parts are all known: sigma / 255, photons at white as they are.
+
+    A part with one number per channel becomes (1, C, 1, 1). Ranges are drawn first, with `draw`.
+    """
+    for part in task.unknown():
+        raise RestoreError(f"{part} is unknown for the task {task.name}", "every part is known when a problem is made")
+    return Problem(Identity(), _noise(task, {part: _tensor(value) for part, value in task.words().items() if not isinstance(value, str)}))
+
+
+def draw(task: Task, count: int, generator: torch.Generator, device: torch.device | str = "cpu") -> Problem:
+    """The problem of a batch of `count` pictures: each range of the task is drawn from uniformly, per picture, as (B, 1, 1, 1)."""
+    def value(given: Value) -> Tensor:
+        if isinstance(given, Range):
+            return given.low + (given.high - given.low) * torch.rand(count, 1, 1, 1, generator=generator, device=device)
+        return _tensor(given).to(device)
+    for part in task.unknown():
+        raise RestoreError(f"{part} is unknown for the task {task.name}", "a recipe's task states a number or a range for every part")
+    return Problem(Identity(), _noise(task, {part: value(given) for part, given in task.words().items() if not isinstance(given, str)}).to(device))
+
+
+def _tensor(value: Value) -> Tensor:
+    if isinstance(value, Range):
+        raise RestoreError(f"the range {value} cannot be computed with", "a number, or one per channel")
+    return torch.tensor(value, dtype=torch.float32).reshape(1, -1, 1, 1) if isinstance(value, tuple) else torch.tensor(float(value))
+
+
+def _noise(task: Task, parts: dict[str, Tensor]) -> Noise:
+    if not isinstance(task, Denoise):
+        return NoNoise()
+    if task.noise == "gaussian":
+        return Gaussian(parts["sigma"] / 255)
+    if task.noise == "poisson":
+        return Poisson(parts["peak"])
+    return PoissonGaussian(parts["peak"], parts["sigma"] / 255)

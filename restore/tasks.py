@@ -1,0 +1,155 @@
+"""What one can say of how a picture was spoiled, as frozen values in the user's units. No numpy, no torch.
+
+Every part of a task is a number, a `Range`, or None (unknown). The same words stand on the command
+line, on a model card, in a recipe, in a bench table, in `--json` and in the Python call.
+"""
+
+from dataclasses import dataclass, fields, replace
+from typing import ClassVar
+
+from restore.errors import UsageError, nearest
+
+
+@dataclass(frozen=True)
+class Range:
+    """From `low` to `high`, both included; written `5-75`."""
+
+    low: float
+    high: float
+
+    def __post_init__(self):
+        if not self.low <= self.high:
+            raise UsageError(f"the range {self.low:g}-{self.high:g} is empty", "a range is LOW-HIGH, as 5-75")
+
+    def __contains__(self, value: float) -> bool:
+        slack = 1e-3 * max(1.0, abs(self.high))
+        return self.low - slack <= value <= self.high + slack
+
+    def __str__(self) -> str:
+        return f"{self.low:g}-{self.high:g}"
+
+
+Value = float | tuple[float, ...] | Range | None  # a number, one number per channel, a range, unknown
+
+
+def parse_value(text: str | float | None, name: str = "value") -> Value:
+    """`25`, `12,10,14` (one number per channel), `5-75` (a range), `auto` (unknown)."""
+    if text is None or isinstance(text, (int, float)):
+        return None if text is None else float(text)
+    try:
+        text = text.strip()
+        if text == "auto":
+            return None
+        if "," in text:
+            return tuple(float(part) for part in text.split(","))
+        low, dash, high = text.partition("-")
+        if dash and low:
+            return Range(float(low), float(high))
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{name} {text!r} is not a number", "a number (25), one per channel (12,10,14), or auto") from None
+
+
+def write_value(value: Value) -> str | float | None:
+    """The inverse of `parse_value`: what a card, `--json` and a file name hold."""
+    if isinstance(value, tuple):
+        return ",".join(f"{part:.4g}" for part in value)
+    return str(value) if isinstance(value, Range) else value
+
+
+def _covers(mine: Value, theirs: Value) -> bool:
+    if theirs is None or mine is None:
+        return True
+    if isinstance(theirs, Range):
+        return isinstance(mine, Range) and theirs.low in mine and theirs.high in mine
+    parts = theirs if isinstance(theirs, tuple) else (theirs,)
+    if isinstance(mine, Range):
+        return all(part in mine for part in parts)
+    return all(abs(part - mine) <= 0.02 * mine for part in parts)
+
+
+@dataclass(frozen=True)
+class Task:
+    """The base: a name and parts. `relevant` says which parts mean something for this one."""
+
+    name: ClassVar[str]
+
+    def relevant(self) -> tuple[str, ...]:
+        return tuple(field.name for field in fields(self))
+
+    def unknown(self) -> tuple[str, ...]:
+        """The relevant parts that an estimator has to fill."""
+        return tuple(part for part in self.relevant() if getattr(self, part) is None)
+
+    def covers(self, other: "Task") -> bool:
+        """Whether what was trained (or written) for this task serves the other; unknown parts of the other are no obstacle."""
+        if self.name != other.name:
+            return False
+        mine, theirs = self.words(), other.words()
+        if [v for v in mine.values() if isinstance(v, str)] != [v for v in theirs.values() if isinstance(v, str)]:
+            return False
+        return all(_covers(mine.get(k), v) for k, v in theirs.items() if not isinstance(v, str))
+
+    def words(self) -> dict[str, object]:
+        """Relevant parts by name."""
+        return {part: getattr(self, part) for part in self.relevant()}
+
+    def replace(self, **changes) -> "Task":
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, object]:
+        """What a card and `--json` hold; unknown parts are left out."""
+        words = {k: v if isinstance(v, str) else write_value(v) for k, v in self.words().items()}
+        return {"name": self.name} | {k: v for k, v in words.items() if v is not None}
+
+    def __str__(self) -> str:
+        parts = [v if isinstance(v, str) else f"{k} {'unknown' if v is None else write_value(v) if not isinstance(v, float) else format(v, '.4g')}"
+                 for k, v in self.words().items()]
+        return ", ".join([self.name, *parts])
+
+
+@dataclass(frozen=True)
+class Denoise(Task):
+    """y = x + n. `sigma`: standard deviation on the 0-255 scale, whatever the file's depth; `peak`: photons at white."""
+
+    name: ClassVar[str] = "denoise"
+    NOISES: ClassVar[tuple[str, ...]] = ("gaussian", "poisson", "poisson-gaussian")
+    noise: str = "gaussian"
+    sigma: Value = None
+    peak: Value = None
+
+    def __post_init__(self):
+        if self.noise not in self.NOISES:
+            raise UsageError(f"unknown noise {self.noise!r}", nearest(self.noise, self.NOISES))
+        for part in ("sigma", "peak"):
+            _check_level(part, getattr(self, part))
+
+    def relevant(self):
+        return {"gaussian": ("noise", "sigma"), "poisson": ("noise", "peak"), "poisson-gaussian": ("noise", "sigma", "peak")}[self.noise]
+
+
+def _check_level(part: str, value: Value) -> None:
+    numbers = (value.low, value.high) if isinstance(value, Range) else value if isinstance(value, tuple) else () if value is None else (value,)
+    for number in numbers:
+        if not 0 <= number < float("inf") or (part == "peak" and number == 0):
+            raise UsageError(f"{part} {number:g} is out of range", "sigma is 0 or more on the 0-255 scale; peak is above 0, in photons")
+        if part == "sigma" and number > 255:
+            raise UsageError(f"sigma {number:g} is out of range", "sigma is on the 0-255 scale of the papers, whatever the file's depth",
+                             f"if {number:g} is in 16-bit levels, type --sigma {number / 257:.3g}")
+
+
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Denoise,)}
+
+
+def from_dict(words: dict[str, object]) -> Task:
+    """The inverse of `Task.to_dict`."""
+    words = dict(words)
+    name = str(words.pop("name"))
+    if name not in TASKS:
+        raise UsageError(f"unknown task {name!r}", nearest(name, TASKS))
+    kind = TASKS[name]
+    known = {field.name: field for field in fields(kind)}
+    for part in words:
+        if part not in known:
+            raise UsageError(f"the task {name} has no part {part!r}", nearest(part, known))
+    return kind(**{k: v if known[k].type in (str, "str") else parse_value(v, k) for k, v in words.items()})
