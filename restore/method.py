@@ -1,13 +1,15 @@
 """A method undoes a problem: x = method(y, problem). The base class, the chain of two, and the three kinds of tiling."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore.errors import RestoreError
+from restore.numerics import probe
 from restore.operators.noise import Noise
 from restore.operators.problem import Problem
 
@@ -64,10 +66,6 @@ class Method(nn.Module):
     def bytes_per_pixel(self, problem: Problem) -> float:
         """Memory at work, per pixel of a tile and per picture of a batch, in float32."""
         return 64.0
-
-    def prepare(self, y: Tensor, problem: Problem) -> "Method":
-        """Decide what is decided once per picture (a dictionary, a transform); returns a method that is local."""
-        return self
 
     def forward(self, y: Tensor, problem: Problem) -> Tensor:
         """Check the task, adapt the channels, pad, restore, crop. A method inside a method is called the same way."""
@@ -126,9 +124,9 @@ def reflect_pad(y: Tensor, down: int, right: int) -> Tensor:
 
 
 class Network(Method):
-    """A purely convolutional net: its halo is probed, not declared. A subclass writes `net(y, sigma)`.
+    """A convolutional net: what it does to neighbours and memory is probed, not declared. A subclass writes `net(y, sigma)`.
 
-    `sigma` reaches the net as (B, 1, 1, 1) on [0, 1]; a blind net has `blind = True` and is given None.
+    `sigma` reaches the net as (B, 1, 1, 1) on [0, 1]; a net that is not told the level has `blind = True` and is given None.
     """
 
     half_ok = True
@@ -141,8 +139,36 @@ class Network(Method):
         return self.net(y, None if self.blind else level(problem.noise, y))
 
     def tiling(self, problem):
-        halo = probe_halo(self)
-        return Whole() if halo is None else Exact(halo, self.multiple)
+        return Whole() if self._facts.halo is None else Exact(self._facts.halo, self.multiple)
+
+    def bytes_per_pixel(self, problem):
+        return self._facts.bytes_per_pixel
+
+    @property
+    def flops_per_pixel(self) -> float:
+        """Floating-point operations per pixel of the input; a multiply and an add count as two."""
+        return self._facts.flops_per_pixel
+
+    @cached_property
+    def _facts(self) -> "Facts":
+        twin = deepcopy(self).to(device="cpu", dtype=torch.float64).eval()
+        channels, side = self.channels or 1, -(-64 // self.multiple) * self.multiple
+
+        def call(y: Tensor) -> Tensor:
+            return twin.net(y, None if twin.blind else torch.full((1, 1, 1, 1), 0.1, dtype=torch.float64))
+
+        y = torch.zeros(1, channels, side, side, dtype=torch.float64)
+        return Facts(probe.halo(call, channels, self.multiple), probe.peak_bytes(lambda: call(y)) / 2 / side**2,
+                     probe.flops(lambda: call(y)) / side**2)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a probe found of a network: halo in pixels (None: global), bytes per pixel in float32, FLOPs per pixel."""
+
+    halo: int | None
+    bytes_per_pixel: float
+    flops_per_pixel: float
 
 
 def level(noise: Noise, y: Tensor) -> Tensor:
@@ -151,40 +177,3 @@ def level(noise: Noise, y: Tensor) -> Tensor:
     if sigma.ndim == 4:
         sigma = sigma.square().mean(1, keepdim=True).sqrt()
     return sigma.expand(y.shape[0], 1, 1, 1)
-
-
-@torch.no_grad()
-def probe_halo(network: Network) -> int | None:
-    """How far a NaN in one input pixel travels, over every phase of `multiple`, in float64 on the CPU; None: it fills the picture.
-
-    Reach along one axis does not depend on the other (supports are boxes), so a strip as narrow as one multiple tells it.
-    """
-    key = "_halo"
-    if key not in network.__dict__:
-        network.__dict__[key] = _probe(network)
-    return network.__dict__[key]
-
-
-def _probe(network: Network) -> int | None:
-    import copy
-
-    twin = copy.deepcopy(network).to(device="cpu", dtype=torch.float64).eval()
-    channels, step = network.channels or 1, network.multiple
-    reach, size = 0, 64
-    while size <= 2048:
-        length = -(-2 * size // step) * step + step
-        reach, filled = 0, False
-        for axis in (0, 1):
-            shape = (length, max(step, 1)) if axis == 0 else (max(step, 1), length)
-            for phase in range(step):
-                y = torch.zeros(1, channels, *shape, dtype=torch.float64)
-                at = (length // 2) // step * step + phase
-                y.select(2 + axis, at).fill_(float("nan"))
-                x = twin.net(y, None if network.blind else torch.full((1, 1, 1, 1), 0.1, dtype=torch.float64))
-                hit = torch.isnan(x).any(1)[0].any(1 - axis).nonzero().flatten()
-                filled |= bool(hit[0] == 0 or hit[-1] == length - 1)
-                reach = max(reach, at - int(hit[0]), int(hit[-1]) - at)
-        if not filled:
-            return reach
-        size *= 2
-    return None
