@@ -1,18 +1,90 @@
-"""The only place that says "cuda" or "mps"."""
+"""Devices, precisions and memory. The only file that says "cuda" or "mps"."""
 
+from contextlib import contextmanager
+
+import psutil
 import torch
 
-from restore.errors import UsageError
+from restore.errors import RestoreError, UsageError, nearest
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = {"auto": None, "float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+CPU_MEMORY = 1 << 30  # what tiles may take on a CPU unless more is allowed: larger tiles bring little speed there
 
 
 def pick(name: str | None = None) -> torch.device:
-    """The device of this name (cpu, cuda, cuda:1, mps); `auto` or nothing: the first that is there of CUDA, MPS, CPU."""
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name in (None, "auto"):
-        return torch.device(next(kind for kind, there in present.items() if there))
-    kind = name.partition(":")[0]
-    if kind not in present:
+    """The device for `auto` (CUDA, else MPS, else the CPU), `cpu`, `cuda`, `cuda:1` or `mps`.
+
+    The MPS path is written but has not been run: no such machine was at hand.
+    """
+    name = name or "auto"
+    kind, _, index = name.partition(":")
+    if kind not in DEVICES or (index and not index.isdigit()):
         raise UsageError(f"unknown device {name!r}", "auto, cpu, cuda, cuda:N or mps")
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        kind = name = next(kind for kind, there in present.items() if there)
     if not present[kind]:
         raise UsageError(f"there is no {kind} device here", f"present: {', '.join(k for k, there in present.items() if there)}", "leave --device out")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"there is no device {name}", f"{torch.cuda.device_count()} CUDA device(s) are there")
     return torch.device(name)
+
+
+def pick_precision(name: str, device: torch.device, half_ok: bool) -> torch.dtype:
+    """The dtype for `auto`, `float32`, `bf16` or `fp16`: auto is fp16 on CUDA where the method allows it, else float32."""
+    if name not in PRECISIONS:
+        raise UsageError(f"unknown precision {name!r}", nearest(name, PRECISIONS))
+    if name == "auto":
+        return torch.float16 if device.type == "cuda" and half_ok else torch.float32
+    if PRECISIONS[name] != torch.float32 and not half_ok:
+        raise UsageError(f"this method does not run in {name}", "its results would differ", "type --precision float32")
+    return PRECISIONS[name]
+
+
+def memory(device: torch.device) -> int:
+    """Bytes that tiles may take: most of what is free on a GPU; on a CPU half of what is free, at most a gigabyte."""
+    if device.type == "cuda":
+        return int(0.8 * torch.cuda.mem_get_info(device)[0])
+    if device.type == "mps":
+        return int(0.6 * (torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()))
+    return min(psutil.virtual_memory().available // 2, CPU_MEMORY)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed, on any device."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    words = ("DefaultCPUAllocator", "can't allocate memory", "MPS backend out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
+def release(device: torch.device) -> None:
+    """Give cached memory back before another try."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+@contextmanager
+def numerics(device: torch.device):
+    """Inference in full float32 where float32 is asked for: no TF32; restored on leaving."""
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def describe() -> list[str]:
+    """One line per device, for `restore doctor`."""
+    lines = [f"cpu, {torch.get_num_threads()} threads, {psutil.virtual_memory().available / 2**30:.1f} GiB free, {torch.backends.cpu.get_cpu_capability()}"]
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        facts = torch.cuda.get_device_properties(index)
+        lines.append(f"cuda:{index} {facts.name}, {facts.total_memory / 2**30:.0f} GiB, capability {facts.major}.{facts.minor}")
+    if torch.backends.mps.is_available():
+        lines.append("mps (untested)")
+    return lines

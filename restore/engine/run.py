@@ -1,0 +1,201 @@
+"""Any method on any size, device and precision: tiles, batches of tiles, and the ladder that is climbed down when memory ends."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from restore.engine import device as devices
+from restore.engine import plan as planning
+from restore.engine.picture import Page
+from restore.engine.wrap import Guarded, Turned
+from restore.errors import RestoreError
+from restore.method import Blend, Exact, Method, Network, Tiling
+from restore.operators.problem import Problem
+
+MOST = 4096  # a tile's side at most: beyond it the index arithmetic of convolution libraries overflows
+SCRATCH = 1.5  # what kernels take beside the tensors that the probe sees
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may choose, and what a run settled on. `tile` and `memory`: None lets the engine choose; memory in bytes."""
+
+    device: str = "auto"
+    precision: str = "auto"
+    tile: int | None = None
+    memory: int | None = None
+    ensemble: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do: tiles of height x width in rows x columns, their kind, where, in which precision, with how much memory."""
+
+    kind: Tiling
+    height: int
+    width: int
+    rows: int
+    columns: int
+    device: torch.device
+    dtype: torch.dtype
+    bytes: int
+    overhead: float  # pixels computed over pixels of the picture, less one: what halos cost
+
+    def __str__(self) -> str:
+        tiles = "the whole picture at once" if self.rows * self.columns == 1 else f"{self.rows} x {self.columns} tiles of {self.height} x {self.width}"
+        return f"{tiles}, {self.device}, {str(self.dtype).removeprefix('torch.')}, about {self.bytes / 2**20:.0f} MiB"
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where events go: `progress(done, of)` in tiles, `note(text)` for what the user should know."""
+
+    progress: Callable[[int, int], None] = lambda done, of: None
+    note: Callable[[str], None] = lambda text: None
+
+
+def wrapped(method: Method, problem: Problem, ensemble: bool) -> Method:
+    """The method as the engine runs it; its `multiple` is what a picture is padded to."""
+    return Turned(method, problem) if ensemble else method
+
+
+def plan(method: Method, problem: Problem, channels: int, height: int, width: int, settings: Settings) -> Plan:
+    """The plan for a picture of `channels` x height x width. Allocates nothing."""
+    device = devices.pick(settings.device)
+    dtype = devices.pick_precision(settings.precision, device, method.half_ok)
+    allowed = settings.memory or devices.memory(device)
+    method = wrapped(method, problem, settings.ensemble)
+    height, width = planning.round_up(height, method.multiple), planning.round_up(width, method.multiple)
+    kind = method.tiling(problem)
+    folded = channels if method.channels == 1 else 1
+    per_pixel = SCRATCH * folded * method.bytes_per_pixel(problem) * dtype.itemsize / 4
+    if isinstance(kind, (Exact, Blend)):
+        halo = kind.halo if isinstance(kind, Exact) else kind.overlap
+        down, across = planning.largest_tile(allowed, per_pixel, height, width, halo, kind.multiple, settings.tile or MOST)
+        rows, columns = (planning.count(length, size, halo, kind.multiple) for length, size in ((height, down), (width, across)))
+    else:
+        down, across, rows, columns = height, width, 1, 1
+    return Plan(kind, down, across, rows, columns, device, dtype, int(per_pixel * down * across), rows * down * columns * across / (height * width) - 1)
+
+
+def run(method: Method, problem: Problem, page: Page, write: Callable[[int, Tensor], None], settings: Settings, report: Report = Report()) -> Settings:
+    """Restore a page, rows in order: write(top, x) gets (1, C, rows, W) float32 on the CPU. The page is padded to `wrapped(...).multiple`.
+
+    Returns the settings it settled on, to be handed to the next call. Raises RestoreError where memory ends on the last rung.
+    """
+    channels = page.header.channels
+    done = tiles = 0
+    while done < page.height:
+        now = plan(method, problem, channels, page.height, page.width, settings)
+        with devices.numerics(now.device):
+            try:
+                work = _ready(method, problem, now, settings.ensemble, report)
+                if isinstance(now.kind, Blend):
+                    _blend(work, problem.to(now.device), page, write, now, report)
+                    return settings
+                done, tiles = _exact(work, problem.to(now.device), page, write, now, report, done, tiles)
+            except _Short as short:  # some rows may be written; tiles of any size go on where they end
+                done, tiles = short.done, short.tiles
+                settings = _step_down(now, method, settings, report)
+    return settings
+
+
+class _Short(Exception):
+    """Memory ended after `done` rows."""
+
+    def __init__(self, done: int, tiles: int):
+        self.done, self.tiles = done, tiles
+
+
+def _ready(method: Method, problem: Problem, now: Plan, ensemble: bool, report: Report) -> Method:
+    layout = torch.channels_last if isinstance(method, Network) else torch.preserve_format
+    method = method.to(device=now.device, memory_format=layout)
+    return wrapped(Guarded(method, now.dtype, report.note), problem, ensemble)
+
+
+def _exact(work: Method, problem: Problem, page: Page, write, now: Plan, report: Report, done: int, tiles: int) -> tuple[int, int]:
+    halo, multiple = (now.kind.halo, now.kind.multiple) if isinstance(now.kind, Exact) else (0, 1)
+    across = planning.windows(page.width, now.width, halo, multiple)
+    total = planning.count(page.height, now.height, halo, multiple) * len(across)
+    while done < page.height:
+        down = planning.next_window(done, page.height, now.height, halo, multiple)
+        y = page.rows(down.start, down.start + down.size)
+        x = torch.empty(*y.shape[:2], down.until - down.keep, page.width)
+        for window in across:
+            try:
+                box = (down.start, window.start, down.size, window.size)
+                out = _tile(work, problem, y, down.start, box, now)
+            except Exception as error:
+                if not devices.out_of_memory(error):
+                    raise
+                error.__traceback__ = None  # it holds the tensors that did not fit
+                raise _Short(done, tiles) from None
+            x[..., window.keep : window.until] = out[..., down.keep - down.start : down.until - down.start, window.keep - window.start : window.until - window.start]
+            tiles += 1
+            report.progress(tiles, max(total, tiles))
+        write(down.keep, x[..., : page.header.width])
+        done = down.until
+        if done < page.height:
+            page.forget(min(planning.next_window(done, page.height, now.height, halo, multiple).start, done))
+    return done, tiles
+
+
+def _tile(work: Method, problem: Problem, y: Tensor, base: int, box: tuple[int, int, int, int], now: Plan) -> Tensor:
+    top, left, height, width = box
+    part = y[..., top - base : top - base + height, left : left + width].to(now.device)
+    return work(part.contiguous(memory_format=torch.channels_last), problem.crop([box])).float().cpu()
+
+
+def _blend(work: Method, problem: Problem, page: Page, write, now: Plan, report: Report) -> None:
+    """Overlapping tiles averaged with ramps; a band of rows is written when no later tile reaches it."""
+    half, multiple = now.kind.overlap // 2, now.kind.multiple
+    down, across = ([(w.start, w.size) for w in planning.windows(length, size, half, multiple)]
+                    for length, size in ((page.height, now.height), (page.width, now.width)))
+    total, weight, top = None, None, 0
+    for index, (start, height) in enumerate(down):
+        y = page.rows(start, start + height)
+        fresh_rows = start + height - top
+        total = _grown(total, y.shape[:2], fresh_rows, page.width)
+        weight = _grown(weight, (1, 1), fresh_rows, page.width)
+        for left, width in across:
+            ramp = _ramp(height, half)[:, None] * _ramp(width, half)[None]
+            x = _tile(work, problem, y, start, (start, left, height, width), now)
+            total[..., start - top : start - top + height, left : left + width] += ramp * x
+            weight[..., start - top : start - top + height, left : left + width] += ramp
+            report.progress(index * len(across) + across.index((left, width)) + 1, len(down) * len(across))
+        ready = (down[index + 1][0] if index + 1 < len(down) else page.height) - top
+        write(top, (total[..., :ready, :] / weight[..., :ready, :])[..., : page.header.width])
+        total, weight, top = total[..., ready:, :], weight[..., ready:, :], top + ready
+        page.forget(top)
+
+
+def _grown(old: Tensor | None, lead: tuple[int, ...], rows: int, width: int) -> Tensor:
+    new = torch.zeros(*lead, rows, width)
+    if old is not None:
+        new[..., : old.shape[-2], :] = old
+    return new
+
+
+def _ramp(size: int, half: int) -> Tensor:
+    """Rises from just above 0 over 2 `half` samples at both ends."""
+    at = torch.arange(size)
+    return ((torch.minimum(at, size - 1 - at) + 1) / (2 * half + 1)).clamp(max=1)
+
+
+def _step_down(now: Plan, method: Method, settings: Settings, report: Report) -> Settings:
+    """The next rung: a smaller tile, a lower precision, the CPU."""
+    least = now.kind.multiple + 2 * now.kind.halo if isinstance(now.kind, Exact) else 0
+    smaller = max(now.height, now.width) // 2
+    if isinstance(now.kind, Exact) and smaller >= max(least, 16):
+        report.note(f"memory ended with tiles of {now.height} x {now.width}; tiles of {smaller} are used")
+        return replace(settings, tile=smaller)
+    if now.device.type != "cpu" and now.dtype == torch.float32 and method.half_ok:
+        report.note("memory ended with the smallest tile; fp16 is used")
+        return replace(settings, precision="fp16", tile=None)
+    if now.device.type != "cpu":
+        devices.release(now.device)
+        report.note(f"memory ended on {now.device}; the CPU is used")
+        return replace(settings, device="cpu", precision="float32", tile=None)
+    raise RestoreError(f"memory ended with tiles of {now.height} x {now.width} on the CPU", "", "close other programs, or take a smaller --tile or --memory")

@@ -1,0 +1,61 @@
+"""Wrappers: they take a method and return a method. Padding is in `Method` itself, tiles are in `run`."""
+
+import torch
+from torch import Tensor
+
+from restore.method import Exact, Method
+from restore.numerics import turns
+from restore.operators.problem import Problem
+
+
+class Turned(Method):
+    """The mean over the eight turns of the square (self-ensemble, x8). Padded first to what tiles are aligned to: a turned picture is then aligned too."""
+
+    def __init__(self, inner: Method, problem: Problem):
+        super().__init__()
+        self.inner = inner
+        kind = inner.tiling(problem)
+        self.multiple = kind.multiple if isinstance(kind, Exact) else inner.multiple
+        self.channels, self.noises, self.half_ok, self.takes, self.gives = inner.channels, inner.noises, inner.half_ok, inner.takes, inner.gives
+
+    def restore(self, y: Tensor, problem: Problem) -> Tensor:
+        total = torch.zeros_like(y, dtype=torch.float32)
+        for turn in turns.TURNS:
+            total += turns.undo(self.inner(turns.apply(y, turn), problem.turn(turn)), turn)
+        return total / len(turns.TURNS)
+
+    def tiling(self, problem):
+        return self.inner.tiling(problem)
+
+    def bytes_per_pixel(self, problem):
+        return self.inner.bytes_per_pixel(problem) + 12.0
+
+
+class Guarded(Method):
+    """Runs in `dtype`; where NaN or Inf comes out, runs again in float32 and says so through `note`."""
+
+    def __init__(self, inner: Method, dtype: torch.dtype, note):
+        super().__init__()
+        self.inner = inner
+        self.fast = inner if dtype == torch.float32 else _cast(inner, dtype)
+        self.dtype, self.note = dtype, note
+        self.channels, self.multiple, self.noises = inner.channels, inner.multiple, inner.noises
+
+    def restore(self, y: Tensor, problem: Problem) -> Tensor:
+        x = self.fast(y.to(self.dtype), problem).float()
+        if self.dtype != torch.float32 and not torch.isfinite(x).all():
+            self.note(f"{str(self.dtype).removeprefix('torch.')} gave NaN or Inf in a tile; it was run again in float32")
+            x = self.inner(y, problem)
+        return x
+
+    def tiling(self, problem):
+        return self.inner.tiling(problem)
+
+    def bytes_per_pixel(self, problem):
+        return self.inner.bytes_per_pixel(problem)
+
+
+def _cast(inner: Method, dtype: torch.dtype) -> Method:
+    from copy import deepcopy
+
+    return deepcopy(inner).to(dtype)
