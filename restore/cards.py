@@ -152,17 +152,21 @@ def verify(card: Card) -> bool:
 
 def load(name: str, card: Card | None = None) -> "Method":
     """The method, its numbers in float32 on the CPU, its parts filled, ready to run."""
-    row = CATALOG[name]
-    if row.trained and card is None:
+    if CATALOG[name].trained and card is None:
         raise RestoreError(f"{name} needs weights", _installed(name))
-    module, _, attribute = row.target.partition(":")
-    kind = getattr(importlib.import_module(module), attribute)
-    names = dict(row.parts) | dict(card.parts if card else {})
-    parts = {argument: load(*find(part)) for argument, part in names.items()}
-    method = kind(**{**row.args, **(card.args if card else {}), **parts})
+    method = build(name, card.args if card else {}, card.parts if card else {})
     if card is not None:
         _fill(method, card)
     return method.eval().requires_grad_(False)
+
+
+def build(name: str, args: Mapping[str, object], parts: Mapping[str, str] | None = None) -> "Method":
+    """The method of a catalog row with arguments and parts over the row's; a trained one with the numbers that its constructor draws."""
+    row = CATALOG[name]
+    module, _, attribute = row.target.partition(":")
+    kind = getattr(importlib.import_module(module), attribute)
+    filled = {argument: load(*find(part)) for argument, part in {**row.parts, **(parts or {})}.items()}
+    return kind(**{**row.args, **args, **filled})
 
 
 def _fill(method: "Method", card: Card) -> None:

@@ -1,0 +1,61 @@
+"""How a figure is measured: seed, clipping, rounding, border, channel. Printed above every table."""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from restore.errors import UsageError, nearest
+from restore.measure import metrics
+from restore.tasks import Task
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The conventions of one school of papers. Both pictures are treated alike; y itself is never clipped or rounded."""
+
+    name: str
+    clip: bool = False  # the estimate, to [0, 1]
+    round: bool = False  # to 8 bits, after clipping
+    border: int = 0  # pixels not counted at each side
+    channel: str = "rgb"  # rgb: the mean over all channels; y: luma alone
+    seed: int = 0
+
+    def text(self) -> str:
+        """One line that says all of it."""
+        values = "rounded to 8 bits" if self.round else "clipped to [0, 1]" if self.clip else "in float, not clipped, not rounded"
+        channel = "luma (BT.601)" if self.channel == "y" else "all channels"
+        return (f"protocol {self.name}: estimate {values}; {channel}; border {self.border}; PSNR from the mean over pictures of dB, "
+                f"SSIM 11x11 Gaussian, valid; y neither clipped nor rounded, seed {self.seed} by picture name and task")
+
+    def generator(self, picture: str, task: Task) -> torch.Generator:
+        """The generator of the noise of a picture, from its name and the task alone: the order of a run never matters. CPU."""
+        digest = hashlib.sha256(f"{self.seed}|{picture}|{task}".encode()).digest()
+        return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+    def view(self, picture: Tensor) -> Tensor:
+        """A picture as it is compared."""
+        if self.clip or self.round:
+            picture = picture.clamp(0, 1)
+        if self.round:
+            picture = (picture * 255).round() / 255
+        return metrics.luma(picture) if self.channel == "y" else picture
+
+    def scores(self, estimate: Tensor, x: Tensor) -> tuple[float, float]:
+        """PSNR in dB and SSIM of one picture (1, C, H, W)."""
+        estimate, x = self.view(estimate), self.view(x)
+        return float(metrics.psnr(estimate, x, border=self.border)), float(metrics.ssim(estimate, x, border=self.border))
+
+
+PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (
+    Protocol("rednet"),  # RED-Net, WNNM, NCSR: float, as it is
+    Protocol("dncnn", clip=True, round=True),  # DnCNN, FFDNet, DRUNet: both pictures in 8 bits
+)}
+
+
+def find(name: str) -> Protocol:
+    """The protocol of this name."""
+    if name not in PROTOCOLS:
+        raise UsageError(f"unknown protocol {name!r}", nearest(name, PROTOCOLS))
+    return PROTOCOLS[name]

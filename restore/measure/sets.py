@@ -1,0 +1,113 @@
+"""Sets of pictures by name, with their role. RESTORE_DATA names the folder that they lie in."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from restore.errors import RestoreError, UsageError, nearest
+
+PICTURES = frozenset(".png .jpg .jpeg .bmp .webp .tif .tiff .pgm .ppm .pnm .exr .jp2 .jxl .avif .heic".split())
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A named folder. `listed`: a file of names, one per line, to which it is confined; `without`: words in the manifest's terms that leave a file out."""
+
+    name: str
+    folder: str  # under RESTORE_DATA
+    role: str  # train or test
+    line: str
+    channels: int = 1  # 1 grey, 3 colour
+    listed: str = ""
+    without: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        return root() / self.folder
+
+    def files(self) -> list[Path]:
+        """Its pictures, by name."""
+        files = pictures(self.path)
+        if self.listed:
+            names = set((root() / self.listed).read_text("utf-8").split())
+            files = [file for file in files if file.name in names]
+        if self.without:
+            files = [file for file in files if not any(word in terms(file) for word in self.without)]
+        return files
+
+
+def _test(name: str, line: str, channels: int = 1, folder: str = "", listed: str = "") -> ImageSet:
+    return ImageSet(name, f"test/{folder or name}", "test", line, channels, listed)
+
+
+SETS: dict[str, ImageSet] = {row.name: row for row in (
+    ImageSet("photos", "train/photos", "train", "sharp, textured colour crops", 3),
+    ImageSet("photos_stated", "train/photos", "train", "those of them whose terms are stated file by file", 3, without=("not itemised", "unverified")),
+    ImageSet("bsds", "train/bsds", "train", "BSDS500 train, in colour", 3),
+    ImageSet("research", "train/research", "train", "20 pictures of denoising research", 3),
+    _test("set12", "12 classics, grey"),
+    _test("bsd68", "68 photographs of 481x321, grey"),
+    _test("cbsd68", "the same in colour", 3, "b100", "test/cbsd68.txt"),
+    _test("b100", "BSDS500 val in colour", 3),
+    _test("bsd200_half", "BSDS500 test, grey, half size: most likely the BSD200 of RED-Net"),
+    _test("red14_proxy256", "14 classics at 256x256, a proxy for the unnamed 14 of RED-Net: compare offsets to BM3D"),
+    _test("classic14_std", "14 classics at their standard sizes"),
+    _test("wnnm19", "the pictures of WNNM and PGPD without Paint"),
+    _test("set5", "super-resolution, colour", 3),
+    _test("set14", "super-resolution, colour", 3),
+    _test("classic5", "JPEG, grey"),
+    _test("live1", "JPEG, colour", 3),
+    _test("set11", "compressed sensing, grey"),
+    _test("real_noise", "real noisy pictures, no truth", 3),
+)}
+
+
+def root() -> Path:
+    """The folder of image sets."""
+    name = os.environ.get("RESTORE_DATA")
+    if not name:
+        raise UsageError("RESTORE_DATA is not set", "it names the folder of image sets, with train/ and test/ in it", "export RESTORE_DATA=/path/to/data")
+    return Path(name)
+
+
+def find(name: str) -> ImageSet:
+    """The set of this name."""
+    if name not in SETS:
+        raise UsageError(f"unknown set {name!r}", nearest(name, SETS))
+    return SETS[name]
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The files of a folder, and of those inside it, that are pictures by suffix, by path."""
+    if not folder.is_dir():
+        raise RestoreError(f"there is no folder {folder}", "a folder of pictures")
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.is_file() and not path.name.startswith("."))
+
+
+def refuse_test(folder: Path) -> None:
+    """Raises if a folder is a test set, lies inside one, or holds one."""
+    if not os.environ.get("RESTORE_DATA"):
+        return
+    folder = folder.resolve()
+    for row in SETS.values():
+        place = row.path.resolve()
+        if row.role == "test" and (folder == place or folder in place.parents or place in folder.parents):
+            raise UsageError(f"{folder} is refused: the test set {row.name} is {'the same' if folder == place else 'inside it' if folder in place.parents else 'around it'}",
+                             "what figures are measured on never enters training", "type --data with another folder")
+    if (root() / "test").resolve() in (folder, *folder.parents):
+        raise UsageError(f"{folder} is refused: it is kept for tests", "what figures are measured on never enters training", "type --data with another folder")
+
+
+def terms(file: Path) -> str:
+    """The terms of a file as the manifest above its folder states them; empty where there is none."""
+    return _manifest(file.parent.parent / "manifest.tsv").get(f"{file.parent.parent.name}/{file.parent.name}/{file.name}", "")
+
+
+def _manifest(path: Path) -> dict[str, str]:
+    if path not in _MANIFESTS:
+        rows = path.read_text("utf-8").splitlines()[1:] if path.is_file() else []
+        _MANIFESTS[path] = {cells[0]: cells[3] for cells in (row.split("\t") for row in rows) if len(cells) > 3}
+    return _MANIFESTS[path]
+
+
+_MANIFESTS: dict[Path, dict[str, str]] = {}

@@ -1,0 +1,120 @@
+"""The training loop: one readable page. Emits events, prints nothing; a run that was cut resumes bit for bit."""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from restore.errors import RestoreError
+from restore.measure.protocol import PROTOCOLS
+from restore.measure.score import mean, score_one
+from restore.method import Network
+from restore.operators.problem import draw
+from restore.tasks import Range, Task
+from restore.train import checkpoint, progress
+from restore.train.checkpoint import Run
+from restore.train.data import Pool
+from restore.train.loss import LOSSES
+from restore.train.optimisers import OPTIMISERS
+from restore.train.progress import Clock, Event, Interrupt
+from restore.train.recipes import Recipe
+
+WARM = 50  # steps over which the learning rate rises; with `minutes`, those after which the number of steps is settled
+REPORT = 50  # steps between two events
+SAVE = 60.0  # seconds between two checkpoints
+VALIDATIONS = 40  # in a whole run
+
+
+def start(recipe: Recipe, network: Network, pool: Pool) -> Run:
+    """A run before its first step. The network lies on the pool's device."""
+    network = network.to(memory_format=torch.channels_last).train().requires_grad_(True)
+    return Run(network, deepcopy(network), OPTIMISERS[recipe.optimiser](network.parameters(), recipe.rate), pool,
+               torch.Generator(pool.pixels.device).manual_seed(recipe.seed))
+
+
+def train(recipe: Recipe, run: Run, held: Pool, folder: Path, minutes: float | None = None, compiled: bool = False,
+          report: Callable[[Event], None] = lambda event: None) -> None:
+    """Descend from `run.step` to `run.of`; where that is 0, it is settled after 50 steps as what fits into `minutes`. The result is `run.average`.
+
+    A checkpoint is written every minute, at the end and after Ctrl-C. Raises RestoreError where the loss is not a number: the last good
+    checkpoint is kept.
+    """
+    if compiled:
+        run.network.net = torch.compile(run.network.net)
+    clock, losses, saved = Clock(run.seconds), [], time.monotonic()
+    with Interrupt() as stop:
+        while not stop.asked and (not run.of or run.step < run.of):
+            losses.append(step(recipe, run))
+            clock.steps += 1
+            if run.step == 5:
+                clock.mark()  # the first steps warm up
+            if not run.of and run.step == WARM:
+                run.of = max(WARM, int(run.step + (60 * minutes - clock.seconds) * clock.measure()))
+            last, late = stop.asked or run.step == run.of, time.monotonic() - saved > SAVE
+            due = run.of and (run.step % max(run.of // VALIDATIONS, 1) == 0 or run.step == run.of)
+            if run.step % REPORT == 0 or due or last or late:
+                event = look(recipe, run, held if due else None, losses, clock)
+                progress.write(folder, event)
+                report(event)
+            if last or late:
+                run.seconds = clock.seconds
+                checkpoint.save(run, recipe, folder)
+                saved = time.monotonic()
+
+
+def step(recipe: Recipe, run: Run) -> Tensor:
+    """Draw patches and their problem, descend once, average; the loss, still on the device."""
+    device = run.pool.pixels.device
+    for group in run.optimiser.param_groups:
+        group["lr"] = learning_rate(recipe, run.step, run.of)
+    x = run.pool.patches(recipe.batch, recipe.patch, run.generator)
+    problem = draw(recipe.task, recipe.batch, run.generator, device)
+    y = problem.simulate(x, run.generator)
+    with torch.autocast(device.type, torch.bfloat16) if device.type != "cpu" else nullcontext():  # bf16 is slower than float32 on CPUs
+        estimate = run.network(y, problem)
+    loss = LOSSES[recipe.loss](estimate.float(), x)
+    run.optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(run.network.parameters(), recipe.clip)
+    run.optimiser.step()
+    run.step += 1
+    follow(run.average, run.network, min(recipe.ema, (1 + run.step) / (10 + run.step)))
+    return loss.detach()
+
+
+def learning_rate(recipe: Recipe, done: int, of: int) -> float:
+    """A linear rise over the first 50 steps, times a cosine to 0 (flat while the number of steps is not settled)."""
+    return recipe.rate * min(1.0, (done + 1) / WARM) * (0.5 + 0.5 * math.cos(math.pi * done / of) if of else 1.0)
+
+
+@torch.no_grad()
+def follow(average: nn.Module, network: nn.Module, keep: float) -> None:
+    """average <- keep average + (1 - keep) network."""
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - keep)
+
+
+def look(recipe: Recipe, run: Run, held: Pool | None, losses: list[Tensor], clock: Clock) -> Event:
+    """The event at hand, and the validation if pictures are given. Empties `losses`, marks the clock."""
+    loss, rate = float(torch.stack(losses).mean()), clock.measure()
+    if not math.isfinite(loss):
+        raise RestoreError(f"the loss is not a number (seen after step {run.step})", "the last good checkpoint is kept",
+                           "resume from it, or try a lower rate of learning")
+    psnr = validate(run.average, recipe.task, held) if held else None
+    losses.clear()
+    clock.mark()
+    patches = rate * recipe.batch
+    return Event(run.step, run.of, loss, learning_rate(recipe, run.step - 1, run.of), patches, patches * recipe.patch**2 / 1e6,
+                 (run.of - run.step) / rate if run.of else math.nan, psnr)
+
+
+def validate(average: Network, task: Task, held: Pool) -> float:
+    """PSNR in dB over the held-out pictures, each range of the task at its middle."""
+    middle = task.replace(**{part: (value.low + value.high) / 2 for part, value in task.words().items() if isinstance(value, Range)})
+    average.eval()
+    return mean(score_one(average, middle, str(number), held.picture(number).cpu(), PROTOCOLS["rednet"], device=held.pixels.device)
+                for number in range(len(held))).psnr

@@ -1,0 +1,12 @@
+"""Optimisers by name: optimiser(parameters, rate)."""
+
+from collections.abc import Callable, Iterable
+
+from torch import Tensor, optim
+
+OPTIMISERS: dict[str, Callable[[Iterable[Tensor], float], optim.Optimizer]] = {
+    "sgd": lambda parameters, rate: optim.SGD(parameters, rate),
+    "momentum": lambda parameters, rate: optim.SGD(parameters, rate, momentum=0.9, nesterov=True),
+    "adam": lambda parameters, rate: optim.Adam(parameters, rate),
+    "adamw": lambda parameters, rate: optim.AdamW(parameters, rate, weight_decay=1e-2),
+}

@@ -1,0 +1,84 @@
+"""What a run says of itself: events, the clock they are timed by, the log, Ctrl-C."""
+
+import json
+import math
+import signal
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+LOG = "log.jsonl"
+
+
+@dataclass(frozen=True)
+class Event:
+    """How the run stands after `step` of `of` steps (0: not settled yet). psnr: of the averaged weights on the held-out pictures, or nothing."""
+
+    step: int
+    of: int
+    loss: float  # the mean since the last event
+    rate: float  # of learning
+    patches: float  # per second
+    megapixels: float  # per second
+    left: float  # seconds; NaN while the number of steps is not settled
+    psnr: float | None = None
+
+
+class Clock:
+    """Steps per second since the last mark, and seconds of training in all, those before a resumption included."""
+
+    def __init__(self, before: float):
+        self.begun = time.monotonic() - before
+        self.marked, self.steps, self.rate = time.monotonic(), 0, math.nan
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.begun
+
+    def measure(self) -> float:
+        """Steps per second; the last known rate where no step was taken since the mark."""
+        if self.steps:
+            self.rate = self.steps / max(time.monotonic() - self.marked, 1e-9)
+        return self.rate
+
+    def mark(self) -> None:
+        self.marked, self.steps = time.monotonic(), 0
+
+
+def write(folder: Path, event: Event) -> None:
+    """One line of JSON at the end of the log."""
+    folder.mkdir(parents=True, exist_ok=True)
+    line = {key: value for key, value in asdict(event).items() if value is not None and not (isinstance(value, float) and math.isnan(value))}
+    with open(folder / LOG, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def trim(folder: Path, step: int) -> None:
+    """Leave out of the log what came after the checkpoint that a run resumes from."""
+    log = folder / LOG
+    if log.is_file():
+        lines = [line for line in log.read_text("utf-8").splitlines() if line and json.loads(line)["step"] <= step]
+        log.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
+class Interrupt:
+    """Within it, Ctrl-C asks the run to stop after the step at hand; a second one stops it at once."""
+
+    def __init__(self):
+        self.asked = False
+
+    def __enter__(self) -> "Interrupt":
+        self._main = threading.current_thread() is threading.main_thread()
+        if self._main:
+            self._before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._main:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _ask(self, *_) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True

@@ -1,0 +1,66 @@
+"""Recipes: what is trained, on what, how. Frozen values; a variant is `replace(base, ...)`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from restore.errors import UsageError, nearest
+from restore.tasks import Denoise, Range, Task
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to train one method. Rates fall to 0 by a cosine after a short rise; sizes are in pixels, `clip` is of the gradient's norm."""
+
+    name: str
+    line: str  # paper, cost, the PSNR to expect
+    method: str  # of the catalog
+    task: Task  # ranges are drawn from, uniformly, anew for every patch
+    args: Mapping[str, object] = field(default_factory=dict)  # of the method, over the catalog's
+    tag: str = ""  # of the weights; from the task where it is empty
+    data: tuple[str, ...] = ("bsds", "photos", "research")  # names of sets, or folders
+    patch: int = 64
+    batch: int = 64
+    steps: int = 100_000
+    optimiser: str = "adam"
+    rate: float = 1e-3
+    loss: str = "mse"
+    ema: float = 0.999
+    clip: float = 1.0
+    start: str = ""  # weights to go on from, as name.tag or a file
+    seed: int = 0
+
+    @property
+    def label(self) -> str:
+        """The tag of the weights: s50 for one sigma, blind for a range."""
+        if self.tag:
+            return self.tag
+        sigma = getattr(self.task, "sigma", None)
+        return f"s{sigma:g}" if isinstance(sigma, (int, float)) else "blind"
+
+
+LEVELS = Denoise(sigma=Range(5, 75))
+
+red30 = Recipe("red30", "Mao, Shen & Yang, NIPS 2016: 2.07 MFLOP/px, 25 GPU-minutes; BSD200 half size, x8: 33.38 / 27.88 / 25.69 / 24.36 at sigma 10/30/50/70",
+               "red30", LEVELS, patch=64, batch=128, rate=5e-4)
+red20 = replace(red30, name="red20", method="red20", line="the same with 20 layers: 1.33 MFLOP/px; at one sigma 33.59 / 27.90 / 25.67 / 24.33")
+red10 = replace(red30, name="red10", method="red10", line="the same with 10 layers and no skips: 0.59 MFLOP/px; at one sigma 33.49 / 27.79 / 25.54 / 24.13")
+red30_plain = replace(red30, name="red30-plain", args={"skips": False}, tag="plain", line="RED30 without skips: what the skips are worth (paper, section 2.3)")
+red30_direct = replace(red30, name="red30-direct", args={"global_residual": False}, tag="direct", line="RED30 that predicts the picture, not the residual")
+
+drunet = Recipe("drunet", "Zhang et al., TPAMI 2021, at an eighth of its cost: 0.87 MFLOP/px, 25 GPU-minutes; CBSD68 33.9 / 31.25 / 28.0 at sigma 15/25/50",
+                "drunet", Denoise(sigma=Range(0, 75)), args={"widths": (48, 96, 192), "blocks": (1, 2, 4, 2, 1)}, tag="best", data=("photos_stated",),
+                patch=96, batch=64, steps=60_000, rate=1e-3, loss="l1")
+drunet_grey = replace(drunet, name="drunet-grey", args={**drunet.args, "channels": 1}, tag="grey",
+                      line="the same in grey: BSD68 31.7 / 29.25 / 26.35 at sigma 15/25/50")
+drunet_fast = replace(drunet, name="drunet-fast", args={"widths": (16, 64, 128), "blocks": (0, 1, 2, 1, 1)}, tag="fast", patch=64, batch=16, steps=25_000,
+                      line="the same for CPUs, 0.17 MFLOP/px, 75 minutes of two CPU cores; CBSD68 33.6 / 30.9 / 27.6 at sigma 15/25/50")
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
+    red30, red20, red10, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast)}
+
+
+def find(name: str) -> Recipe:
+    """The recipe of this name."""
+    if name not in RECIPES:
+        raise UsageError(f"unknown recipe {name!r}", nearest(name, RECIPES), "restore train --list shows all")
+    return RECIPES[name]

@@ -1,0 +1,63 @@
+"""A whole training: data, network, loop, card."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from restore import cards
+from restore.catalog import CATALOG
+from restore.engine import device as devices
+from restore.errors import UsageError
+from restore.measure import sets
+from restore.method import Network
+from restore.train import checkpoint, data, export, loop, progress
+from restore.train.recipes import Recipe
+
+
+def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = None, minutes: float | None = None, resume: bool = False,
+               device: str | None = None, compiled: bool | None = None, report: Callable[[progress.Event], None] = lambda event: None,
+               note: Callable[[str], None] = lambda text: None) -> cards.Card | None:
+    """Train a recipe in `folder` (checkpoint, log) and write its weights and card into `weights`; nothing where it was interrupted.
+
+    steps over minutes over the recipe's own number; a resumed run keeps the number it had. compiled: None compiles off the CPU.
+    """
+    if not resume and (folder / checkpoint.NAME).exists():
+        raise UsageError(f"{folder} holds a run already", "an empty folder, or a run to go on with", "type --resume, or another --out")
+    place = devices.pick(device)
+    training, held, files = data.gather(files_of(recipe), channels_of(recipe), recipe.patch, recipe.seed, place, note)
+    run = loop.start(recipe, build(recipe).to(place), training)
+    run.of = steps or (0 if minutes else recipe.steps)
+    if resume:
+        checkpoint.load(run, recipe, folder)
+        progress.trim(folder, run.step)
+    loop.train(recipe, run, held, folder, minutes, place.type != "cpu" if compiled is None else compiled, report)
+    if run.of == 0 or run.step < run.of:
+        note(f"stopped after {run.step} steps; type --resume to go on")
+        return None
+    return export.write(recipe, run, files, weights, note)
+
+
+def files_of(recipe: Recipe) -> list[Path]:
+    """The pictures of the recipe's sets and folders. Raises where one of them is kept for tests."""
+    files: list[Path] = []
+    for name in recipe.data:
+        folder = sets.SETS[name].path if name in sets.SETS else Path(name)
+        sets.refuse_test(folder)
+        files += sets.SETS[name].files() if name in sets.SETS else sets.pictures(folder)
+    return files
+
+
+def build(recipe: Recipe) -> Network:
+    """The network with fresh weights drawn from the recipe's seed, or those of `recipe.start`; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network = cards.build(recipe.method, recipe.args)
+    if recipe.start:
+        network.load_state_dict(cards.load(*cards.find(recipe.start)).state_dict())
+    return network
+
+
+def channels_of(recipe: Recipe) -> int:
+    """What the network works on: 1 grey, 3 colour."""
+    return build(recipe).channels
