@@ -18,8 +18,9 @@ class Header:
     height: int
     width: int
     channels: int = 3  # colour samples alone: 1 grey, 3 RGB
-    dtype: np.dtype = np.dtype(np.uint8)  # of the file's samples: uint8, uint16, float16 or float32
+    dtype: np.dtype = np.dtype(np.uint8)  # of the file's samples: uint8, uint16, float16 or float32 (TIFF also uint32, float64)
     alpha: bool = False
+    premultiplied: bool = False  # the colour is stored times alpha (EXR, some TIFFs)
     pages: int = 1
     format: str = "png"
     icc: bytes | None = None

@@ -1,0 +1,131 @@
+"""Files <-> pictures: the suffix table and four verbs. Codecs are imported when a file needs them."""
+
+import importlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
+from restore.errors import RestoreError, UsageError, nearest
+from restore.image import Header, Image
+from restore.io.base import Sink, Source, Target, broken, reading, shown
+
+RAW = "3fr arw cr2 cr3 crw dcr dng erf fff iiq k25 kdc mef mos mrw nef nrw orf pef raf raw rw2 rwl sr2 srf srw x3f".split()
+SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg", ".jfif": "jpeg", ".tif": "tiff", ".tiff": "tiff", ".btf": "tiff",
+            ".webp": "webp", ".bmp": "bmp", ".dib": "bmp", ".gif": "gif", ".exr": "exr"} | {f".{name}": "raw" for name in RAW}
+_SOURCES = {"png": "png:PngSource", "jpeg": "jpeg:JpegSource", "tiff": "tiff:TiffSource", "webp": "standard:WebpSource", "bmp": "standard:BmpSource",
+            "gif": "standard:GifSource", "exr": "exr:ExrSource", "raw": "raw:RawSource"}
+_SINKS = {"png": "png:PngSink", "jpeg": "jpeg:JpegSink", "tiff": "tiffwrite:TiffSink", "webp": "standard:WebpSink", "bmp": "standard:BmpSink", "exr": "exr:ExrSink"}
+READABLE, WRITABLE = tuple(_SOURCES), tuple(_SINKS)
+
+_MAGIC = ((0, b"\x89PNG\r\n\x1a\n", "png"), (0, b"\xff\xd8\xff", "jpeg"), (8, b"WEBP", "webp"), (0, b"GIF8", "gif"), (0, b"v/1\x01", "exr"),
+          (0, b"BM", "bmp"), (8, b"CR\x02", "raw"), (0, b"FUJIFILMCCD-RAW", "raw"), (4, b"ftypcrx", "raw"), (0, b"IIRO", "raw"), (0, b"IIRS", "raw"),
+          (0, b"MMOR", "raw"), (0, b"IIU\0", "raw"), (0, b"\0MRM", "raw"), (0, b"FOVb", "raw"), (0, b"II*\0", "tiff"), (0, b"MM\0*", "tiff"),
+          (0, b"II+\0", "tiff"), (0, b"MM\0+", "tiff"))
+
+
+def open_source(path: Path | BinaryIO, name: str | None = None) -> Source:
+    """A picture to read: what its content says it is; its suffix decides only between TIFF and the camera formats made of it.
+
+    A stream is spooled to a temporary file. RestoreError where the file is missing, empty, damaged or no picture that is known here.
+    """
+    spooled = not isinstance(path, str | os.PathLike)
+    name = name or ("standard input" if spooled else shown(path))
+    with reading(name):
+        file = _spool(path) if spooled else _open(Path(path), name)
+        try:
+            return _codec(_SOURCES[_recognise(file, "" if spooled else Path(path).suffix.lower(), name)])(file, name)
+        except BaseException:
+            file.close()
+            raise
+
+
+def _open(path: Path, name: str) -> BinaryIO:
+    try:
+        if path.is_dir():
+            raise RestoreError(f"{name}: is a folder", "a picture", "give the pictures in it: FOLDER/*.png")
+        if not path.is_file():  # a pipe or a device cannot be read twice
+            with path.open("rb") as stream:
+                return _spool(stream)
+        return path.open("rb")
+    except FileNotFoundError as cause:
+        raise RestoreError(f"{name}: there is no such file", "a picture that exists", "check the name and the folder") from cause
+    except PermissionError as cause:
+        raise RestoreError(f"{name}: may not be read", "a file that you may read", "chmod u+r FILE") from cause
+
+
+def _spool(stream: BinaryIO) -> BinaryIO:
+    file = tempfile.NamedTemporaryFile(prefix="restore-")
+    shutil.copyfileobj(stream, file, 1 << 20)
+    file.flush()
+    return file
+
+
+def _recognise(file: BinaryIO, suffix: str, name: str) -> str:
+    file.seek(0)
+    start = file.read(32)
+    if not start:
+        raise RestoreError(f"{name}: is empty", "a picture", "copy or download the file again")
+    found = next((format for at, magic, format in _MAGIC if start[at:].startswith(magic)), None)
+    declared = SUFFIXES.get(suffix)
+    if declared == "raw" and found in (None, "tiff"):
+        return "raw"
+    if found == "tiff" and _codec("raw:is_dng")(file):
+        return "raw"
+    if found:
+        return found
+    if declared:
+        raise broken(name, f"its content is no {declared}, nor any other picture known here")
+    if suffix:
+        raise RestoreError(f"{name}: no picture is known with the suffix {shown(suffix)}", nearest(suffix, SUFFIXES), "convert it to PNG or TIFF first")
+    raise RestoreError(f"{name}: is no picture known here", "one of " + ", ".join(READABLE), "convert it to PNG or TIFF first")
+
+
+def open_sink(path: Path | BinaryIO, header: Header, *, format: str | None = None, quality: int | None = None, subsampling: str | None = None,
+              overwrite: bool = False) -> Sink:
+    """A picture to write: format by `format`, else by the suffix, for a stream the header's own. What the format cannot hold is brought to the nearest that it can.
+
+    `quality` 1 to 100 and `subsampling` ("4:4:4", "4:2:2", "4:2:0") are for JPEG, `quality` also for WebP. The output appears when the `with` block ends well.
+    """
+    stream = not isinstance(path, str | os.PathLike)
+    format = format or (header.format if stream else format_of(Path(path)))
+    if format not in _SINKS:
+        expected = "one of " + ", ".join(WRITABLE) if format in READABLE else nearest(format, WRITABLE)
+        raise UsageError(f"{format} cannot be written", expected, "choose another format: -o NAME.png, or --format tiff")
+    if quality is not None and not 1 <= quality <= 100:
+        raise UsageError(f"quality {quality} is out of range", "1 to 100", "--quality 95")
+    sink = _codec(_SINKS[format])
+    target = Target(path if stream else Path(path), overwrite)
+    try:
+        return sink(target, header, quality, subsampling)
+    except BaseException:
+        target.discard()
+        raise
+
+
+def format_of(path: Path) -> str:
+    """The format that a file name stands for."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{shown(path)}: the suffix {shown(suffix)} stands for no format known here" if suffix else f"{shown(path)}: has no suffix to tell its format",
+                         nearest(suffix, SUFFIXES) if suffix else "one of " + ", ".join(WRITABLE), "-o NAME.png, or --format png")
+    return SUFFIXES[suffix]
+
+
+def read(path: Path | BinaryIO, page: int = 0) -> Image:
+    """One page of a picture, whole, in the file's own depth."""
+    with open_source(path) as source:
+        header = source.headers[page]
+        return Image(header, source.read(0, header.height, page))
+
+
+def write(path: Path | BinaryIO, image: Image, *, overwrite: bool = False, quality: int | None = None, subsampling: str | None = None) -> None:
+    """A picture of one page to a file."""
+    with open_sink(path, image.header.replace(pages=1), overwrite=overwrite, quality=quality, subsampling=subsampling) as sink:
+        sink.write(image.samples)
+
+
+def _codec(name: str):
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(f"restore.io.{module}"), attribute)

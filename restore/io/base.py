@@ -1,0 +1,360 @@
+"""What every codec shares: Source, Sink, the file that appears whole or not at all, and errors that name the file."""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from restore.errors import RestoreError
+from restore.image import Header, as_float, as_samples, upright
+
+PIXEL_LIMIT = 2**32  # a header that declares more is taken for damage or a decompression bomb
+FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+WORKERS = min(8, os.cpu_count() or 1)
+
+
+def shown(path) -> str:
+    """A path as messages print it: control characters and undecodable bytes escaped."""
+    text = os.fspath(path) if isinstance(path, os.PathLike | str) else str(path)
+    text = os.fsdecode(text)
+    return text if text.isprintable() else repr(text)
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Whatever a decoder raises becomes a RestoreError that names the file."""
+    try:
+        yield
+    except RestoreError:
+        raise
+    except MemoryError as cause:
+        raise RestoreError(f"{name}: there is not enough memory to decode it", "room for the whole picture in its own depth",
+                           "convert it to a tiled TIFF or to PNG, which are read in bands") from cause
+    except Exception as cause:
+        raise broken(name, _line(cause)) from cause
+
+
+@contextmanager
+def writing(name: str) -> Iterator[None]:
+    """Whatever an encoder or the disk raises becomes a RestoreError; a closed pipe stays BrokenPipeError, which ends the program quietly."""
+    try:
+        yield
+    except (RestoreError, BrokenPipeError):
+        raise
+    except OSError as cause:
+        if cause.errno in FULL:
+            raise RestoreError(f"{name}: cannot be written: the disk is full or the file too large ({_line(cause)})", "enough room for the whole output",
+                               "free some space or choose another folder with -o") from cause
+        raise RestoreError(f"{name}: cannot be written: {_line(cause)}", "a folder that you may write to", "choose another folder with -o") from cause
+    except Exception as cause:
+        raise RestoreError(f"{name}: cannot be encoded: {_line(cause)}", "", "choose another format with -o NAME.tif") from cause
+
+
+def broken(name: str, cause: str) -> RestoreError:
+    return RestoreError(f"{name}: cannot be read: {cause}", "a complete, undamaged picture", "copy or download the file again")
+
+
+def _line(cause: BaseException) -> str:
+    text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return " ".join(text.split()) or type(cause).__name__
+
+
+def sane(name: str, height: int, width: int, stored: int | None = None, ratio: float = 0) -> None:
+    """Refuse a size that is zero, absurd, or out of all proportion to the `stored` bytes: at most `ratio` pixels to a byte."""
+    if height < 1 or width < 1:
+        raise RestoreError(f"{name}: the picture is {width} x {height} pixels: there is nothing in it", "at least one pixel", "check how the file was made")
+    if height * width > PIXEL_LIMIT or (stored is not None and height * width > ratio * stored + 65536):
+        size = "" if stored is None else f" in {stored} bytes"
+        raise RestoreError(f"{name}: declares {width} x {height} pixels{size}: a damaged file or a decompression bomb",
+                           f"at most {PIXEL_LIMIT} pixels, and data for them", "copy the file again, or cut the picture into parts")
+
+
+class Source:
+    """A picture opened for reading: `headers` at once, then rows of any page in the file's own depth, as often as asked.
+
+    Codecs set `headers` and give `_rows`. Going forward never decodes twice: the last band is kept for the next one's overlap.
+    """
+
+    def __init__(self, file: BinaryIO, name: str):
+        self.file, self.name = file, name
+        self.headers: Sequence[Header] = []
+        self._band: tuple[int, int, np.ndarray] | None = None
+
+    def read(self, top: int, bottom: int, page: int = 0) -> np.ndarray:
+        """Rows [top, bottom) of a page, (rows, W, channels [+ alpha]) in the header's dtype."""
+        header = self.headers[page]
+        if not 0 <= top < bottom <= header.height:
+            raise ValueError(f"rows {top} to {bottom} of a page of {header.height}")
+        rows = self._kept(top, bottom, page)
+        if rows is None or len(rows) < bottom - top:
+            start = top if rows is None else top + len(rows)
+            with reading(self.name):
+                new = self._rows(start, bottom, page)
+            rows = new if rows is None else np.concatenate([rows, new])
+        self._band = page, top, rows
+        return rows
+
+    def _kept(self, top: int, bottom: int, page: int) -> np.ndarray | None:
+        if self._band is None:
+            return None
+        kept_page, start, rows = self._band
+        if kept_page != page or not start <= top < start + len(rows):
+            return None
+        return rows[top - start : bottom - start]
+
+    def _rows(self, top: int, bottom: int, page: int) -> np.ndarray:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self._band = None
+        self.file.close()
+
+    def __enter__(self) -> "Source":
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.close()
+
+
+class WholeSource(Source):
+    """A format that is decoded at one go: codecs give `_decode`, the result is kept."""
+
+    _whole: np.ndarray | None = None
+
+    def _decode(self) -> np.ndarray:
+        """(H, W, samples) in the header's dtype."""
+        raise NotImplementedError
+
+    def read(self, top: int, bottom: int, page: int = 0) -> np.ndarray:
+        if self._whole is None:
+            with reading(self.name):
+                self._whole = self._decode()
+            if self._whole.shape != (self.headers[0].height, self.headers[0].width, self.headers[0].samples):
+                raise broken(self.name, f"decoded to {self._whole.shape}, not to the size that its header declares")
+        return self._whole[top:bottom]
+
+    def close(self) -> None:
+        self._whole = None
+        super().close()
+
+
+class Target:
+    """Where bytes go: a temporary file beside its place, renamed by `commit`; for a stream, a spool that is copied by `commit`."""
+
+    def __init__(self, path: Path | BinaryIO, overwrite: bool):
+        self.stream = None if isinstance(path, str | os.PathLike) else path
+        self.name = shown(path) if self.stream is None else str(getattr(path, "name", "standard output")).replace("<stdout>", "standard output")
+        self.overwrite = overwrite
+        self.temporary: Path | None = None
+        with writing(self.name):
+            if self.stream is not None:
+                self.file: BinaryIO = tempfile.TemporaryFile()
+                return
+            self.path = Path(os.path.realpath(path))  # a link stays a link, what it points to is replaced
+            if self.path.is_dir():
+                raise RestoreError(f"{self.name}: is a folder", "a file name", f"-o {self.name.rstrip('/')}/NAME.png")
+            if self.path.exists() and not self.path.is_file():  # a device or a named pipe
+                self.stream, self.file = self.path.open("wb"), tempfile.TemporaryFile()
+                return
+            self._may_replace()
+            if not self.path.parent.is_dir():
+                raise RestoreError(f"{self.name}: its folder does not exist", "a folder that exists", f"mkdir -p {shown(self.path.parent)}")
+            short = os.fsdecode(os.fsencode(self.path.name)[:200])  # file systems end names at 255 bytes
+            self.temporary = self.path.with_name(f".{short}.tmp-{os.getpid()}")
+            self.file = self.temporary.open("wb")
+
+    def _may_replace(self) -> None:
+        if not self.overwrite and os.path.lexists(self.path):
+            raise self._exists()
+
+    def _exists(self) -> RestoreError:
+        return RestoreError(f"{self.name}: exists already", "a name that is free", "--overwrite replaces it, --skip-existing leaves it")
+
+    def commit(self) -> None:
+        """The output appears: complete and on the disk. Anything that fails here removes the temporary file."""
+        try:
+            with writing(self.name):
+                self.file.flush()
+                if self.temporary is None:
+                    self.file.seek(0)
+                    shutil.copyfileobj(self.file, self.stream, 1 << 20)
+                    self.stream.flush()
+                else:
+                    os.fsync(self.file.fileno())
+                    self.file.close()
+                    self._appear()
+        except BaseException:
+            self.discard()
+            raise
+        self.file.close()
+
+    def _appear(self) -> None:
+        if self.overwrite:
+            if self.path.exists():
+                shutil.copymode(self.path, self.temporary)
+            os.replace(self.temporary, self.path)
+            return
+        try:  # a link refuses to replace what came into being meanwhile; a rename would not
+            os.link(self.temporary, self.path)
+        except FileExistsError:
+            raise self._exists() from None
+        except OSError:  # a file system without hard links
+            self._may_replace()
+            os.rename(self.temporary, self.path)
+        else:
+            self.temporary.unlink()
+
+    def discard(self) -> None:
+        try:
+            self.file.close()
+        except OSError:  # what could not be flushed to a full disk is not wanted any more
+            pass
+        if self.temporary is not None:
+            self.temporary.unlink(missing_ok=True)
+
+
+class Sink:
+    """A picture being written, rows in order; it appears when the `with` block ends well, and not at all otherwise.
+
+    `header` is what is really written: `fit` has chosen the nearest depth that the format holds. Codecs give `fit`, `_begin`, `_rows`, `_end`, `_finish`.
+    """
+
+    turns = True  # the format carries an orientation tag
+
+    def __init__(self, target: Target, header: Header):
+        self.target, self.name, self.file = target, target.name, target.file
+        self._open_page(header)
+
+    def fit(self, header: Header) -> Header:
+        """The header as this format can hold it; RestoreError where something would be lost that the user must decide on."""
+        raise NotImplementedError
+
+    def _open_page(self, header: Header) -> None:
+        with writing(self.name):
+            self.given, self.header, self.row = header, self.fit(header), 0
+            self._begin()
+
+    def page(self, header: Header) -> None:
+        """Begin the next page; the last one is complete."""
+        self._complete()
+        with writing(self.name):
+            self._end()
+        self._open_page(header)
+
+    def write(self, rows: np.ndarray) -> None:
+        """The next rows (n, W, samples): floats on [0, 1], rounded and clipped here, or the file's own dtype, untouched."""
+        wanted = (self.given.width, self.given.samples)
+        if rows.ndim != 3 or rows.shape[1:] != wanted or self.row + len(rows) > self.given.height:
+            raise ValueError(f"rows of shape {rows.shape} at row {self.row} of a picture of {self.given.height} rows of {wanted}")
+        self.row += len(rows)
+        with writing(self.name):
+            if self.given.alpha and self.given.premultiplied != self.header.premultiplied:
+                rows = _associate(rows, self.header.premultiplied)
+            rows = as_samples(rows, self.header.dtype)
+            if self.header.channels > self.given.channels:  # a format without grey
+                rows = np.concatenate([np.repeat(rows[..., :1], 3, axis=-1), rows[..., 1:]], axis=-1)
+            self._rows(rows)
+
+    def _complete(self) -> None:
+        if self.row != self.given.height:
+            raise RestoreError(f"{self.name}: {self.row} of {self.given.height} rows came: the output is not complete")
+
+    def _begin(self) -> None: ...
+
+    def _rows(self, rows: np.ndarray) -> None:
+        raise NotImplementedError
+
+    def _end(self) -> None: ...
+
+    def _finish(self) -> None: ...
+
+    def _release(self) -> None: ...
+
+    def __enter__(self) -> "Sink":
+        return self
+
+    def __exit__(self, kind, value, trace) -> None:
+        try:
+            if kind is None:
+                self._complete()
+                with writing(self.name):
+                    self._end()
+                    self._finish()
+                self.target.commit()
+        finally:
+            self._release()
+            self.target.discard()
+
+
+class WholeSink(Sink):
+    """A format that is encoded at one go: rows are held in their final depth, codecs give `_encode`."""
+
+    turns = False
+    limit = PIXEL_LIMIT  # the longest side
+
+    def _begin(self) -> None:
+        if max(self.header.height, self.header.width) > self.limit:
+            raise RestoreError(f"{self.name}: {self.header.width} x {self.header.height} pixels do not fit in {self.header.format}",
+                               f"sides of at most {self.limit} pixels", "choose PNG or TIFF: -o NAME.png")
+        self._whole = np.empty((self.given.height, self.given.width, self.header.samples), self.header.dtype)
+
+    def _rows(self, rows: np.ndarray) -> None:
+        self._whole[self.row - len(rows) : self.row] = rows
+
+    def _end(self) -> None:
+        self._encode(self._whole if self.turns else upright(self._whole, self.given.orientation))
+
+    def _encode(self, samples: np.ndarray) -> None:
+        raise NotImplementedError
+
+    def page(self, header: Header) -> None:
+        raise one_page(self.name, self.header.format, header.pages)
+
+    def _release(self) -> None:
+        self._whole = None
+
+
+def one_page(name: str, format: str, pages: int) -> RestoreError:
+    return RestoreError(f"{name}: {format} holds one page and the picture has {pages}", "a format with pages", "choose TIFF: -o NAME.tif")
+
+
+def no_alpha(name: str, format: str) -> RestoreError:
+    return RestoreError(f"{name}: {format} cannot hold transparency", "png, tiff, webp or exr can", "choose one of them: -o NAME.png")
+
+
+def _associate(rows: np.ndarray, premultiplied: bool) -> np.ndarray:
+    """Colour times alpha, or that undone; float, and 0 where nothing is left to undo."""
+    rows = as_float(rows)
+    alpha = rows[..., -1:]
+    colour = rows[..., :-1] * alpha if premultiplied else np.divide(rows[..., :-1], alpha, out=np.zeros_like(rows[..., :-1]), where=alpha != 0)
+    return np.concatenate([colour, alpha], axis=-1)
+
+
+class Ordered:
+    """Work on all cores whose results are handed to `emit` in the order in which they were submitted, few at a time in flight."""
+
+    def __init__(self, emit: Callable):
+        self.emit = emit
+        self.pool = ThreadPoolExecutor(WORKERS)
+        self.waiting: deque[Future] = deque()
+
+    def submit(self, work: Callable, *arguments) -> None:
+        while len(self.waiting) >= 2 * WORKERS:
+            self.emit(self.waiting.popleft().result())
+        self.waiting.append(self.pool.submit(work, *arguments))
+
+    def drain(self) -> None:
+        while self.waiting:
+            self.emit(self.waiting.popleft().result())
+
+    def close(self) -> None:
+        self.pool.shutdown(wait=True, cancel_futures=True)
+        self.waiting.clear()

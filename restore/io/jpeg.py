@@ -1,0 +1,109 @@
+"""JPEG: decoded and encoded by libjpeg (Pillow) with the tables and the subsampling of its source; all segments are copied byte for byte."""
+
+import io
+from typing import BinaryIO
+
+import numpy as np
+
+from restore.errors import RestoreError, UsageError
+from restore.image import Header
+from restore.io import segments
+from restore.io.base import WholeSink, WholeSource, no_alpha, one_page, sane
+from restore.io.exif import orientation
+
+_RATIO = 4096  # pixels to a byte, above what a blank progressive picture comes to
+_SUBSAMPLING = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}
+
+
+class JpegSource(WholeSource):
+    def __init__(self, file: BinaryIO, name: str):
+        super().__init__(file, name)
+        from PIL.JpegImagePlugin import JpegImageFile
+
+        parts = segments.walk(file)
+        marker, frame = segments.frame(parts)
+        height, width, components = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big"), frame[5]
+        if components not in (1, 3):
+            raise RestoreError(f"{name}: is a JPEG of {components} colour channels, CMYK or YCCK", "grey or RGB", "convert it first: magick FILE -colorspace sRGB OUT.jpg")
+        if frame[0] != 8:
+            raise RestoreError(f"{name}: is a JPEG of {frame[0]} bits", "8 bits", "convert it first to a 16-bit PNG or TIFF")
+        sane(name, height, width, file.seek(0, 2), _RATIO)
+        file.seek(0)
+        self.picture = JpegImageFile(file)
+        layers = [layer[:4] for layer in self.picture.layer]
+        used = [layer[3] for layer in layers]
+        while len(used) > 1 and used[-1] == used[-2]:  # the encoder lets the last table serve the components that follow
+            used.pop()
+        tables = [tuple(self.picture.quantization[table]) for table in used]
+        carry = {"segments": segments.told(parts), "tables": tables, "progressive": marker in (0xC2, 0xCA), "rgb": self._is_rgb(parts, layers),
+                 "subsampling": _ratio(layers)}
+        said = segments.facts(carry["segments"])
+        self.headers = [Header(height, width, channels=components, format="jpeg", orientation=orientation(said["exif"]), carry=carry, **said)]
+
+    @staticmethod
+    def _is_rgb(parts: segments.Segments, layers: list) -> bool:
+        """Coded as RGB: Adobe's transform 0, or components named R, G, B."""
+        adobe = next((p for m, p in parts if m == segments.ADOBE and p.startswith(b"Adobe") and len(p) >= 12), None)
+        return len(layers) == 3 and (adobe[11] == 0 if adobe else bytes(layer[0] for layer in layers) == b"RGB")
+
+    def _decode(self) -> np.ndarray:
+        samples = np.asarray(self.picture)
+        self.picture.close()
+        return samples.reshape(samples.shape[0], samples.shape[1], -1)
+
+
+def _ratio(layers: list) -> str:
+    """Chroma subsampling as the encoder knows it; the rare others (4:4:0, 4:1:1) become 4:4:4, which loses nothing of them."""
+    if len(layers) < 3 or layers[1][1:3] != layers[2][1:3]:
+        return "4:4:4"
+    across, down = layers[0][1] / layers[1][1], layers[0][2] / layers[1][2]
+    return {(2, 1): "4:2:2", (2, 2): "4:2:0"}.get((across, down), "4:4:4")
+
+
+class JpegSink(WholeSink):
+    """The tables and subsampling of a JPEG source unless asked otherwise; from other formats quality 95, 4:4:4."""
+
+    turns, limit = True, 65500
+
+    def __init__(self, target, header: Header, quality: int | None = None, subsampling: str | None = None):
+        if subsampling is not None and subsampling not in _SUBSAMPLING:
+            raise UsageError(f"subsampling {subsampling} is not known", "one of " + ", ".join(_SUBSAMPLING), "--subsampling 4:4:4")
+        self.quality, self.subsampling = quality, subsampling
+        super().__init__(target, header)
+
+    def fit(self, header: Header) -> Header:
+        if header.pages > 1:
+            raise one_page(self.name, "jpeg", header.pages)
+        if header.alpha:
+            raise no_alpha(self.name, "JPEG")
+        return header.replace(format="jpeg", dtype=np.dtype(np.uint8), premultiplied=False)
+
+    def _encode(self, samples: np.ndarray) -> None:
+        from PIL import Image
+
+        carry = self.given.carry if self.given.format == "jpeg" else {}
+        rgb = bool(carry.get("rgb")) and self.header.channels == 3
+        options = {"progressive": bool(carry.get("progressive")), "keep_rgb": rgb}
+        if self.header.channels == 3 and not rgb:
+            options["subsampling"] = _SUBSAMPLING[self.subsampling or carry.get("subsampling", "4:4:4")]
+        tables = carry.get("tables", [])[: self.header.channels]
+        if self.quality is None and tables:
+            options["qtables"] = [list(table) for table in tables]
+        else:
+            options["quality"] = self.quality or 95
+        coded = io.BytesIO()
+        Image.fromarray(samples[..., 0] if samples.shape[-1] == 1 else samples).save(coded, "JPEG", **options)
+        data = coded.getbuffer()
+        self.file.write(data[:2])
+        self.file.write(segments.joined(self._said(rgb), self.name))
+        at = 2
+        while data[at + 1] == 0xE0 or (data[at + 1] == segments.ADOBE and not rgb):  # libjpeg's own JFIF segment; ours stands already
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        self.file.write(data[at:])
+
+    def _said(self, rgb: bool) -> Header:
+        """The header without a segment that would name another colour coding than the one written."""
+        parts = self.given.carry.get("segments")
+        if self.given.format != "jpeg" or parts is None or bool(self.given.carry.get("rgb")) == rgb and not rgb:
+            return self.given
+        return self.given.replace(carry={**self.given.carry, "segments": tuple(p for p in parts if p[0] != segments.ADOBE)})

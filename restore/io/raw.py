@@ -1,0 +1,91 @@
+"""Camera files, read through LibRaw's own development to 16-bit sRGB until a development of ours is asked for."""
+
+import io
+import struct
+from typing import BinaryIO
+
+import numpy as np
+
+from restore.errors import RestoreError
+from restore.image import Header
+from restore.io import exif as tags
+from restore.io import segments
+from restore.io.base import WholeSource, sane
+
+_DNG_VERSION = 50706
+_SRGB = (2.4, 12.92)  # exponent and slope at black
+
+
+class RawSource(WholeSource):
+    """The full picture upright: white balance of the camera, sRGB, no brightening by content, one page. Clipped where the sensor was."""
+
+    def __init__(self, file: BinaryIO, name: str):
+        super().__init__(file, name)
+        import rawpy
+
+        file.seek(0)
+        try:
+            self.raw = rawpy.imread(file)
+        except rawpy.LibRawError as cause:
+            raise RestoreError(f"{name}: is no camera file that LibRaw {'.'.join(map(str, rawpy.libraw_version))} reads ({_reason(cause)})",
+                               "the file of a camera that LibRaw knows", "convert it to DNG first") from cause
+        sizes = self.raw.sizes
+        height, width = sizes.iheight, sizes.iwidth
+        if sizes.flip in (5, 6):  # quarter turns
+            height, width = width, height
+        sane(name, height, width)
+        exif, xmp = self._told()
+        self.headers = [Header(height, width, channels=3, dtype=np.dtype(np.uint16), format="raw", exif=tags.with_orientation(exif, 1) if exif else None,
+                               xmp=tags.xmp_with_orientation(xmp, 1))]
+
+    def _told(self) -> tuple[bytes | None, bytes | None]:
+        """EXIF and XMP: of the directories where the file is made like a TIFF, else of the preview that the camera put in."""
+        order, directory = _directory(self.file)
+        if directory:
+            told = {tag: value for tag, value in directory.items() if tag in tags.DESCRIPTIVE}
+            xmp = directory.get(700)
+            return (tags.build(order, told) if told else None), (xmp[2] if isinstance(xmp, tuple) else None)
+        said = _preview(self.raw)
+        return said.get("exif"), said.get("xmp")
+
+    def _decode(self) -> np.ndarray:
+        import rawpy
+
+        return self.raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_color=rawpy.ColorSpace.sRGB, output_bps=16, gamma=_SRGB)
+
+    def close(self) -> None:
+        self.raw.close()
+        super().close()
+
+
+def is_dng(file: BinaryIO) -> bool:
+    """A TIFF that says it is a digital negative."""
+    return _DNG_VERSION in _directory(file)[1]
+
+
+def _directory(file: BinaryIO) -> tuple[str, tags.Directory]:
+    """Byte order and first directory of a file made like a TIFF (cameras change its 42); an empty one of any other."""
+    file.seek(0)
+    start = file.read(8)
+    order = {b"II": "<", b"MM": ">"}.get(start[:2])
+    if order is None or len(start) < 8:
+        return "<", {}
+    try:
+        return order, tags.read_directory(file, struct.unpack(order + "L", start[4:])[0], order)
+    except (struct.error, MemoryError, OverflowError):
+        return order, {}
+
+
+def _preview(raw) -> dict:
+    import rawpy
+
+    try:
+        thumb = raw.extract_thumb()
+        return segments.facts(segments.walk(io.BytesIO(thumb.data))) if thumb.format == rawpy.ThumbFormat.JPEG else {}
+    except (rawpy.LibRawError, ValueError):
+        return {}
+
+
+def _reason(cause: Exception) -> str:
+    reason = cause.args[0] if cause.args else cause
+    return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
