@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-_LAZY = {"read": "restore.io", "write": "restore.io", "run": "restore.jobs", "load": "restore.jobs", "Image": "restore.image", "Header": "restore.image",
+_LAZY = {"read": "restore.io", "write": "restore.io", "run": "restore.api", "load": "restore.api", "Image": "restore.image", "Header": "restore.image",
          "RestoreError": "restore.errors"}
 
 __all__ = ["Header", "Image", "RestoreError", "__version__", "load", "read", "run", "write"]
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from restore.errors import RestoreError
     from restore.image import Header, Image
     from restore.io import read, write
-    from restore.jobs import load, run
+    from restore.api import load, run
 
     __version__: str
 

@@ -36,6 +36,12 @@ class Page:
         pixels = pixels[:, _reflected(0, self.width, self.header.width)]
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
 
+    def visible(self, top: int, bottom: int) -> Tensor:
+        """As `rows`, without padding, and NaN where a sample is hidden: what estimators look at."""
+        x = self.rows(top, bottom)[..., : self.header.width]
+        mask = self._mask(self._kept[top - self._base : bottom - self._base]).transpose(2, 0, 1)
+        return x.masked_fill(torch.from_numpy(np.broadcast_to(mask, x.shape[1:]).copy()), float("nan"))
+
     def finish(self, top: int, x: Tensor, strength: float = 1.0) -> np.ndarray:
         """Restored rows x (1, C, h, W) from row `top` on, ready for a sink: (h, W, samples) in float32, alpha and hidden samples as they were."""
         height = min(x.shape[2], self.header.height - top)

@@ -1,5 +1,6 @@
 """Any method on any size, device and precision: tiles, batches of tiles, and the ladder that is climbed down when memory ends."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -100,6 +101,20 @@ def run(method: Method, problem: Problem, page: Page, write: Callable[[int, Tens
                 done, tiles = short.done, short.tiles
                 settings = _step_down(now, method, settings, report)
     return settings
+
+
+def expected_seconds(method: Method, problem: Problem, channels: int, height: int, width: int, settings: Settings) -> float:
+    """How long `run` will take, from one small tile of noise timed here and the pixels that tiles compute in all."""
+    now = plan(method, problem, channels, height, width, settings)
+    side = max(min(now.height, now.width, 160) // method.multiple * method.multiple, method.multiple)
+    y = torch.rand(1, channels, side, side, generator=torch.Generator().manual_seed(0)).to(now.device)
+    with devices.numerics(now.device):
+        work = _ready(method, problem, now, settings.ensemble, Report())
+        for _ in range(2):  # the first call warms up
+            start = time.perf_counter()
+            work(y, problem.to(now.device)).cpu()
+            seconds = time.perf_counter() - start
+    return seconds / side**2 * (1 + now.overhead) * height * width
 
 
 class _Short(Exception):

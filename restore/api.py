@@ -1,0 +1,86 @@
+"""`restore.run` and `restore.load`: the walk of a job without files. Numpy in, numpy out; torch in, torch out; Image in, Image out."""
+
+import numpy as np
+import torch
+
+from restore import cards
+from restore.catalog import CATALOG
+from restore.engine import run as engine
+from restore.engine.picture import Page
+from restore.engine.run import Settings
+from restore.errors import RestoreError, UsageError, nearest
+from restore.image import Header, Image, as_samples
+from restore.jobs import method_for, state
+from restore.method import Method
+from restore.tasks import TASKS, Value, from_dict
+
+Picture = Image | np.ndarray | torch.Tensor
+
+
+def run(picture: Picture, task: str = "denoise", *, model: str | None = None, device: str = "auto", precision: str = "auto", tile: int | None = None,
+        memory: int | None = None, ensemble: bool = False, strength: float = 1.0, **parts: Value | str) -> Picture:
+    """Restore one picture: `restore.run(picture, "denoise", sigma=25)`.
+
+    picture: an Image, a numpy array (H, W) or (H, W, 1|3), or a torch tensor (H, W), (C, H, W) or (B, C, H, W) with C 1 or 3; integers span
+    their dtype, floats are on [0, 1]. What comes back has the same kind, shape, dtype and device; floats are not clipped.
+    parts: of the task, in the user's units (sigma=25, noise="poisson", peak=30); what is left out is estimated per picture.
+    Raises RestoreError.
+    """
+    if task not in TASKS:
+        raise UsageError(f"unknown task {task!r}", nearest(task, TASKS))
+    stated = from_dict({"name": task, **parts})
+    settings = Settings(device, precision, tile, memory, ensemble)
+
+    def one(samples: np.ndarray, header: Header) -> np.ndarray:
+        return _page(samples, header, stated, model, settings, strength)
+
+    if isinstance(picture, Image):
+        return Image(picture.header, as_samples(one(picture.samples, picture.header), picture.header.dtype))
+    if isinstance(picture, torch.Tensor):
+        return _tensor(picture, one)
+    return _array(np.asarray(picture), one)
+
+
+def _array(picture: np.ndarray, one) -> np.ndarray:
+    """(H, W) or (H, W, 1|3)."""
+    samples = picture[..., None] if picture.ndim == 2 else picture
+    if samples.ndim != 3 or samples.shape[2] not in (1, 3) or 0 in samples.shape:
+        raise RestoreError(f"an array of shape {picture.shape} is no picture", "(H, W), (H, W, 1) or (H, W, 3); an Image for alpha")
+    if samples.dtype.kind not in "uf":
+        raise RestoreError(f"an array of {samples.dtype} is no picture", "unsigned integers that span their dtype, or floats on [0, 1]")
+    height, width, channels = samples.shape
+    return as_samples(one(samples, Header(height, width, channels, samples.dtype)), samples.dtype).reshape(picture.shape)
+
+
+def _tensor(picture: torch.Tensor, one) -> torch.Tensor:
+    """(H, W), (C, H, W) or (B, C, H, W)."""
+    if picture.ndim not in (2, 3, 4):
+        raise RestoreError(f"a tensor of shape {tuple(picture.shape)} is no picture", "(H, W), (C, H, W) or (B, C, H, W), C 1 or 3")
+    batch = picture.detach().cpu().reshape((1,) * (4 - picture.ndim) + picture.shape)
+    restored = [_array(part.permute(1, 2, 0).float().numpy() if part.is_floating_point() else part.permute(1, 2, 0).numpy(), one) for part in batch]
+    whole = torch.from_numpy(np.stack(restored)).permute(0, 3, 1, 2)
+    return whole.reshape(picture.shape).to(device=picture.device, dtype=picture.dtype)
+
+
+def _page(samples: np.ndarray, header: Header, task, model: str | None, settings: Settings, strength: float) -> np.ndarray:
+    def read(top: int, bottom: int) -> np.ndarray:
+        return samples[top:bottom]
+    stated = state(task, model, Page(read, header), settings)
+    method = method_for(stated)
+    page, rows = Page(read, header, engine.wrapped(method, stated.problem, settings.ensemble).multiple), []
+    engine.run(method, stated.problem, page, lambda top, x: rows.append(page.finish(top, x, strength)), settings)
+    return np.concatenate(rows)
+
+
+def load(model: str) -> Method:
+    """A method of the catalog, ready to be called as `x = method(y, problem)` on (B, C, H, W) tensors: `NAME`, `NAME.TAG` or a path of weights.
+
+    A trained method named without a tag comes with its costliest weights.
+    """
+    name, card = cards.find(model)
+    if card is None and CATALOG[name].trained:
+        found = [card for card in cards.every() if card.name == name]
+        if not found:
+            raise RestoreError(f"no weights of {name} are installed", "", "restore models list shows what is")
+        card = max(found, key=lambda card: card.flops_per_pixel)
+    return cards.load(name, card)

@@ -1,0 +1,103 @@
+"""What commands on files share: names, the plan, the walk, lines, the exit code made from the results."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from restore import console
+from restore.errors import RestoreError, UsageError
+from restore.io import SUFFIXES, WRITABLE
+from restore.jobs import Events, Request, Result, Walk
+from restore.names import STREAM, Names, expand, settle
+from restore.operators.problem import problem_of
+from restore.tasks import write_value
+
+
+@dataclass(frozen=True)
+class Files:
+    """Which files, and what is said of them: the shared options as a value."""
+
+    files: Sequence[str] | None
+    output: str | None = None
+    overwrite: bool = False
+    skip_existing: bool = False
+    from_file: str | None = None
+    nul: bool = False
+    dry_run: bool = False
+    json: bool = False
+    quiet: bool = False
+
+
+def run(command: str, request: Request, files: Files, kind: type[Walk] = Walk, after: Callable[[Result], None] | None = None) -> int:
+    """Settle all names, walk all files, tell of each; the exit code: 0 all done, 1 some failed."""
+    writable, raw = ({suffix for suffix, format in SUFFIXES.items() if format in formats} for formats in (WRITABLE, {"raw"}))
+    inputs = expand(files.files or [], SUFFIXES, command, files.from_file, files.nul)
+    fields = {part: str(write_value(value) if value is not None else "auto") for part, value in request.task.words().items() if part == "sigma"}
+    fields = {"sigma": "auto", "model": request.model or "auto"} | {part: value.removesuffix(".0") for part, value in fields.items()}
+    names = settle(inputs, command, files.output, fields, writable, raw, files.overwrite, files.skip_existing)
+    if files.json and any(one.target == STREAM for one in names) and not files.dry_run:
+        raise UsageError("standard output cannot carry both a picture and --json", "", "give -o a file")
+    request = replace(request, overwrite=files.overwrite)
+    with console.batch(len(names), files.quiet) as shown:
+        walk = kind(request, Events(shown.started, shown.progress, shown.note))
+        failed = 0
+        for result in walk.plans(names) if files.dry_run else walk(names):
+            if result.ok and after and not (files.dry_run or result.skipped):
+                _after(after, result)
+            failed += not result.ok
+            _tell(result, files, shown, walk if files.dry_run else None)
+    if len(names) > 1 and not files.quiet:
+        skipped = sum(one.skip for one in names)
+        console.note(f"{len(names) - failed - skipped} {'planned' if files.dry_run else 'done'}, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+def _after(after: Callable[[Result], None], result: Result) -> None:
+    try:
+        after(result)
+    except RestoreError as error:
+        result.error = error
+
+
+def _tell(result: Result, files: Files, shown: console.Batch, planned: Walk | None) -> None:
+    if files.json:
+        console.json_line(words(result))
+    if result.error:
+        shown.failed(result.error)
+    elif planned and not files.json:
+        console.out(f"{console.shown(result.source)} -> {console.shown(result.target)}: {_plan(result)}")
+    elif not files.quiet and not planned:
+        how = "there already" if result.skipped else f"{result.model}, {result.task}, {result.seconds:.1f} s"
+        shown.line(f"{console.shown(result.source)} -> {console.shown(result.target)}: {how}")
+
+
+def _plan(result: Result) -> str:
+    if result.skipped:
+        return "there already"
+    header = result.header
+    size = f"{header.width} x {header.height} x {header.channels}{' + alpha' if header.alpha else ''}, {header.dtype}, {header.pages} page(s)"
+    return f"{size}; {problem_of(result.task).describe()}; {result.model}; {result.plan}{_time(result)}"
+
+
+def _time(result: Result) -> str:
+    return "" if result.expected is None else f"; about {result.expected:.1f} s" if result.expected < 120 else f"; about {result.expected / 60:.0f} minutes"
+
+
+def words(result: Result) -> dict[str, object]:
+    """A result as `--json` prints it."""
+    said: dict[str, object] = {"schema": 1, "ok": result.ok, "source": str(result.source), "target": str(result.target), "skipped": result.skipped}
+    if result.header:
+        header = result.header
+        said |= {"format": header.format, "width": header.width, "height": header.height, "channels": header.channels, "alpha": header.alpha,
+                 "depth": str(header.dtype), "pages": header.pages}
+    if result.task:
+        said |= {"task": result.task.to_dict(), "model": result.model}
+    if result.plan:
+        plan = result.plan
+        said |= {"device": str(plan.device), "precision": str(plan.dtype).removeprefix("torch."), "tile": [plan.height, plan.width],
+                 "tiles": [plan.rows, plan.columns], "memory": plan.bytes, "halo_overhead": round(plan.overhead, 4)}
+    if result.expected is not None:
+        said["expected_seconds"] = round(result.expected, 2)
+    said |= {"seconds": round(result.seconds, 3), "notes": result.notes}
+    if result.error:
+        said["error"] = {"what": result.error.what, "expected": result.error.expected, "remedy": result.error.remedy}
+    return said

@@ -1,0 +1,62 @@
+"""The Typer app: the explicit list of commands, and the only place that exits."""
+
+import functools
+import signal
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from restore import console
+from restore.commands import compare, degrade, denoise, doctor, models
+from restore.errors import RestoreError
+
+app = typer.Typer(name="restore", help="Undo what a camera, a scanner or a wire did to a picture: y = D x + n.", no_args_is_help=True, add_completion=False,
+                  pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        console.out(f"restore {version('restore')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _restore(version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)] = False) -> None:
+    pass
+
+
+def _exits(command: Callable[..., int | None]) -> Callable[..., None]:
+    """A command returns its exit code; here it becomes one."""
+
+    @functools.wraps(command)
+    def wrapper(*args, **options) -> None:
+        raise typer.Exit(command(*args, **options) or 0)
+
+    return wrapper
+
+
+for _command in (denoise.denoise, degrade.degrade, compare.compare, doctor.doctor):
+    app.command()(_exits(_command))
+
+_models = typer.Typer(help="Methods and weights: list, show, verify.", no_args_is_help=True)
+for _command in (models.list, models.show, models.verify):
+    _models.command()(_exits(_command))
+app.add_typer(_models, name="models")
+
+
+def main() -> None:
+    """The entry point. Exit codes: 0 all done, 1 some failed, 2 usage, 130 interrupted, 143 terminated."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        app()
+    except RestoreError as problem:
+        console.error(problem)
+        sys.exit(problem.exit_code)
+
+
+def _terminated(number: int, frame: object) -> None:
+    sys.exit(128 + number)

@@ -1,0 +1,35 @@
+"""`restore compare`: how far one picture is from another."""
+
+from typing import Annotated
+
+import typer
+
+from restore import options
+
+
+def compare(
+    first: Annotated[str, typer.Argument(help="A picture.")],
+    second: Annotated[str, typer.Argument(help="The picture it is measured against.")],
+    protocol: Annotated[str, options.own("--protocol", help="rednet (float), or dncnn (both rounded to 8 bits).")] = "rednet",
+    json: options.Json = False,
+) -> int:
+    """PSNR and SSIM of two pictures of one size, with the protocol that they were measured under."""
+    import torch
+
+    from restore import console, io
+    from restore.errors import RestoreError
+    from restore.measure import protocol as protocols
+
+    chosen = protocols.find(protocol)
+    pictures = [io.read(name) for name in (first, second)]
+    one, two = (torch.from_numpy(picture.pixels.transpose(2, 0, 1).copy())[None].double() for picture in pictures)
+    if one.shape != two.shape:
+        sizes = " and ".join(f"{p.header.width} x {p.header.height} x {p.header.channels}" for p in pictures)
+        raise RestoreError(f"{console.shown(first)} and {console.shown(second)} differ in size: {sizes}", "two pictures of one size and number of channels")
+    psnr, ssim = chosen.scores(one, two)
+    if json:
+        console.json_line({"schema": 1, "psnr": None if psnr == float("inf") else psnr, "ssim": ssim, "identical": psnr == float("inf"), "protocol": chosen.text()})
+    else:
+        console.note(chosen.text())
+        console.out(f"PSNR {psnr:.4f} dB\nSSIM {ssim:.5f}")
+    return 0

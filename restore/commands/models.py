@@ -1,0 +1,86 @@
+"""`restore models`: what methods and weights there are, what is known of one, whether its bytes are whole."""
+
+from typing import Annotated
+
+import typer
+
+from restore import options
+
+Name = Annotated[str, typer.Argument(help="NAME or NAME.TAG.")]
+
+
+def list(json: options.Json = False) -> int:
+    """Every method and every file of weights, with what it serves."""
+    from restore import cards, console
+    from restore.catalog import CATALOG
+
+    rows = []
+    for name, row in CATALOG.items():
+        for card in [card for card in cards.every() if card.name == name] if row.trained else [None]:
+            rows.append({
+                "model": card.full_name if card else name, "task": str(card.task) if card else f"{', '.join(row.tasks)} ({', '.join(row.noises)})",
+                "parameters": card.parameters if card else 0, "licence": card.licence if card else "MIT",
+                "bytes": card.weights.stat().st_size if card else 0, "results": [dict(r) for r in card.results] if card else [], "about": row.line,
+            })
+    for row in rows:
+        row["default"] = row["model"] in _defaults()
+    if json:
+        for row in rows:
+            console.json_line({"schema": 1} | row)
+    else:
+        console.table(["model", "task", "parameters", "MB", "default", "results", "about"],
+                      [[r["model"], r["task"], r["parameters"] or "", f"{r['bytes'] / 1e6:.1f}" if r["bytes"] else "", "yes" if r["default"] else "",
+                        _results(r["results"]), r["about"]] for r in rows])
+    return 0
+
+
+def _defaults() -> set[str]:
+    """What is chosen for the tasks that users meet, on a small picture and on a large one."""
+    from restore import cards
+    from restore.tasks import Denoise
+
+    tasks = [Denoise(sigma=25.0), Denoise("poisson", peak=30.0), Denoise("poisson-gaussian", sigma=5.0, peak=30.0)]
+    chosen = [cards.choose(task, None, frugal) for task in tasks for frugal in (False, True)]
+    return {card.full_name if card else name for name, card in chosen}
+
+
+def _results(results) -> str:
+    return "; ".join(f"{r['set']} sigma {r['sigma']:g}: {r['psnr']:.2f}" for r in results if "sigma" in r)
+
+
+def show(name: Name) -> int:
+    """Card, receptive field, halo, arithmetic per pixel."""
+    from restore import api, cards, console
+    from restore.catalog import CATALOG
+    from restore.method import Exact
+    from restore.operators.problem import problem_of
+    from restore.tasks import Denoise
+
+    base, card = cards.find(name)
+    method, row = api.load(name), CATALOG[base]
+    task = Denoise(sigma=25.0) if "gaussian" in row.noises else Denoise("poisson", peak=30.0)
+    problem = problem_of(task)
+    kind = method.tiling(problem)
+    lines = [f"{name}: {row.line}", f"paper: {row.paper}", f"serves: {', '.join(row.tasks)}; noise {', '.join(row.noises)}",
+             f"parameters: {sum(p.numel() for p in method.parameters())}", f"tiling: {kind}"]
+    if isinstance(kind, Exact):
+        lines.append(f"receptive field: {2 * kind.halo + 1} pixels")
+    if hasattr(method, "flops_per_pixel"):
+        lines.append(f"FLOPs per pixel: {method.flops_per_pixel:.0f}")
+    lines.append(f"bytes per pixel at work: {method.bytes_per_pixel(problem):.0f}")
+    console.out("\n".join(lines))
+    if card:
+        console.out(card.path.read_text("utf-8"))
+    return 0
+
+
+def verify() -> int:
+    """Whether every file of weights is the one its card was written for (sha256)."""
+    from restore import cards, console
+
+    damaged = 0
+    for card in cards.every():
+        whole = card.weights.is_file() and cards.verify(card)
+        damaged += not whole
+        console.out(f"{card.full_name}\t{'whole' if whole else 'DAMAGED OR MISSING: install the program again'}")
+    return 1 if damaged else 0

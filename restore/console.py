@@ -1,0 +1,104 @@
+"""The only place that prints. Data on standard output, everything else on standard error."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from restore.errors import RestoreError
+
+
+def shown(path: Path | str) -> str:
+    """A path as messages print it: control characters escaped, standard streams by name."""
+    text = str(path)
+    return "standard stream" if text == "-" else text if text.isprintable() else repr(text)
+
+
+def error(problem: RestoreError) -> None:
+    """What happened; what was expected; what to type."""
+    print("\n  ".join(["error: " + _clean(problem.what), *(_clean(part) for part in (problem.expected, problem.remedy) if part)]), file=sys.stderr)
+
+
+def note(text: str) -> None:
+    print(_clean(text), file=sys.stderr)
+
+
+def out(text: str) -> None:
+    """A line of data."""
+    print(_clean(text), flush=True)
+
+
+def json_line(words: Mapping[str, object]) -> None:
+    """One JSON object on standard output."""
+    print(json.dumps(words, ensure_ascii=True), flush=True)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
+    """A table on standard output; plain columns parted by tabs where that is no terminal."""
+    if not sys.stdout.isatty():
+        for row in [columns, *rows]:
+            print("\t".join(str(cell) for cell in row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(title=title, title_justify="left")
+    for column in columns:
+        drawn.add_column(column)
+    for row in rows:
+        drawn.add_row(*(str(cell) for cell in row))
+    Console().print(drawn)
+
+
+def _clean(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text).encode("utf-8", "backslashreplace").decode()
+
+
+class Batch:
+    """What is shown while files go by: bars on a terminal, else one line per file when it is done."""
+
+    def __init__(self, total: int, quiet: bool):
+        self.total, self.quiet, self.bars = total, quiet, None
+
+    def started(self, source: Path, number: int) -> None:
+        if self.bars:
+            self.bars.update(self.whole, completed=number)
+            self.bars.reset(self.file, description=_clean(Path(shown(source)).name), total=None)
+
+    def progress(self, done: int, of: int) -> None:
+        if self.bars:
+            self.bars.update(self.file, completed=done, total=of)
+
+    def note(self, source: Path, text: str) -> None:
+        if not self.quiet:
+            self.line(f"{shown(source)}: {text}")
+
+    def line(self, text: str) -> None:
+        """A line above the bars."""
+        if self.bars:
+            self.bars.console.print(_clean(text), markup=False, highlight=False, soft_wrap=True)
+        else:
+            note(text)
+
+    def failed(self, problem: RestoreError) -> None:
+        self.line("\n  ".join(["error: " + problem.what, *(part for part in (problem.expected, problem.remedy) if part)]))
+
+
+@contextmanager
+def batch(total: int, quiet: bool) -> Iterator[Batch]:
+    """A bar for the file and one for the batch on standard error, if that is a terminal."""
+    shown_batch = Batch(total, quiet)
+    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield shown_batch
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        shown_batch.bars = bars
+        shown_batch.file = bars.add_task("", total=None)
+        shown_batch.whole = bars.add_task("files", total=total, visible=total > 1)
+        yield shown_batch
