@@ -1,0 +1,95 @@
+"""Which files are read and written: settled before the first pixel."""
+
+import os
+
+import pytest
+
+from restore.errors import UsageError
+from restore.names import STREAM, Input, expand, settle
+
+READABLE, WRITABLE, RAW = {".png", ".tif", ".jpg", ".nef"}, {".png", ".tif", ".jpg"}, {".nef"}
+
+
+def files(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return folder
+
+
+def plan(inputs, output=None, **how):
+    return [str(n.target) for n in settle(inputs, "denoise", output, {"sigma": "25", "model": "bm3d"}, WRITABLE, RAW, **how)]
+
+
+def test_folders_keep_sub_folders_in_natural_order(tmp_path):
+    files(tmp_path / "in", "p10.png", "p2.png", "deep/er/a.tif", "x.txt", "p2.denoise.png", ".hidden.png")
+    inputs = expand([str(tmp_path / "in")], READABLE, "denoise")
+    assert [str(i.path.relative_to(tmp_path / "in")) for i in inputs] == ["deep/er/a.tif", "p2.png", "p10.png"]
+    out = tmp_path / "out"
+    assert plan(inputs, str(out)) == [str(out / "deep/er/a.tif"), str(out / "p2.png"), str(out / "p10.png")]
+
+
+def test_default_is_beside_and_raw_becomes_tif(tmp_path):
+    assert plan([Input(tmp_path / "a.png"), Input(tmp_path / "b.nef")]) == [str(tmp_path / "a.denoise.png"), str(tmp_path / "b.denoise.tif")]
+
+
+def test_patterns_lists_and_repeats(tmp_path):
+    files(tmp_path, "a.png", "b.png", "c d.png")
+    given = [str(tmp_path / "[ab].png"), str(tmp_path / "a.png")]
+    (tmp_path / "list").write_bytes(os.fsencode(tmp_path / "c d.png") + b"\0")
+    assert [i.path.name for i in expand(given, READABLE, "denoise", str(tmp_path / "list"), True)] == ["a.png", "b.png", "c d.png"]
+    with pytest.raises(UsageError, match="nothing matches"):
+        expand([str(tmp_path / "z*.png")], READABLE, "denoise")
+    with pytest.raises(UsageError, match="nothing to read"):
+        expand([], READABLE, "denoise")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="holds no picture"):
+        expand([str(tmp_path / "empty")], READABLE, "denoise")
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path):
+    files(tmp_path, "a[1].png")
+    assert [i.path.name for i in expand([str(tmp_path / "a[1].png")], READABLE, "denoise")] == ["a[1].png"]
+
+
+def test_templates(tmp_path):
+    one = [Input(tmp_path / "a.png")]
+    assert plan(one, "{dir}/{stem}_s{sigma}_{model}_{cmd}{ext}") == [str(tmp_path / "a_s25_bm3d_denoise.png")]
+    with pytest.raises(UsageError, match="unknown field"):
+        plan(one, "{stme}.png")
+
+
+def test_streams():
+    assert plan([Input(STREAM)]) == ["-"]
+    with pytest.raises(UsageError, match="standard output"):
+        plan([Input(STREAM), Input(STREAM)], "-")
+
+
+def test_clashes_are_found(tmp_path):
+    files(tmp_path, "x/a.png", "y/a.png", "out/keep")
+    both = [Input(tmp_path / "x/a.png"), Input(tmp_path / "y/a.png")]
+    with pytest.raises(UsageError, match="would both be written"):
+        plan(both, str(tmp_path / "out"))
+    with pytest.raises(UsageError, match="also an input"):
+        plan(both, "{dir}/{stem}{ext}", overwrite=True)
+    (tmp_path / "link.png").symlink_to(tmp_path / "x/a.png")
+    with pytest.raises(UsageError, match="also an input"):
+        plan(both[:1], str(tmp_path / "link.png"), overwrite=True)
+
+
+def test_nothing_is_overwritten_unasked(tmp_path):
+    files(tmp_path, "a.png", "a.denoise.png")
+    one = [Input(tmp_path / "a.png")]
+    with pytest.raises(UsageError, match="exists already") as caught:
+        plan(one)
+    assert "--overwrite" in caught.value.remedy and caught.value.exit_code == 2
+    assert plan(one, overwrite=True) == [str(tmp_path / "a.denoise.png")]
+    assert settle(one, "denoise", None, {}, WRITABLE, RAW, skip_existing=True)[0].skip
+
+
+def test_one_file_for_many_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="cannot all be written"):
+        plan([Input(tmp_path / "a.png"), Input(tmp_path / "b.png")], str(tmp_path / "one.png"))
+    with pytest.raises(UsageError, match="no suffix that can be written"):
+        plan([Input(tmp_path / "a.png")], str(tmp_path / "one.xyz"))
