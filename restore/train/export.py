@@ -16,7 +16,6 @@ from restore.tasks import Range, Task
 from restore.train.checkpoint import Run, words
 from restore.train.recipes import Recipe
 
-LEVELS = (10.0, 15.0, 25.0, 30.0, 50.0, 70.0)  # what denoising papers report
 FP16_COST = 0.01  # dB that half precision may cost
 
 
@@ -24,7 +23,7 @@ def write(recipe: Recipe, run: Run, files: list[Path], folder: Path, note: Calla
     """Check fp16, score, save `<method>.<tag>.safetensors` and its card. Raises where fp16 costs 0.01 dB or more."""
     network = run.average.eval().requires_grad_(False)
     check_half(network, recipe.task, files[:: max(len(files) // 8, 1)][:8], run.pool.pixels.device)
-    results = [row for name in tests(network) for row in table(network, recipe.task, name, run.pool.pixels.device)]
+    results = [row for name in recipe.tests for row in table(recipe, network, name, run.pool.pixels.device)]
     for row in results:
         note(f"{row['set']}, sigma {row['sigma']:g}: {row['psnr']:.2f} dB, SSIM {row['ssim']:.4f}" + (", x8" if row["x8"] else ""))
     pixels = run.step * recipe.batch * recipe.patch**2
@@ -37,17 +36,11 @@ def write(recipe: Recipe, run: Run, files: list[Path], folder: Path, note: Calla
     return cards.save(card, network, folder)
 
 
-def tests(network: Network) -> tuple[str, ...]:
-    """The sets that a denoiser's card reports."""
-    return ("cbsd68",) if network.channels == 3 else ("set12", "bsd68", "bsd200_half")
-
-
-def table(network: Network, task: Task, name: str, device: torch.device) -> list[dict[str, object]]:
-    """Mean PSNR and SSIM on a set at every level of the task; with and without x8 for one that is blind to turns of its own."""
-    levels = [level for level in LEVELS if level in task.sigma] if isinstance(task.sigma, Range) else [task.sigma]
-    protocol, rows = PROTOCOLS["rednet"], []
-    for level in levels:
-        for ensemble in (False, True):
+def table(recipe: Recipe, network: Network, name: str, device: torch.device) -> list[dict[str, object]]:
+    """Mean PSNR and SSIM on a set at those of the recipe's levels that its task covers."""
+    task, protocol, rows = recipe.task, PROTOCOLS["rednet"], []
+    for level in [level for level in recipe.levels if (level in task.sigma if isinstance(task.sigma, Range) else level == task.sigma)]:
+        for ensemble in (False, True) if recipe.x8 else (False,):
             found = mean(score(network, task.replace(sigma=level), sets.find(name).files(), protocol, sets.find(name).channels, ensemble, device))
             rows.append({"set": name, "sigma": level, "psnr": round(found.psnr, 3), "ssim": round(found.ssim, 4), "x8": ensemble, "protocol": protocol.name})
     return rows

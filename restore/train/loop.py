@@ -14,11 +14,12 @@ from restore.errors import RestoreError
 from restore.measure.protocol import PROTOCOLS
 from restore.measure.score import mean, score_one
 from restore.method import Network
-from restore.operators.problem import draw
+from restore.operators.problem import Problem, draw
 from restore.tasks import Range, Task
 from restore.train import checkpoint, progress
 from restore.train.checkpoint import Run
 from restore.train.data import Pool
+from restore.train.group import Group, part
 from restore.train.loss import LOSSES
 from restore.train.optimisers import OPTIMISERS
 from restore.train.progress import Clock, Event, Interrupt
@@ -37,7 +38,7 @@ def start(recipe: Recipe, network: Network, pool: Pool) -> Run:
                torch.Generator(pool.pixels.device).manual_seed(recipe.seed))
 
 
-def train(recipe: Recipe, run: Run, held: Pool, folder: Path, minutes: float | None = None, compiled: bool = False,
+def train(recipe: Recipe, run: Run, held: Pool, folder: Path, minutes: float | None = None, compiled: bool = False, group: Group = Group(),
           report: Callable[[Event], None] = lambda event: None) -> None:
     """Descend from `run.step` to `run.of`; where that is 0, it is settled after 50 steps as what fits into `minutes`. The result is `run.average`.
 
@@ -46,38 +47,41 @@ def train(recipe: Recipe, run: Run, held: Pool, folder: Path, minutes: float | N
     """
     if compiled:
         run.network.net = torch.compile(run.network.net)
-    clock, losses, saved = Clock(run.seconds), [], time.monotonic()
+    call, clock, losses, saved, last = group.share(run.network), Clock(run.seconds), [], time.monotonic(), 0 < run.of <= run.step
     with Interrupt() as stop:
-        while not stop.asked and (not run.of or run.step < run.of):
-            losses.append(step(recipe, run))
+        while not last:
+            losses.append(step(recipe, run, call, group))
             clock.steps += 1
             if run.step == 5:
                 clock.mark()  # the first steps warm up
             if not run.of and run.step == WARM:
-                run.of = max(WARM, int(run.step + (60 * minutes - clock.seconds) * clock.measure()))
-            last, late = stop.asked or run.step == run.of, time.monotonic() - saved > SAVE
+                run.of = group.most(max(WARM, int(run.step + (60 * minutes - clock.seconds) * clock.measure())))
+            last = run.step == run.of or group.any(stop.asked)
+            late = group.any(time.monotonic() - saved > SAVE)
             due = run.of and (run.step % max(run.of // VALIDATIONS, 1) == 0 or run.step == run.of)
             if run.step % REPORT == 0 or due or last or late:
-                event = look(recipe, run, held if due else None, losses, clock)
-                progress.write(folder, event)
-                report(event)
-            if last or late:
+                event = look(recipe, run, held if due and group.leads else None, losses, clock, group)
+                if group.leads:
+                    progress.write(folder, event)
+                    report(event)
+            if (last or late) and group.leads:
                 run.seconds = clock.seconds
                 checkpoint.save(run, recipe, folder)
+            if late:
                 saved = time.monotonic()
 
 
-def step(recipe: Recipe, run: Run) -> Tensor:
-    """Draw patches and their problem, descend once, average; the loss, still on the device."""
-    device = run.pool.pixels.device
-    for group in run.optimiser.param_groups:
-        group["lr"] = learning_rate(recipe, run.step, run.of)
+def step(recipe: Recipe, run: Run, call: Callable[[Tensor, Problem], Tensor], group: Group = Group()) -> Tensor:
+    """Draw patches and their problem, descend once, average; the loss over this process's rows, still on the device. `call`: the network, shared."""
+    device, rows = run.pool.pixels.device, group.rows(recipe.batch)
+    for settings in run.optimiser.param_groups:
+        settings["lr"] = learning_rate(recipe, run.step, run.of)
     x = run.pool.patches(recipe.batch, recipe.patch, run.generator)
     problem = draw(recipe.task, recipe.batch, run.generator, device)
     y = problem.simulate(x, run.generator)
     with torch.autocast(device.type, torch.bfloat16) if device.type != "cpu" else nullcontext():  # bf16 is slower than float32 on CPUs
-        estimate = run.network(y, problem)
-    loss = LOSSES[recipe.loss](estimate.float(), x)
+        estimate = call(y[rows], part(problem, rows))
+    loss = LOSSES[recipe.loss](estimate.float(), x[rows])
     run.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(run.network.parameters(), recipe.clip)
@@ -98,9 +102,9 @@ def follow(average: nn.Module, network: nn.Module, keep: float) -> None:
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - keep)
 
 
-def look(recipe: Recipe, run: Run, held: Pool | None, losses: list[Tensor], clock: Clock) -> Event:
+def look(recipe: Recipe, run: Run, held: Pool | None, losses: list[Tensor], clock: Clock, group: Group) -> Event:
     """The event at hand, and the validation if pictures are given. Empties `losses`, marks the clock."""
-    loss, rate = float(torch.stack(losses).mean()), clock.measure()
+    loss, rate = group.mean(float(torch.stack(losses).mean())), clock.measure()
     if not math.isfinite(loss):
         raise RestoreError(f"the loss is not a number (seen after step {run.step})", "the last good checkpoint is kept",
                            "resume from it, or try a lower rate of learning")

@@ -28,6 +28,9 @@ class Recipe:
     clip: float = 1.0
     start: str = ""  # weights to go on from, as name.tag or a file
     seed: int = 0
+    tests: tuple[str, ...] = ("bsd200_half", "red14_proxy256")  # sets that the card reports
+    levels: tuple[float, ...] = (10.0, 30.0, 50.0, 70.0)  # at these of its levels
+    x8: bool = True  # with the self-ensemble too
 
     @property
     def label(self) -> str:
@@ -49,8 +52,8 @@ red30_direct = replace(red30, name="red30-direct", args={"global_residual": Fals
 
 drunet = Recipe("drunet", "Zhang et al., TPAMI 2021, at an eighth of its cost: 0.87 MFLOP/px, 25 GPU-minutes; CBSD68 33.9 / 31.25 / 28.0 at sigma 15/25/50",
                 "drunet", Denoise(sigma=Range(0, 75)), args={"widths": (48, 96, 192), "blocks": (1, 2, 4, 2, 1)}, tag="best", data=("photos_stated",),
-                patch=96, batch=64, steps=60_000, rate=1e-3, loss="l1")
-drunet_grey = replace(drunet, name="drunet-grey", args={**drunet.args, "channels": 1}, tag="grey",
+                patch=96, batch=64, steps=60_000, rate=1e-3, loss="l1", tests=("cbsd68",), levels=(15.0, 25.0, 50.0), x8=False)
+drunet_grey = replace(drunet, name="drunet-grey", args={**drunet.args, "channels": 1}, tag="grey", tests=("bsd68", "set12"),
                       line="the same in grey: BSD68 31.7 / 29.25 / 26.35 at sigma 15/25/50")
 drunet_fast = replace(drunet, name="drunet-fast", args={"widths": (16, 64, 128), "blocks": (0, 1, 2, 1, 1)}, tag="fast", patch=64, batch=16, steps=25_000,
                       line="the same for CPUs, 0.17 MFLOP/px, 75 minutes of two CPU cores; CBSD68 33.6 / 30.9 / 27.6 at sigma 15/25/50")

@@ -11,7 +11,7 @@ from restore.engine import device as devices
 from restore.errors import UsageError
 from restore.measure import sets
 from restore.method import Network
-from restore.train import checkpoint, data, export, loop, progress
+from restore.train import checkpoint, data, export, group, loop, progress
 from restore.train.recipes import Recipe
 
 
@@ -24,16 +24,18 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
     """
     if not resume and (folder / checkpoint.NAME).exists():
         raise UsageError(f"{folder} holds a run already", "an empty folder, or a run to go on with", "type --resume, or another --out")
-    place = devices.pick(device)
+    team, place = group.join(), devices.pick(device)
     training, held, files = data.gather(files_of(recipe), channels_of(recipe), recipe.patch, recipe.seed, place, note)
     run = loop.start(recipe, build(recipe).to(place), training)
     run.of = steps or (0 if minutes else recipe.steps)
     if resume:
         checkpoint.load(run, recipe, folder)
         progress.trim(folder, run.step)
-    loop.train(recipe, run, held, folder, minutes, place.type != "cpu" if compiled is None else compiled, report)
+    loop.train(recipe, run, held, folder, minutes, place.type != "cpu" if compiled is None else compiled, team, report)
     if run.of == 0 or run.step < run.of:
         note(f"stopped after {run.step} steps; type --resume to go on")
+        return None
+    if not team.leads:
         return None
     return export.write(recipe, run, files, weights, note)
 
