@@ -70,7 +70,7 @@ def as_float(samples: np.ndarray) -> np.ndarray:
 
 
 def as_samples(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Floats on [0, 1] rounded and clipped to an integer dtype, or cast to a float dtype; `dtype` itself untouched.
+    """Floats on [0, 1] rounded and clipped to an integer dtype (NaN is 0), or cast to a float dtype; `dtype` itself untouched.
 
     The only rounding in the program; sinks call it.
     """
@@ -81,7 +81,7 @@ def as_samples(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
         values = as_float(values)
     if dtype.kind == "u":
         white = np.iinfo(dtype).max
-        return np.rint(np.clip(values, 0, 1).astype(np.float64 if white > 65535 else np.float32) * white).astype(dtype)
+        return np.rint(np.fmin(np.fmax(values, 0), 1).astype(np.float64 if white > 65535 else np.float32) * white).astype(dtype)
     return values.astype(dtype)
 
 

@@ -141,6 +141,20 @@ def resolution(directory: Directory, order: str) -> tuple[float, float] | None:
     return sides[0], sides[1]
 
 
+def resolution_entries(dpi: tuple[float, float], order: str) -> Directory:
+    """XResolution, YResolution and their unit, to a ten-thousandth of a dot."""
+    def rational(value: float) -> bytes:
+        under = 1 if abs(value - round(value)) < 1e-9 else 10000
+        return struct.pack(order + "LL", min(2**32 - 1, round(value * under)), under)
+
+    return {282: (5, 1, rational(dpi[0])), 283: (5, 1, rational(dpi[1])), 296: short(2, order)}
+
+
+def with_dpi(dpi: tuple[float, float] | None) -> bytes | None:
+    """A block that says a resolution and nothing else."""
+    return build("<", resolution_entries(dpi, "<")) if dpi else None
+
+
 def with_orientation(exif: bytes | None, value: int) -> bytes | None:
     """The block saying another orientation: two bytes change where the tag is there, otherwise a directory with it is built."""
     if orientation(exif) == value:

@@ -8,7 +8,8 @@ import numpy as np
 
 from restore.image import Header
 from restore.io import pngchunks
-from restore.io.base import Ordered, Sink, Source, broken, no_alpha, one_page, sane
+from restore.io.base import Ordered, Sink, Source, no_alpha, one_page, sane
+from restore.io.files import broken
 
 _BLOCK = 1 << 20  # bytes filtered and deflated at a time
 _DEFLATE_RATIO = 1032 * 8  # the most pixels (of one bit) that a byte of deflate can stand for

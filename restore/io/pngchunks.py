@@ -8,7 +8,7 @@ from typing import BinaryIO
 from restore.errors import RestoreError
 from restore.image import Header
 from restore.io import exif as exif_blocks
-from restore.io.base import broken
+from restore.io.files import broken
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP = b"XML:com.adobe.xmp\0"

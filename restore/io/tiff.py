@@ -9,7 +9,8 @@ import numpy as np
 from restore.errors import RestoreError
 from restore.image import Header
 from restore.io import exif as tags
-from restore.io.base import Ordered, Source, broken, sane
+from restore.io.base import Ordered, Source, sane
+from restore.io.files import broken
 
 # what says how this file lays out its samples; a writer says its own
 STRUCTURE = {256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 288, 289, 317, 320, 322, 323, 324, 325, 338, 339, 347, 529, 530, 531, 532, *range(512, 522)}
@@ -198,8 +199,8 @@ def _private(tag: int, value) -> bool:
 
 def _said(directory: tags.Directory, order: str) -> dict[str, object]:
     """icc, exif, xmp, dpi and orientation of a directory."""
-    told = {tag: value for tag, value in directory.items() if tag in tags.DESCRIPTIVE and not _private(tag, value)}
+    told = {tag: value for tag, value in directory.items() if tag in tags.DESCRIPTIVE | RESOLUTION and not _private(tag, value)}
     turn = tags.number(directory, tags.ORIENTATION, order)
     turn = turn if turn in range(1, 9) else 1
     raw = {key: directory[tag][2] if tag in directory else None for key, tag in (("icc", ICC), ("xmp", XMP))}
-    return raw | {"exif": tags.build(order, told) if told.keys() - {tags.ORIENTATION} else None, "dpi": tags.resolution(directory, order), "orientation": turn}
+    return raw | {"exif": tags.build(order, told) if told.keys() - {tags.ORIENTATION} - RESOLUTION else None, "dpi": tags.resolution(directory, order), "orientation": turn}

@@ -173,18 +173,11 @@ class TiffSink(Sink):
             told[tags.ORIENTATION] = tags.short(header.orientation, order)
         if header.dpi != tags.resolution(carried, order):
             told = {tag: value for tag, value in told.items() if tag not in (282, 283, 296)}
-            if header.dpi:
-                told |= {282 + side: (5, 1, struct.pack(order + "LL", *_rational(value))) for side, value in enumerate(header.dpi)}
-                told[296] = tags.short(2, order)
+            told |= tags.resolution_entries(header.dpi, order) if header.dpi else {}
         for tag, kind, data in ((34675, 7, header.icc), (700, 1, tags.xmp_with_orientation(header.xmp, header.orientation))):
             if data:
                 told[tag] = kind, len(data), data
         return told
-
-
-def _rational(value: float) -> tuple[int, int]:
-    """A resolution to a ten-thousandth, in whole numbers where it is one."""
-    return (round(value), 1) if abs(value - round(value)) < 1e-9 else (min(_CLASSIC, round(value * 10000)), 10000)
 
 
 def _packed(index: int, part: np.ndarray, compression: int, predictor: int, order: str) -> tuple[int, bytes]:
