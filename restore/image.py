@@ -87,7 +87,7 @@ def as_samples(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def upright(samples: np.ndarray, orientation: int) -> np.ndarray:
     """Samples (H, W, ...) turned as the EXIF orientation says, for formats that cannot carry the tag."""
-    turns = {1: (0, False), 2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True), 8: (1, False)}
+    turns = {1: (0, False), 2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
     quarter, mirror = turns.get(orientation, (0, False))
     turned = np.rot90(samples, quarter, axes=(0, 1))
     return np.ascontiguousarray(turned[:, ::-1] if mirror else turned)

@@ -30,7 +30,8 @@ class PngSource(Source):
         if layout.colour in (0, 2) and transparent:
             self.key = np.frombuffer(transparent, ">u2", _SAMPLES[layout.colour]).astype(np.uint16)
         dtype = np.dtype(np.uint16 if layout.depth == 16 else np.uint8)
-        self.headers = [Header(layout.height, layout.width, channels=1 if layout.colour in (0, 4) else 3, dtype=dtype,
+        grey = layout.colour in (0, 4) or (self.table is not None and self.table.shape[1] < 3)
+        self.headers = [Header(layout.height, layout.width, channels=1 if grey else 3, dtype=dtype,
                                alpha=layout.colour in (4, 6) or transparent is not None, format="png", **pngchunks.header(layout))]
         self._whole: np.ndarray | None = None
         self._rewind()
@@ -128,7 +129,7 @@ class PngSource(Source):
 
 
 def _palette(layout: pngchunks.Layout, name: str) -> np.ndarray | None:
-    """(256, 3 or 4) uint8, or nothing for a picture without a palette; indices beyond it are black."""
+    """(256, samples) uint8, grey where it holds nothing else, or nothing for a picture without a palette; indices beyond it are black."""
     if layout.colour != 3:
         return None
     colours, alpha = layout.find(b"PLTE"), layout.find(b"tRNS")
@@ -136,6 +137,8 @@ def _palette(layout: pngchunks.Layout, name: str) -> np.ndarray | None:
         raise broken(name, "its palette is missing or damaged")
     table = np.zeros((256, 3), np.uint8)
     table[: len(colours) // 3] = np.frombuffer(colours, np.uint8).reshape(-1, 3)
+    if (table == table[:, :1]).all():
+        table = table[:, :1]
     if alpha is None:
         return table
     opacity = np.full((256, 1), 255, np.uint8)

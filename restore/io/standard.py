@@ -25,6 +25,14 @@ def _array(picture, mode: str) -> np.ndarray:
     return samples.reshape(samples.shape[0], samples.shape[1], -1)
 
 
+def _is_grey(picture) -> bool:
+    """Grey, or a palette of greys alone."""
+    if picture.mode != "P":
+        return picture.mode in ("1", "L")
+    palette = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    return bool((palette == palette[:, :1]).all())
+
+
 class WebpSource(WholeSource):
     def __init__(self, file: BinaryIO, name: str):
         super().__init__(file, name)
@@ -105,7 +113,7 @@ class BmpSource(WholeSource):
         self.picture = BmpImageFile(file)
         width, height = self.picture.size
         sane(name, height, width, size, _BMP_RATIO)
-        self.mode = {"1": "L", "P": "RGB"}.get(self.picture.mode, self.picture.mode)
+        self.mode = "L" if _is_grey(self.picture) else "RGBA" if self.picture.mode == "RGBA" else "RGB"
         self.headers = [Header(height, width, channels=1 if self.mode == "L" else 3, alpha=self.mode == "RGBA", format="bmp",
                                dpi=(across * _METRE, down * _METRE) if across > 0 and down > 0 else None)]
 
@@ -136,13 +144,13 @@ class BmpSink(WholeSink):
         if start + rows.size >= 2**32:
             raise RestoreError(f"{self.name}: the picture is too large for BMP", "at most 4 GB", "choose PNG or TIFF: -o NAME.png")
         self.file.write(struct.pack("<2sLLL", b"BM", start + rows.size, 0, start))
-        self.file.write(struct.pack("<LllHHLLllLL", 40, width, height, 1, 8 * channels, 0, rows.size, across, down, 256 if channels == 1 else 0, 0))
+        self.file.write(struct.pack("<LllHHLLllLL", 40, width, height, 1, 8 * channels, 0, rows.size, across, down, palette.size // 4, palette.size // 4))
         self.file.write(palette.tobytes())
         self.file.write(rows.data)
 
 
 class GifSource(WholeSource):
-    """Read only: its palette becomes RGB."""
+    """Read only: its palette becomes RGB, or grey where it holds nothing else."""
 
     def __init__(self, file: BinaryIO, name: str):
         super().__init__(file, name)
@@ -155,7 +163,7 @@ class GifSource(WholeSource):
         sane(name, height, width, size, _GIF_RATIO)
         if self.picture.n_frames > 1:
             raise animated(name, self.picture.n_frames)
-        grey, alpha = self.picture.mode in ("1", "L"), "transparency" in self.picture.info
+        grey, alpha = _is_grey(self.picture), "transparency" in self.picture.info
         self.mode = ("L" if grey else "RGB") + "A" * alpha
         self.headers = [Header(height, width, channels=1 if grey else 3, alpha=alpha, format="gif")]
 

@@ -40,7 +40,7 @@ class TiffSource(Source):
         """What a page says of itself; RestoreError where it is no grey or RGB picture."""
         name, order = self.name, self.tiff.byteorder
         samples, photometric = page.samplesperpixel, 1 if page.photometric is None else int(page.photometric)
-        channels = 1 if photometric in (0, 1) else 3
+        channels = 1 if photometric in (0, 1) or (photometric == 3 and _grey_palette(page)) else 3
         stored = 1 if photometric in (0, 1, 3) else 3
         jpeg = page.compression in (6, 7)
         if photometric in (32803, 34892):
@@ -174,7 +174,7 @@ def _dtype(page, name: str) -> np.dtype:
 def _as_header(block: np.ndarray, page, header: Header) -> np.ndarray:
     """Decoded samples in the header's depth: a palette looked up, odd depths scaled to full range, white made the highest value."""
     if page.photometric == 3:
-        table = np.asarray(page.colormap).T  # (entries, 3) of 16 bits; some writers fill the low byte alone
+        table = np.asarray(page.colormap).T[:, : header.channels]  # (entries, 3) of 16 bits; some writers fill the low byte alone
         table = (table >> 8 if table.max(initial=0) > 255 else table).astype(header.dtype)
         colour = table[np.minimum(block[..., 0], len(table) - 1)]
         return colour if not header.alpha else np.concatenate([colour, block[..., 1:].astype(header.dtype)], axis=-1)
@@ -184,6 +184,10 @@ def _as_header(block: np.ndarray, page, header: Header) -> np.ndarray:
         block = (block.astype(np.uint64) * int(header.white) + white // 2) // white
     block = np.ascontiguousarray(block, header.dtype)
     return _inverted(block) if header.carry["white"] else block
+
+
+def _grey_palette(page) -> bool:
+    return bool((np.asarray(page.colormap) == np.asarray(page.colormap)[:1]).all())
 
 
 def _inverted(rows: np.ndarray) -> np.ndarray:
