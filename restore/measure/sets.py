@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restore.errors import RestoreError, UsageError, nearest
-
-PICTURES = frozenset(".png .jpg .jpeg .bmp .webp .tif .tiff .pgm .ppm .pnm .exr .jp2 .jxl .avif .heic".split())
+from restore.io import SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def pictures(folder: Path) -> list[Path]:
     """The files of a folder, and of those inside it, that are pictures by suffix, by path."""
     if not folder.is_dir():
         raise RestoreError(f"there is no folder {folder}", "a folder of pictures")
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith("."))
 
 
 def refuse_test(folder: Path) -> None:

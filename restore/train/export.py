@@ -39,7 +39,7 @@ def write(recipe: Recipe, run: Run, files: list[Path], folder: Path, note: Calla
 def table(recipe: Recipe, network: Network, name: str, device: torch.device) -> list[dict[str, object]]:
     """Mean PSNR and SSIM on a set at those of the recipe's levels that its task covers."""
     task, protocol, rows = recipe.task, PROTOCOLS["rednet"], []
-    for level in [level for level in recipe.levels if (level in task.sigma if isinstance(task.sigma, Range) else level == task.sigma)]:
+    for level in [level for level in recipe.levels if level in task.sigma] if isinstance(task.sigma, Range) else [task.sigma]:
         for ensemble in (False, True) if recipe.x8 else (False,):
             found = mean(score(network, task.replace(sigma=level), sets.find(name).files(), protocol, sets.find(name).channels, ensemble, device))
             rows.append({"set": name, "sigma": level, "psnr": round(found.psnr, 3), "ssim": round(found.ssim, 4), "x8": ensemble, "protocol": protocol.name})

@@ -1,0 +1,116 @@
+"""The networks: size, reach, tiles, and that sigma reaches them."""
+
+import pytest
+import torch
+
+from restore.image import as_samples
+from restore.method import Exact
+from restore.methods.drunet import BEST, FAST, DRUNet
+from restore.methods.rednet import REDNet
+from restore.operators.base import Identity
+from restore.operators.noise import Gaussian
+from restore.operators.problem import Problem
+
+
+def random(seed: int, *shape: int) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def problem(sigma: float) -> Problem:
+    return Problem(Identity(), Gaussian(sigma / 255))
+
+
+def seeded(kind, *args, **named):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return kind(*args, **named).eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize(("depth", "parameters", "links"), [(10, 0.297e6, {}), (20, 0.666e6, {8: 2, 6: 4, 4: 6, 2: 8}),
+                                                            (30, 1.035e6, {1: 14, 3: 12, 5: 10, 7: 8, 9: 6, 11: 4, 13: 2})])
+def test_rednet_is_the_papers(depth, parameters, links):
+    network = seeded(REDNet, depth)
+    assert sum(p.numel() for p in network.parameters()) == pytest.approx(parameters, abs=500)
+    assert network.links == links
+    assert network.tiling(problem(25)) == Exact(depth)
+    assert network.flops_per_pixel == pytest.approx({10: 592e3, 20: 1.33e6, 30: 2.066e6}[depth], rel=0.01)
+
+
+def test_rednet_sums_after_the_relu_and_clips_the_sum():
+    network = seeded(REDNet, 20, width=4)
+    y, seen = random(1, 1, 1, 16, 16), {}
+    for j in (1, 2, 3):
+        network.decoder[j - 1].register_forward_hook(lambda module, args, out, j=j: seen.update({j: (args[0], out)}))
+    network.encoder[7].register_forward_hook(lambda module, args, out: seen.update(c8=out.relu()))
+    network.net(y, None)
+    expected = (seen[2][1].relu() + seen["c8"]).relu()
+    assert torch.equal(seen[3][0], expected)
+
+
+def test_rednet_adds_the_input_only_where_asked():
+    y = random(2, 1, 1, 24, 24)
+    with_input, without = seeded(REDNet, 10), seeded(REDNet, 10, global_residual=False)
+    torch.testing.assert_close(with_input.net(y, None) - y, without.net(y, None))
+    assert seeded(REDNet, 30, skips=False).links == {}
+
+
+@pytest.mark.parametrize("network", [seeded(REDNet, 30), seeded(REDNet, 10, channels=3), seeded(DRUNet, 3, **FAST), seeded(DRUNet, 1, **BEST)],
+                         ids=["red30", "red10-colour", "drunet-fast", "drunet-best-grey"])
+def test_a_tile_with_its_halo_is_the_whole(network):
+    """Cut by hand; float32, equal bytes. With a halo one multiple shorter they differ: the bound is tight."""
+    kind, noise = network.tiling(problem(25)), problem(25)
+    y = random(3, 1, network.channels, 224, 232)
+    whole, step = network(y, noise), kind.multiple
+    halo = -(-kind.halo // step) * step
+    top, left, side = 96, 100, 16
+
+    def tile(border: int) -> torch.Tensor:
+        cut = y[..., top - border : top + side + border, left - border : left + side + border]
+        return network(cut, noise)[..., border : border + side, border : border + side]
+
+    def as_bytes(x: torch.Tensor):
+        return as_samples(x.numpy(), "uint8").tobytes()
+
+    inside = whole[..., top : top + side, left : left + side]
+    assert as_bytes(tile(halo)) == as_bytes(inside)
+    torch.testing.assert_close(tile(halo), inside, rtol=0, atol=2e-6)
+    assert not torch.equal(tile(kind.halo // 2 // step * step), inside)
+
+
+@pytest.mark.parametrize(("sizes", "flops", "most"), [(FAST, 0.17e6, 32), (BEST, 0.87e6, 64)], ids=["fast", "best"])
+def test_drunet_sizes(sizes, flops, most):
+    network = seeded(DRUNet, 3, **sizes)
+    assert network.flops_per_pixel == pytest.approx(flops, rel=0.02)
+    assert network.tiling(problem(25)).halo <= most
+    assert network.multiple == 4
+
+
+@pytest.mark.parametrize("sizes", [FAST, BEST], ids=["fast", "best"])
+@pytest.mark.parametrize("scale", [0.5, 3.0])
+def test_drunet_is_homogeneous(sizes, scale):
+    """f(a y, a sigma) = a f(y, sigma)."""
+    network = seeded(DRUNet, 3, **sizes).double()
+    y, sigma = random(4, 2, 3, 32, 36).double(), torch.tensor([0.1, 0.2]).double().reshape(2, 1, 1, 1)
+    torch.testing.assert_close(network.net(scale * y, scale * sigma), scale * network.net(y, sigma))
+
+
+def test_sigma_reaches_drunet_and_not_rednet():
+    y = random(5, 1, 3, 32, 32)
+    drunet, red = seeded(DRUNet), seeded(REDNet, 10, channels=3)
+    assert (drunet(y, problem(10)) - drunet(y, problem(50))).abs().max() > 1e-3
+    assert torch.equal(red(y, problem(10)), red(y, problem(50)))
+
+
+def test_sigma_of_each_picture_is_its_own():
+    network = seeded(DRUNet)
+    y = random(6, 2, 3, 32, 32)
+    both = network(y, Problem(Identity(), Gaussian(torch.tensor([0.04, 0.2]).reshape(2, 1, 1, 1))))
+    each = torch.cat([network(y[i : i + 1], Problem(Identity(), Gaussian(s))) for i, s in enumerate((0.04, 0.2))])
+    torch.testing.assert_close(both, each, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (33, 18)])
+def test_any_size(size):
+    y = random(7, 1, 3, *size)
+    assert seeded(DRUNet)(y, problem(25)).shape == y.shape
+    assert seeded(REDNet, 10)(y, problem(25)).shape == y.shape

@@ -1,0 +1,283 @@
+"""The trainer: data, resumption bit for bit, what it refuses and what it survives."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from restore import cards
+from restore.errors import RestoreError, UsageError
+from restore.measure.protocol import PROTOCOLS
+from restore.measure.score import score_one
+from restore.operators.noise import Gaussian
+from restore.tasks import Denoise, Range
+from restore.train import checkpoint, data, loop, progress, recipes, run
+from restore.train.group import Group
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory) -> Path:
+    """Twelve smooth colour pictures of several sizes."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(12):
+        height, width = 40 + 3 * number, 64 - 2 * number
+        down, across = np.mgrid[:height, :width] / 9
+        planes = [np.sin(down * (1 + number / 7) + across + phase) for phase in (0, 1, 2)]
+        Image.fromarray(np.uint8(127.5 + 120 * np.stack(planes, -1))).save(folder / f"{number:02}.png")
+    return folder
+
+
+def small(recipe: recipes.Recipe, folder: Path, **changes) -> recipes.Recipe:
+    """The shipped recipe with small patches and a small batch; the network is as it ships."""
+    return replace(recipe, data=(str(folder),), **{"patch": 16, "batch": 2, **changes})
+
+
+def begin(recipe: recipes.Recipe, of: int) -> tuple[checkpoint.Run, data.Pool]:
+    network = run.build(recipe)
+    training, held, _ = data.gather(run.files_of(recipe), network.channels, recipe.patch, recipe.seed)
+    going = loop.start(recipe, network, training)
+    going.of = of
+    return going, held
+
+
+def stop_at(step: int):
+    def report(event):
+        if event.step == step:
+            os.kill(os.getpid(), signal.SIGINT)
+    return report
+
+
+def bits(going: checkpoint.Run) -> dict[str, bytes]:
+    return {f"{part}.{key}": value.numpy().tobytes() for part in ("network", "average") for key, value in getattr(going, part).state_dict().items()}
+
+
+@pytest.mark.parametrize("name", ["red30", "drunet", "drunet-fast"])
+def test_resumes_bit_for_bit(name, pictures, tmp_path, monkeypatch):
+    """40 steps against 20, Ctrl-C, a new process's worth of objects, and 20 more; a disturbed sampler position shows."""
+    monkeypatch.setattr(loop, "VALIDATIONS", 4)
+    recipe = small(recipes.find(name), pictures)
+    straight, held = begin(recipe, 40)
+    loop.train(recipe, straight, held, tmp_path / "straight")
+    cut, held = begin(recipe, 40)
+    loop.train(recipe, cut, held, tmp_path / "cut", report=stop_at(20))
+    assert cut.step in (20, 21)
+    for disturbed in (False, True):
+        resumed, held = begin(recipe, 0)
+        checkpoint.load(resumed, recipe, tmp_path / "cut")
+        assert (resumed.step, resumed.of, resumed.pool.position) == (cut.step, 40, cut.step * recipe.batch)
+        resumed.pool.position += disturbed
+        loop.train(recipe, resumed, held, tmp_path / f"resumed-{disturbed}")
+        assert (bits(resumed) == bits(straight)) is not disturbed
+
+
+def test_what_is_saved_is_all_there_is(pictures, tmp_path):
+    recipe = small(recipes.find("drunet-fast"), pictures)
+    going, held = begin(recipe, 3)
+    loop.train(recipe, going, held, tmp_path)
+    other, _ = begin(recipe, 0)
+    checkpoint.load(other, recipe, tmp_path)
+    assert bits(other) == bits(going)
+    assert torch.equal(other.generator.get_state(), going.generator.get_state())
+    for mine, theirs in zip(going.network.parameters(), other.network.parameters(), strict=True):
+        for key, value in going.optimiser.state[mine].items():
+            assert torch.equal(value, other.optimiser.state[theirs][key])
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(pictures, tmp_path):
+    recipe = small(recipes.find("red10"), pictures)
+    going, held = begin(recipe, 1)
+    loop.train(recipe, going, held, tmp_path)
+    with pytest.raises(UsageError, match="rate"):
+        checkpoint.load(begin(recipe, 0)[0], replace(recipe, rate=1e-4), tmp_path)
+    with pytest.raises(RestoreError, match="no checkpoint"):
+        checkpoint.load(begin(recipe, 0)[0], recipe, tmp_path / "elsewhere")
+
+
+def test_nan_in_the_loss_stops_with_the_last_good_checkpoint(pictures, tmp_path, monkeypatch):
+    recipe = small(recipes.find("red10"), pictures)
+    going, held = begin(recipe, 30)
+    loop.train(recipe, going, held, tmp_path, report=stop_at(10))
+    good = (tmp_path / checkpoint.NAME).read_bytes()
+    real = loop.step
+    monkeypatch.setattr(loop, "step", lambda *args: real(*args) * (float("nan") if going.step > 15 else 1))
+    with pytest.raises(RestoreError, match="not a number"):
+        loop.train(recipe, going, held, tmp_path)
+    assert (tmp_path / checkpoint.NAME).read_bytes() == good
+
+
+def test_minutes_settle_the_steps_once(pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "WARM", 4)
+    recipe = small(recipes.find("red10"), pictures)
+    going, held = begin(recipe, 0)
+    settled = []
+
+    def report(event):
+        settled.append(event.of)
+        if len(settled) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(loop, "REPORT", 1)
+    loop.train(recipe, going, held, tmp_path, minutes=60.0, report=report)
+    assert going.of > 40
+    resumed, _ = begin(recipe, 0)
+    checkpoint.load(resumed, recipe, tmp_path)
+    assert resumed.of == going.of or going.step < 4
+
+
+def test_ctrl_c_is_answered_after_the_step_and_given_back():
+    before = signal.getsignal(signal.SIGINT)
+    with progress.Interrupt() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.asked
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_log_holds_no_step_twice(pictures, tmp_path, monkeypatch):
+    for step in (1, 2, 3, 4):
+        progress.write(tmp_path, progress.Event(step, 0, 0.1, 1e-3, 1.0, 1.0, float("nan")))
+    progress.trim(tmp_path, 2)
+    lines = [json.loads(line) for line in (tmp_path / progress.LOG).read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2]
+    assert "left" not in lines[0]
+
+
+def test_unreadable_and_small_pictures_are_named_and_skipped(pictures, tmp_path):
+    notes: list[str] = []
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    Image.new("RGB", (15, 40)).save(tmp_path / "small.png")
+    files = [*sorted(pictures.iterdir()), tmp_path / "broken.png", tmp_path / "small.png"]
+    training, held, kept = data.gather(files, 3, 16, 0, note=notes.append)
+    assert (len(training), len(held), len(kept)) == (11, 1, 12)
+    assert "broken.png" in notes[0] and "cannot be read" in notes[0]
+    assert "small.png" in notes[1] and "15 x 40" in notes[1]
+    with pytest.raises(RestoreError, match="trained on"):
+        data.gather(files[-2:], 3, 16, 0)
+
+
+def test_patches_are_pieces_of_the_pictures_in_every_turn(tmp_path):
+    """A picture whose samples say where they are: each patch is one of its eight turns, all eight occur, all places are reached."""
+    picture = np.arange(24 * 20, dtype=np.uint16).reshape(24, 20)
+    for name in "ab":
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+    pool, _, _ = data.gather(sorted(tmp_path.iterdir()), 1, 6, 0)
+    cut = (pool.patches(400, 6, torch.Generator().manual_seed(0)) * 65535).round().int().numpy()[:, 0]
+    turns, tops, lefts = set(), set(), set()
+    for patch in cut:
+        top, left = divmod(int(patch.min()), 20)
+        own = picture[top : top + 6, left : left + 6]
+        found = [(quarter, mirror) for quarter in range(4) for mirror in (False, True)
+                 if np.array_equal(np.rot90(own[:, ::-1] if mirror else own, quarter), patch)]
+        assert len(found) == 1
+        turns.add(found[0])
+        tops.add(top)
+        lefts.add(left)
+    assert (len(turns), tops, lefts) == (8, set(range(19)), set(range(15)))
+
+
+def test_every_picture_is_seen_once_a_round(pictures):
+    pool, _, _ = data.gather(sorted(pictures.iterdir()), 3, 16, 0)
+    first, second = pool._next(11).tolist(), pool._next(11).tolist()
+    assert sorted(first) == sorted(second) == list(range(11))
+    assert first != second
+
+
+def test_depths_and_colours_mix(tmp_path):
+    """8 and 16 bits, grey and colour, in one pool; grey is MATLAB's rgb2gray."""
+    Image.new("RGB", (20, 20), (255, 0, 0)).save(tmp_path / "a.png")
+    Image.fromarray(np.full((20, 20), 32768, np.uint16)).save(tmp_path / "b.png")
+    Image.new("L", (20, 20), 100).save(tmp_path / "c.png")
+    files = sorted(tmp_path.iterdir())
+    training, held, _ = data.gather(files, 1, 16, 0)
+    assert float(held.picture(0).mean()) == pytest.approx(76 / 255, abs=1e-6)
+    assert [float(training.picture(i).mean()) for i in range(2)] == pytest.approx([32768 / 65535, 100 / 255], abs=1e-6)
+    assert data.gather(files, 3, 16, 0)[0].picture(0).shape == (1, 3, 20, 20)
+
+
+@pytest.mark.data
+def test_sets_kept_for_tests_are_refused(data):
+    for name in ("set12", str(data / "test" / "burst"), str(data)):
+        with pytest.raises(UsageError, match="refused"):
+            run.files_of(replace(recipes.find("red30"), data=(name,)))
+
+
+def test_the_whole_walk(pictures, tmp_path, monkeypatch):
+    """Train, save, load by card: what the card says is what the weights give."""
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(tmp_path / "weights"))
+    recipe = small(recipes.find("red10"), pictures, task=Denoise(sigma=25.0), tests=())
+    card = run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", steps=4, device="cpu")
+    assert (card.full_name, card.task, card.parameters) == ("red10.s25", Denoise(sigma=25.0), 296641)
+    assert (card.recipe["steps"], card.data[0]["count"]) == (4, 12)
+    method = cards.load(*cards.find("red10.s25"))
+    x = torch.rand(1, 1, 24, 24, generator=torch.Generator().manual_seed(0))
+    going, _ = begin(recipe, 0)
+    checkpoint.load(going, recipe, tmp_path / "run")
+    scores = [score_one(net.eval(), recipe.task, "x", x, PROTOCOLS["rednet"]).psnr for net in (method, going.average)]
+    assert scores[0] == pytest.approx(scores[1], abs=0.01)
+    with pytest.raises(UsageError, match="--resume"):
+        run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", steps=4, device="cpu")
+    again = replace(recipe, name="again", start="red10.s25", task=Denoise(sigma=30.0))
+    assert torch.equal(run.build(again).state_dict()["encoder.0.weight"], method.state_dict()["encoder.0.weight"])
+
+
+def test_initial_weights_come_from_the_seed_alone():
+    before = torch.random.get_rng_state()
+    first, second, other = (run.build(replace(recipes.find("red10"), seed=seed)).state_dict()["encoder.0.weight"] for seed in (0, 0, 1))
+    assert torch.equal(first, second) and not torch.equal(first, other)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_recipes_are_told_apart_and_ready():
+    for recipe in recipes.RECIPES.values():
+        assert run.build(recipe).channels in (1, 3)
+        assert recipe.line and recipe.label and recipe.data
+    assert replace(recipes.find("red30"), task=Denoise(sigma=50.0)).label == "s50"
+    assert recipes.find("red30").label == "blind"
+    with pytest.raises(UsageError, match="red30"):
+        recipes.find("red31")
+
+
+def test_rates_rise_then_fall_to_nothing():
+    recipe = recipes.find("red30")
+    rates = [loop.learning_rate(recipe, step, 1000) for step in range(1000)]
+    assert rates[0] == pytest.approx(recipe.rate / loop.WARM)
+    assert max(rates) == pytest.approx(recipe.rate, rel=0.01) and rates.index(max(rates)) in (loop.WARM - 1, loop.WARM)
+    assert rates[-1] < 1e-5 * recipe.rate
+
+
+def test_a_batch_is_shared_in_rows():
+    shares = [list(range(8))[Group(rank, 4).rows(8)] for rank in range(4)]
+    assert sum(shares, []) == list(range(8))
+    with pytest.raises(UsageError, match="multiple"):
+        Group(0, 3).rows(8)
+
+
+def test_sigma_is_drawn_for_every_patch(pictures, monkeypatch):
+    recipe = small(recipes.find("drunet-fast"), pictures, batch=64)
+    going, _ = begin(recipe, 1)
+    seen = []
+
+    def call(y, problem):
+        seen.append(problem.noise)
+        return going.network(y, problem)
+
+    loop.step(recipe, going, call)
+    assert isinstance(seen[0], Gaussian) and seen[0].sigma.shape == (64, 1, 1, 1)
+    assert recipe.task.sigma == Range(0, 75)
+    assert float(seen[0].sigma.min()) * 255 < 15 and float(seen[0].sigma.max()) * 255 > 60
