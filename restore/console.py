@@ -102,3 +102,54 @@ def batch(total: int, quiet: bool) -> Iterator[Batch]:
         shown_batch.file = bars.add_task("", total=None)
         shown_batch.whole = bars.add_task("files", total=total, visible=total > 1)
         yield shown_batch
+
+
+class Training:
+    """What is shown while a network trains: a live line on a terminal, else a line at every validation and at most one a minute."""
+
+    EVERY = 60.0  # seconds
+
+    def __init__(self, quiet: bool):
+        self.quiet, self.bar, self.shown, self.psnr = quiet, None, 0.0, ""
+
+    def event(self, event) -> None:
+        """A `restore.train.progress.Event`."""
+        import time
+
+        self.psnr = f", validation {event.psnr:.2f} dB" if event.psnr is not None else self.psnr
+        text = f"loss {event.loss:.5f}{self.psnr}, {event.patches:.0f} patches/s, {event.megapixels:.2f} Mpx/s, {_memory():.1f} GB"
+        if self.bar:
+            self.bar.update(self.task, completed=event.step, total=event.of or None, description=text)
+        elif not self.quiet and (event.psnr is not None or time.monotonic() - self.shown > self.EVERY):
+            self.shown = time.monotonic()
+            left = f", {event.left / 60:.0f} min left" if event.of else ""
+            note(f"step {event.step} of {event.of or '?'}: {text}{left}")
+
+    def note(self, text: str) -> None:
+        if self.bar:
+            self.bar.console.print(_clean(text), markup=False, highlight=False, soft_wrap=True)
+        elif not self.quiet:
+            note(text)
+
+
+def _memory() -> float:
+    """Memory of this process, in GB."""
+    import psutil
+
+    return psutil.Process().memory_info().rss / 1e9
+
+
+@contextmanager
+def training(quiet: bool) -> Iterator[Training]:
+    """Steps done, loss, validation PSNR, speed, memory and time left on standard error."""
+    view = Training(quiet)
+    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield view
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=Console(stderr=True)) as view.bar:
+        view.task = view.bar.add_task("", total=None)
+        yield view

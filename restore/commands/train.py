@@ -1,0 +1,53 @@
+"""`restore train`: fit a recipe to pictures; the result is weights with their card."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from restore import options
+
+Name = Annotated[str | None, typer.Argument(help="The recipe; --list shows all.", metavar="RECIPE")]
+Data = Annotated[list[str] | None, options.own("--data", help="Folders of pictures, or names of sets; the recipe's if not given.", metavar="DIR")]
+Steps = Annotated[int | None, options.own("--steps", help="How many steps; the recipe's if not given.")]
+Minutes = Annotated[float | None, options.own("--minutes", help="How long: the rate of the first 50 steps settles how many steps that is.")]
+
+
+def train(
+    recipe: Name = None,
+    sigma: Annotated[str | None, options.own("--sigma", "-s", help="Train for this noise level (50) or range (5-75) instead of the recipe's.")] = None,
+    data: Data = None,
+    start: Annotated[str, options.own("--start", help="Go on from these weights: NAME.TAG or a file.")] = "",
+    steps: Steps = None,
+    minutes: Minutes = None,
+    resume: Annotated[bool, options.own("--resume", help="Go on where the checkpoint in --run left off.")] = False,
+    run: Annotated[Path | None, options.own("--run", help="Folder of checkpoint and log; runs/RECIPE.TAG if not given.", metavar="DIR")] = None,
+    weights: Annotated[Path, options.own("--weights", help="Folder that the weights and their card are written to.", metavar="DIR")] = Path("weights"),
+    device: options.Device = "auto",
+    list: Annotated[bool, options.own("--list", help="Show the recipes and stop.")] = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Fit a recipe's network to pictures. Ctrl-C saves; --resume goes on, bit for bit the run it would have been."""
+    from dataclasses import replace
+
+    from restore import console
+    from restore.errors import UsageError
+    from restore.tasks import parse_value
+    from restore.train import recipes
+    from restore.train.run import run_recipe
+
+    if list:
+        console.table(["recipe", "method", "task", "about"], [[r.name, f"{r.method}.{r.label}", r.task, r.line] for r in recipes.RECIPES.values()])
+        return 0
+    if recipe is None:
+        raise UsageError("no recipe is named", "restore train RECIPE", "restore train --list shows all")
+    chosen = recipes.find(recipe)
+    if sigma is not None:
+        chosen = replace(chosen, task=chosen.task.replace(sigma=parse_value(sigma, "sigma")), tag="")
+    chosen = replace(chosen, data=tuple(data) if data else chosen.data, start=start)
+    with console.training(quiet) as view:
+        card = run_recipe(chosen, run or Path("runs") / f"{chosen.name}.{chosen.label}", weights, steps, minutes, resume, device, report=view.event, note=view.note)
+    if card is None:
+        return 130
+    console.out(str(card.path))
+    return 0
