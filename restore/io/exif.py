@@ -9,6 +9,8 @@ import re
 import struct
 from typing import BinaryIO
 
+from restore.image import Header
+
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _WORDS = {5: 4, 10: 4}  # a rational is two words
 ORIENTATION, EXIF, GPS, INTEROP = 274, 34665, 34853, 40965
@@ -173,3 +175,10 @@ def xmp_with_orientation(xmp: bytes | None, value: int) -> bytes | None:
     if xmp is None:
         return None
     return re.sub(rb"(tiff:Orientation(?:=[\"']|>))[1-8]", rb"\g<1>%d" % value, xmp)
+
+
+def agreeing(header: Header) -> tuple[bytes | None, bytes | None]:
+    """EXIF and XMP of a header as they are to be written: both changed where the header's orientation is no longer that of its EXIF."""
+    if orientation(header.exif) == header.orientation:
+        return header.exif, header.xmp
+    return with_orientation(header.exif, header.orientation), xmp_with_orientation(header.xmp, header.orientation)

@@ -54,9 +54,9 @@ class JpegSource(WholeSource):
 
 def _ratio(layers: list) -> str:
     """Chroma subsampling as the encoder knows it; the rare others (4:4:0, 4:1:1) become 4:4:4, which loses nothing of them."""
-    if len(layers) < 3 or layers[1][1:3] != layers[2][1:3]:
+    if len(layers) == 3 and layers[1][1:3] != layers[2][1:3]:
         return "4:4:4"
-    across, down = layers[0][1] / layers[1][1], layers[0][2] / layers[1][2]
+    across, down = (layers[0][side] / (layers[1][side] if len(layers) == 3 else 1) for side in (1, 2))
     return {(2, 1): "4:2:2", (2, 2): "4:2:0"}.get((across, down), "4:4:4")
 
 
@@ -84,7 +84,7 @@ class JpegSink(WholeSink):
         carry = self.given.carry if self.given.format == "jpeg" else {}
         rgb = bool(carry.get("rgb")) and self.header.channels == 3
         options = {"progressive": bool(carry.get("progressive")), "keep_rgb": rgb}
-        if self.header.channels == 3 and not rgb:
+        if not rgb:
             options["subsampling"] = _SUBSAMPLING[self.subsampling or carry.get("subsampling", "4:4:4")]
         tables = carry.get("tables", [])[: self.header.channels]
         if self.quality is None and tables:

@@ -140,8 +140,8 @@ def chunks(header: Header, stored: tuple[int, int]) -> tuple[Chunks, Chunks]:
     """The chunks to write before and after the pixels: those carried, byte for byte, save where the header says otherwise by now."""
     carried = header.carry if header.format == "png" else {}
     sides = carried.get("before", ()), carried.get("after", ())
-    wanted = {"icc": header.icc, "exif": exif_blocks.with_orientation(header.exif, header.orientation),
-              "xmp": exif_blocks.xmp_with_orientation(header.xmp, header.orientation), "dpi": header.dpi}
+    exif, xmp = exif_blocks.agreeing(header)
+    wanted = {"icc": header.icc, "exif": exif, "xmp": xmp, "dpi": header.dpi}
     said = facts(*sides)
     unlike = {key for key, value in wanted.items() if said[key] != value}
     drop = _PIXELS if carried.get("type") == stored else _PIXELS | _TYPED

@@ -80,8 +80,8 @@ def _density(jfif: bytes) -> tuple[float, float] | None:
 def joined(header: Header, name: str) -> bytes:
     """The segments to write: those carried, byte for byte, save where the header says otherwise by now."""
     carried = header.carry.get("segments") if header.format == "jpeg" else None
-    wanted = {"icc": header.icc, "exif": exif_blocks.with_orientation(header.exif, header.orientation),
-              "xmp": exif_blocks.xmp_with_orientation(header.xmp, header.orientation), "dpi": header.dpi}
+    exif, xmp = exif_blocks.agreeing(header)
+    wanted = {"icc": header.icc, "exif": exif, "xmp": xmp, "dpi": header.dpi}
     said = facts(carried or ())
     unlike = {key for key, value in wanted.items() if said[key] != value}
     kept = [s for s in carried or () if _speaks_of(*s) not in unlike]

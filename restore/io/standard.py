@@ -9,7 +9,7 @@ import numpy as np
 from restore.errors import RestoreError
 from restore.image import Header
 from restore.io.base import WholeSink, WholeSource, no_alpha, one_page, sane, turned
-from restore.io.exif import dpi, orientation, with_dpi, with_orientation, xmp_with_orientation
+from restore.io.exif import agreeing, dpi, orientation, with_dpi
 from restore.io.files import broken
 
 _METRE = 0.0254  # inches
@@ -93,10 +93,10 @@ class WebpSink(WholeSink):
 
         given = self.given
         lossless = self.quality is None and (given.format != "webp" or given.carry.get("lossless", True))
-        exif = given.exif or with_dpi(given.dpi)  # the one place that a WebP has for it
+        exif, xmp = agreeing(given if given.exif else given.replace(exif=with_dpi(given.dpi)))  # EXIF is the one place that a WebP has for it
         coded = io.BytesIO()
         Image.fromarray(samples).save(coded, "WEBP", lossless=lossless, exact=True, quality=80 if lossless else self.quality or 95, icc_profile=given.icc or b"",
-                                      exif=with_orientation(exif, given.orientation) or b"", xmp=xmp_with_orientation(given.xmp, given.orientation) or b"")
+                                      exif=exif or b"", xmp=xmp or b"")
         self.file.write(coded.getbuffer())
 
 

@@ -206,5 +206,6 @@ def _said(directory: tags.Directory, order: str) -> dict[str, object]:
     told = {tag: value for tag, value in directory.items() if tag in tags.DESCRIPTIVE | RESOLUTION and not _private(tag, value)}
     turn = tags.number(directory, tags.ORIENTATION, order)
     turn = turn if turn in range(1, 9) else 1
+    worth = turn != 1 or told.keys() - {tags.ORIENTATION} - RESOLUTION
     raw = {key: directory[tag][2] if tag in directory else None for key, tag in (("icc", ICC), ("xmp", XMP))}
-    return raw | {"exif": tags.build(order, told) if told.keys() - {tags.ORIENTATION} - RESOLUTION else None, "dpi": tags.resolution(directory, order), "orientation": turn}
+    return raw | {"exif": tags.build(order, told) if worth else None, "dpi": tags.resolution(directory, order), "orientation": turn}

@@ -174,7 +174,7 @@ class TiffSink(Sink):
         if header.dpi != tags.resolution(carried, order):
             told = {tag: value for tag, value in told.items() if tag not in (282, 283, 296)}
             told |= tags.resolution_entries(header.dpi, order) if header.dpi else {}
-        for tag, kind, data in ((34675, 7, header.icc), (700, 1, tags.xmp_with_orientation(header.xmp, header.orientation))):
+        for tag, kind, data in ((34675, 7, header.icc), (700, 1, tags.agreeing(header)[1])):
             if data:
                 told[tag] = kind, len(data), data
         return told
