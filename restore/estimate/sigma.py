@@ -2,8 +2,8 @@
 
 Both split the picture into small patches, and each patch into two sets of coefficients of an orthonormal basis: some that texture hardly reaches,
 which are measured, and the rest, which says how calm the patch is. Under white noise the two sets are independent, so choosing patches by the
-one leaves no trace in the other. The patches taken are as many of the calmest as together are no livelier than noise of the measured level;
-where even the calmest are livelier, the measured energy is continued along a line down to where they would be.
+one leaves no trace in the other. The patches taken are those no livelier than noise of the measured level; where even the calmest
+few are livelier, the measured energy is continued along a line down to where they would not be.
 
 mad: diagonal detail of a Daubechies wavelet, median / 0.6745 (Donoho & Johnstone, Biometrika 1994). pca: the weakest components of the patch
 covariance (Pyatykh, Hesser & Zheng, TIP 2013; Chen, Zhu & Heng, ICCV 2015), learned on one half of the picture and measured on the other.
@@ -141,8 +141,10 @@ def _variance(patches: _Patches, measure: Callable[[Tensor], Tensor]) -> float:
     """The variance of white noise by `measure` (of the values) over the calm patches."""
     order = patches.lively.argsort()
     lively, energy = patches.lively[order], patches.values.square().mean(1)[order]
-    calm = (lively.cumsum(0) <= energy.cumsum(0)).nonzero()
-    enough, taken = _enough(patches), int(calm[-1]) + 1 if len(calm) else 0
+    level = energy.cumsum(0) / torch.arange(1, len(patches) + 1, device=energy.device)
+    enough = _enough(patches)
+    livelier = (lively > level)[enough - 1 :].nonzero()
+    taken = enough - 1 + int(livelier[0]) if len(livelier) else len(patches)
     if taken >= enough:
         return float(measure(patches.values[order[:taken]]))
     lively, energy = lively[:enough], energy[:enough]
