@@ -49,6 +49,29 @@ def read_directory(file: BinaryIO, offset: int, order: str, big: bool = False, d
     return found
 
 
+def chain(file: BinaryIO) -> tuple[str, bool, list[int]]:
+    """Byte order, whether it is a BigTIFF, and where each directory of a TIFF file begins; ValueError where the chain leaves the file."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    start = file.read(16).ljust(16, b"\0")
+    order = "<" if start[:2] == b"II" else ">"
+    big = start[2:4] in (b"+\0", b"\0+")
+    counts, word, width = ("Q", "Q", 20) if big else ("H", "L", 12)
+    place, places = struct.unpack_from(order + word, start, 8 if big else 4)[0], []
+    while place:
+        if place in places:
+            raise ValueError("its directories run in a circle")
+        places.append(place)
+        file.seek(place)
+        number = struct.unpack(order + counts, file.read(struct.calcsize(order + counts)).ljust(struct.calcsize(order + counts), b"\0"))[0]
+        after = file.tell() + width * number
+        if not number or after + struct.calcsize(order + word) > size:
+            raise ValueError("the file is cut off before the end of its directories")
+        file.seek(after)
+        (place,) = struct.unpack(order + word, file.read(struct.calcsize(order + word)))
+    return order, big, places
+
+
 def _number(data: bytes, kind: int, order: str) -> int:
     return struct.unpack_from(order + {1: "B", 3: "H", 4: "L", 13: "L", 16: "Q", 18: "Q"}[kind], data)[0]
 

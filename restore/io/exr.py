@@ -28,7 +28,7 @@ class ExrSource(Source):
             oiio.attribute("limits:imagesize_MB", _UNBOUND)
             self.input = oiio.ImageInput.open(_plain(file, self.folder.name))
             if self.input is None:
-                raise broken(name, oiio.geterror())
+                raise broken(name, self._cause(oiio.geterror()))
             self.headers = [self._header(file.seek(0, 2))]
         except BaseException:
             self.folder.cleanup()
@@ -53,8 +53,12 @@ class ExrSource(Source):
         spec, header = self.input.spec(), self.headers[0]
         rows = self.input.read_scanlines(spec.y + top, spec.y + bottom, 0, 0, spec.nchannels, "half" if header.dtype == np.float16 else "float")
         if rows is None or self.input.has_error:
-            raise broken(self.name, " ".join(self.input.geterror().split()) or "its pixels are damaged")
+            raise broken(self.name, self._cause(self.input.geterror()))
         return rows.reshape(bottom - top, header.width, header.samples)
+
+    def _cause(self, text: str) -> str:
+        """The library's words without the name under which it saw the file."""
+        return text.replace(f"EXR Error ({self.folder.name}/picture.exr): ", "").replace(self.folder.name + "/", "") or "its pixels are damaged"
 
     def close(self) -> None:
         self.input.close()

@@ -52,7 +52,7 @@ def writing(name: str) -> Iterator[None]:
 
 
 def broken(name: str, cause: str) -> RestoreError:
-    return RestoreError(f"{name}: cannot be read: {cause}", "a complete, undamaged picture", "copy or download the file again")
+    return RestoreError(f"{name}: cannot be read: {' '.join(cause.split())}", "a complete, undamaged picture", "copy or download the file again")
 
 
 def _line(cause: BaseException) -> str:

@@ -1,7 +1,14 @@
 """Camera files, read through LibRaw's own development to 16-bit sRGB until a development of ours is asked for."""
 
 import io
+import os
+import re
 import struct
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import numpy as np
@@ -11,9 +18,12 @@ from restore.image import Header
 from restore.io import exif as tags
 from restore.io import segments
 from restore.io.base import WholeSource, sane
+from restore.io.files import broken
 
 _DNG_VERSION = 50706
 _SRGB = (2.4, 12.92)  # exponent and slope at black
+_COMPLAINT = re.compile(rb".*(data corrupted at|Unexpected end of file|Premature end of JPEG|Corrupt JPEG data)", re.IGNORECASE)
+_LOCK = threading.Lock()
 
 
 class RawSource(WholeSource):
@@ -25,7 +35,8 @@ class RawSource(WholeSource):
 
         file.seek(0)
         try:
-            self.raw = rawpy.imread(file)
+            with _listening(name):
+                self.raw = rawpy.imread(file)
         except rawpy.LibRawError as cause:
             raise RestoreError(f"{name}: is no camera file that LibRaw {'.'.join(map(str, rawpy.libraw_version))} reads ({_reason(cause)})",
                                "the file of a camera that LibRaw knows", "convert it to DNG first") from cause
@@ -51,11 +62,36 @@ class RawSource(WholeSource):
     def _decode(self) -> np.ndarray:
         import rawpy
 
-        return self.raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_color=rawpy.ColorSpace.sRGB, output_bps=16, gamma=_SRGB)
+        with _listening(self.name):
+            return self.raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_color=rawpy.ColorSpace.sRGB, output_bps=16, gamma=_SRGB)
 
     def close(self) -> None:
         self.raw.close()
         super().close()
+
+
+@contextmanager
+def _listening(name: str) -> Iterator[None]:
+    """LibRaw tells of missing data on the error stream alone and goes on with half a picture: what it says becomes an error, what others say there is passed on."""
+    try:
+        stream = os.dup(2)
+    except OSError:  # the program has no error stream
+        yield
+        return
+    with _LOCK, tempfile.TemporaryFile() as heard:
+        try:
+            sys.stderr.flush()
+            os.dup2(heard.fileno(), 2)
+            yield
+        finally:
+            os.dup2(stream, 2)
+            os.close(stream)
+            heard.seek(0)
+            lines = heard.readlines()
+            complaints = [line for line in lines if _COMPLAINT.match(line)]
+            os.write(2, b"".join(line for line in lines if line not in complaints))
+    if complaints:
+        raise broken(name, complaints[0].decode("utf-8", "replace").removeprefix("unknown file: "))
 
 
 def is_dng(file: BinaryIO) -> bool:

@@ -31,7 +31,10 @@ class TiffSource(Source):
         self.size = file.seek(0, 2)
         file.seek(0)
         self.tiff = tifffile.TiffFile(file, name="picture")
+        _, _, places = tags.chain(file)
         self.pages = list(self.tiff.pages)
+        if not places or [page.offset for page in self.pages] != places:
+            raise broken(name, f"{len(self.pages)} of its {len(places)} pages can be read")
         self.headers = [self._header(page) for page in self.pages]
         self._block: tuple[int, int, np.ndarray] | None = None
         self._lock = threading.Lock()
