@@ -281,3 +281,16 @@ def test_sigma_is_drawn_for_every_patch(pictures, monkeypatch):
     assert isinstance(seen[0], Gaussian) and seen[0].sigma.shape == (64, 1, 1, 1)
     assert recipe.task.sigma == Range(0, 75)
     assert float(seen[0].sigma.min()) * 255 < 15 and float(seen[0].sigma.max()) * 255 > 60
+
+
+@pytest.mark.parametrize("optimiser", ["gd", "sgd", "momentum", "adam", "adamw"])
+def test_every_optimiser_descends(optimiser, pictures):
+    """The loss falls; in every single step for gradient descent proper, which sees the same batch in all of them."""
+    rate = {"gd": 2.0, "sgd": 2.0, "momentum": 0.3}.get(optimiser, 1e-3)
+    recipe = small(recipes.find("red10"), pictures, optimiser=optimiser, rate=rate, args={"width": 8}, batch=8)
+    going, _ = begin(recipe, 200)
+    losses = [float(loop.step(recipe, going, going.network)) for _ in range(200)]
+    if optimiser == "gd":
+        assert losses[-1] < losses[0] and all(after <= before for before, after in zip(losses, losses[1:], strict=False))
+    else:
+        assert sum(losses[-20:]) < 0.9 * sum(losses[:20])

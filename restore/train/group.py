@@ -63,6 +63,12 @@ def join() -> Group:
     return Group(dist.get_rank(), dist.get_world_size())
 
 
+def leave(group: Group) -> None:
+    """End what `join` began."""
+    if group.size > 1:
+        dist.destroy_process_group()
+
+
 def part(problem: Problem, rows: slice) -> Problem:
     """The problem of some pictures of a batch."""
     def change(value: Tensor) -> Tensor:

@@ -76,6 +76,9 @@ def step(recipe: Recipe, run: Run, call: Callable[[Tensor, Problem], Tensor], gr
     device, rows = run.pool.pixels.device, group.rows(recipe.batch)
     for settings in run.optimiser.param_groups:
         settings["lr"] = learning_rate(recipe, run.step, run.of)
+    if recipe.optimiser == "gd":  # gradient descent proper: the function that it descends is fixed
+        run.pool.position = 0
+        run.generator.manual_seed(recipe.seed)
     x = run.pool.patches(recipe.batch, recipe.patch, run.generator)
     problem = draw(recipe.task, recipe.batch, run.generator, device)
     y = problem.simulate(x, run.generator)

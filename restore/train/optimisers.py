@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from torch import Tensor, optim
 
 OPTIMISERS: dict[str, Callable[[Iterable[Tensor], float], optim.Optimizer]] = {
+    "gd": lambda parameters, rate: optim.SGD(parameters, rate),  # the loop gives it one and the same batch in every step
     "sgd": lambda parameters, rate: optim.SGD(parameters, rate),
     "momentum": lambda parameters, rate: optim.SGD(parameters, rate, momentum=0.9, nesterov=True),
     "adam": lambda parameters, rate: optim.Adam(parameters, rate),

@@ -6,38 +6,46 @@ from pathlib import Path
 import torch
 
 from restore import cards
-from restore.catalog import CATALOG
 from restore.engine import device as devices
-from restore.errors import UsageError
+from restore.errors import RestoreError, UsageError
 from restore.measure import sets
 from restore.method import Network
 from restore.train import checkpoint, data, export, group, loop, progress
 from restore.train.recipes import Recipe
 
 
+class Stopped(RestoreError):
+    """Ctrl-C was answered."""
+
+    exit_code = 130
+
+
 def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = None, minutes: float | None = None, resume: bool = False,
                device: str | None = None, compiled: bool | None = None, report: Callable[[progress.Event], None] = lambda event: None,
                note: Callable[[str], None] = lambda text: None) -> cards.Card | None:
-    """Train a recipe in `folder` (checkpoint, log) and write its weights and card into `weights`; nothing where it was interrupted.
+    """Train a recipe in `folder` (checkpoint, log) and write its weights and card into `weights`; nothing in processes that do not lead.
 
     steps over minutes over the recipe's own number; a resumed run keeps the number it had. compiled: None compiles off the CPU.
+    Raises Stopped after Ctrl-C; the checkpoint is written.
     """
     if not resume and (folder / checkpoint.NAME).exists():
-        raise UsageError(f"{folder} holds a run already", "an empty folder, or a run to go on with", "type --resume, or another --out")
+        raise UsageError(f"{folder} holds a run already", "an empty folder, or a run to go on with", "type --resume, or another --run")
     team, place = group.join(), devices.pick(device)
+    if not team.leads:
+        report, note = (lambda event: None), (lambda text: None)
     training, held, files = data.gather(files_of(recipe), channels_of(recipe), recipe.patch, recipe.seed, place, note)
     run = loop.start(recipe, build(recipe).to(place), training)
     run.of = steps or (0 if minutes else recipe.steps)
     if resume:
         checkpoint.load(run, recipe, folder)
-        progress.trim(folder, run.step)
+        run.of = run.of or steps or (0 if minutes else recipe.steps)
+        if team.leads:
+            progress.trim(folder, run.step)
     loop.train(recipe, run, held, folder, minutes, place.type != "cpu" if compiled is None else compiled, team, report)
-    if run.of == 0 or run.step < run.of:
-        note(f"stopped after {run.step} steps; type --resume to go on")
-        return None
-    if not team.leads:
-        return None
-    return export.write(recipe, run, files, weights, note)
+    group.leave(team)
+    if run.step != run.of:
+        raise Stopped(f"stopped after step {run.step} of {run.of or '?'}", f"the checkpoint is in {folder}", "type --resume to go on")
+    return export.write(recipe, run, files, weights, note) if team.leads else None
 
 
 def files_of(recipe: Recipe) -> list[Path]:
