@@ -1,0 +1,108 @@
+"""Noise seen where there is little else: small patches, what is measured in each, and which of them are calm.
+
+Each patch is split into two sets of coefficients of an orthonormal basis: some that texture hardly reaches, which are measured, and the
+rest, which says how lively the patch is. Under white noise the two sets are independent, so choosing patches by the one leaves no trace
+in the other. Large pictures are sampled on a regular grid; nothing is drawn at random.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, sqrt
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from restore.numerics.wavelets import split
+
+PATCH = 8  # side of a patch
+WEAKEST = 8  # principal components that are measured, of PATCH^2
+BAND = 32  # rows of a picture that are learned from, then as many that are measured
+BLOCK = 6  # side of a block of diagonal coefficients
+CALM = 0.03  # the least share of patches to be trusted
+STEEPEST = 0.2  # in texture: energy of what is measured, per energy of the rest
+
+
+@dataclass(frozen=True)
+class Patches:
+    """n patches: `values` (n, k) to be measured, `lively` (n,) the mean square of the other coefficients, and their samples' mean, least, most (n,)."""
+
+    values: Tensor
+    lively: Tensor
+    mean: Tensor
+    least: Tensor
+    most: Tensor
+
+    def __getitem__(self, index: Tensor) -> "Patches":
+        return Patches(*(part[index] for part in vars(self).values()))
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    @property
+    def enough(self) -> int:
+        """How many patches at least make an estimate."""
+        return min(len(self), max(100, ceil(CALM * len(self))))
+
+    def unclipped(self) -> "Patches":
+        """Those without the darkest or the brightest sample of all, or all where too few are."""
+        inside = (self.least > self.least.min()) & (self.most < self.most.max())
+        return self[inside] if inside.sum() >= self.enough else self
+
+    def margin(self) -> Tensor:
+        """(n,) how far the mean is from the darkest and the brightest sample of all."""
+        return torch.minimum(self.mean - self.least.min(), self.most.max() - self.mean)
+
+
+def diagonal(y: Tensor) -> Patches:
+    """Overlapping blocks of diagonal coefficients of one channel (1, 1, H, W), with the 14x14 samples under them; those with NaN or Inf are left out."""
+    side, reach = 70, 2 * BLOCK + 2
+    step = side * round(sqrt(y.numel() / 2**20))
+    if step > side:
+        y = y.unfold(2, side, step).unfold(3, side, step).reshape(-1, 1, side, side)
+    detail = split(y.double(), 2)[:, 1:].unfold(2, BLOCK, 4).unfold(3, BLOCK, 4).permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, BLOCK**2)
+    mean, least, most = F.avg_pool2d(y, reach, 8), -F.max_pool2d(-y, reach, 8), F.max_pool2d(y, reach, 8)
+    blocks = Patches(detail[:, 2], detail[:, :2].square().mean((1, 2)), mean.flatten(), least.flatten(), most.flatten())
+    return blocks[blocks.mean.isfinite()]
+
+
+def principal(y: Tensor) -> Patches:
+    """The weakest principal components of the patches of one channel (1, 1, H, W); each half's axes are the other half's.
+
+    Patches with NaN or Inf are left out.
+    """
+    step = max(1, round(sqrt(y.numel() / 50_000)))
+    band = min(BAND, y.shape[2] // 2)
+    down = min(step, band - PATCH + 1)
+    rows = torch.arange(0, y.shape[2] - PATCH + 1, down)
+    inside = rows % band <= band - PATCH
+    patches = y[0, 0].unfold(0, PATCH, down).unfold(1, PATCH, step)
+    halves = [patches[inside & (rows // band % 2 == parity)].reshape(-1, PATCH**2).double() for parity in (0, 1)]
+    halves = [half[half.sum(1).isfinite()] for half in halves]
+    axes = [torch.linalg.eigh((half - half.mean(0)).T @ (half - half.mean(0)) / max(len(half), 1))[1] for half in halves]
+    parts = []
+    for half, basis in zip(halves, reversed(axes)):
+        mean = half.mean(1)
+        turned = (half - mean[:, None]) @ basis
+        parts.append(Patches(turned[:, :WEAKEST], turned[:, WEAKEST:].square().sum(1) / (PATCH**2 - WEAKEST - 1), mean, half.amin(1), half.amax(1)))
+    return Patches(*(torch.cat(part) for part in zip(*(vars(part).values() for part in parts))))
+
+
+def calm_variance(patches: Patches, measure: Callable[[Tensor], Tensor]) -> float:
+    """The variance of white noise, by `measure` of the values of the calm patches: those no livelier than noise of that variance.
+
+    Where even the calmest few are livelier, the measured energy is continued along a line down to where they would not be.
+    """
+    order = patches.lively.argsort()
+    lively, energy = patches.lively[order], patches.values.square().mean(1)[order]
+    level = energy.cumsum(0) / torch.arange(1, len(patches) + 1, device=energy.device)
+    enough = patches.enough
+    livelier = (lively > level)[enough - 1 :].nonzero()
+    taken = enough - 1 + int(livelier[0]) if len(livelier) else len(patches)
+    if taken >= enough:
+        return float(measure(patches.values[order[:taken]]))
+    lively, energy = lively[:enough], energy[:enough]
+    spread = lively - lively.mean()
+    slope = float((spread * energy).sum() / spread.square().sum().clamp_min(1e-30))
+    slope = min(max(slope, 0.0), STEEPEST)
+    return max(float(measure(patches.values[order[:enough]]) - slope * lively.mean()) / (1 - slope), 0.0)
