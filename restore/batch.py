@@ -36,9 +36,8 @@ def run(command: str, request: Request, files: Files, kind: type[Walk] = Walk, a
     names = settle(inputs, command, files.output, fields, writable, raw, files.overwrite, files.skip_existing)
     if files.json and any(one.target == STREAM for one in names) and not files.dry_run:
         raise UsageError("standard output cannot carry both a picture and --json", "", "give -o a file")
-    request = replace(request, overwrite=files.overwrite)
     with console.batch(len(names), files.quiet) as shown:
-        walk = kind(request, Events(shown.started, shown.progress, shown.note))
+        walk = kind(replace(request, overwrite=files.overwrite), Events(shown.started, shown.progress, shown.note))
         failed = 0
         for result in walk.plans(names) if files.dry_run else walk(names):
             if result.ok and after and not (files.dry_run or result.skipped):

@@ -137,7 +137,20 @@ def method_for(stated: Stated) -> Method:
     return _loaded(stated.model, stated.card.weights if stated.card else None)
 
 
-def out_header(header: Header, request: Request, target: Path) -> Header:
+def check(request: Request) -> None:
+    """Raise UsageError for what is wrong whatever the files are, before any is opened."""
+    device = engine.devices.pick(request.settings.device)
+    engine.devices.pick_precision(request.settings.precision, device, half_ok=True)
+    out_header(Header(1, 1), request)
+    if request.settings.tile is not None and request.settings.tile < 1:
+        raise UsageError(f"a tile of {request.settings.tile} pixels is out of range", "1 or more")
+    if request.model is not None:
+        cards.find(request.model)
+    if not request.task.unknown():
+        cards.choose(request.task, request.model)
+
+
+def out_header(header: Header, request: Request) -> Header:
     """The header to be written: the source's, in the depth that was asked for."""
     depths = {None: header.dtype, "8": np.dtype(np.uint8), "16": np.dtype(np.uint16), "32": np.dtype(np.float32)}
     if request.depth not in depths:
@@ -149,6 +162,7 @@ class Walk:
     """Jobs one after another; the next file is opened, stated and read ahead, and the last one written, while this one is computed."""
 
     def __init__(self, request: Request, events: Events = Events()):
+        check(request)
         self.request, self.events = request, events
         self.settings = request.settings  # what the engine settled on is handed to the next file
 
@@ -235,7 +249,7 @@ class Walk:
         if number:
             opened.ahead.close()
             opened.ahead, opened.stated = Ahead(opened.source, number), self.state(opened.source, number)
-            behind.page(out_header(opened.ahead.header, self.request, result.target))
+            behind.page(out_header(opened.ahead.header, self.request))
         def note(text: str) -> None:
             result.notes.append(text)
             self.events.note(result.source, text)
@@ -255,7 +269,7 @@ class Walk:
 
     def _sink(self, opened: Open) -> io.Sink:
         target, request = opened.names.target, self.request
-        header = out_header(opened.source.headers[0], request, target)
+        header = out_header(opened.source.headers[0], request)
         if target == STREAM:
             return io.open_sink(_stdout(), header, format=request.format or _streamed(header.format), quality=request.quality, subsampling=request.subsampling)
         make_folder(target)

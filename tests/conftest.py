@@ -26,3 +26,36 @@ def data() -> Path:
     if folder is None:
         pytest.skip("RESTORE_DATA does not name the folder of image sets")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory) -> Path:
+    """A folder with weights of a tiny colour net that was not trained: fast, so that commands can be tried on it."""
+    import torch
+
+    from restore import cards
+    from restore.methods.drunet import DRUNet
+    from restore.tasks import Denoise, Range
+
+    args = {"channels": 3, "widths": [8, 16], "blocks": [1, 1, 1]}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = DRUNet(**args)
+    card = cards.Card("drunet", "tiny", Denoise(sigma=Range(0, 75)), args, flops_per_pixel=net.flops_per_pixel, licence="none")
+    folder = tmp_path_factory.mktemp("weights")
+    cards.save(card, net, folder)
+    return folder
+
+
+@pytest.fixture
+def cli(tiny_weights, tmp_path, monkeypatch):
+    """Runs the installed command in a process of its own, in an empty folder, with the tiny net as its only weights: cli("denoise", "a.png") -> CompletedProcess."""
+    import subprocess
+    import sys
+
+    def run(*arguments, stdin: bytes | None = None, env: dict[str, str] | None = None, **how):
+        words = {k: v for k, v in os.environ.items() if not k.startswith("RESTORE_") and k != "NO_COLOR"}
+        words |= {"RESTORE_WEIGHTS": str(tiny_weights), "OMP_NUM_THREADS": "2"} | (env or {})
+        return subprocess.run([sys.executable, "-m", "restore", *map(os.fspath, arguments)], input=stdin, capture_output=True, cwd=tmp_path, env=words, **how)
+
+    return run
