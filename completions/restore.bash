@@ -1,0 +1,65 @@
+# bash completion for restore; written by python -m restore.completions
+_restore() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} path='' word i
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case "$path/$word" in
+            /denoise) path=/denoise ;;
+            /degrade) path=/degrade ;;
+            /compare) path=/compare ;;
+            /train) path=/train ;;
+            /doctor) path=/doctor ;;
+            /models) path=/models ;;
+            /models/list) path=/models/list ;;
+            /models/show) path=/models/show ;;
+            /models/verify) path=/models/verify ;;
+        esac
+    done
+    case "$prev" in
+        --depth) COMPREPLY=($(compgen -W '8 16 32' -- "$cur")); return ;;
+        --device) COMPREPLY=($(compgen -W 'auto cpu cuda mps' -- "$cur")); return ;;
+        --format) COMPREPLY=($(compgen -W 'png jpeg tiff webp bmp exr' -- "$cur")); return ;;
+        --model|-m) COMPREPLY=($(compgen -W 'bm3d drunet red10 red20 red30 vst' -- "$cur")); return ;;
+        --noise) COMPREPLY=($(compgen -W 'gaussian poisson poisson-gaussian' -- "$cur")); return ;;
+        --precision) COMPREPLY=($(compgen -W 'auto float32 bf16 fp16' -- "$cur")); return ;;
+        --protocol) COMPREPLY=($(compgen -W 'rednet dncnn' -- "$cur")); return ;;
+        --sigma|-s) COMPREPLY=($(compgen -W 'auto' -- "$cur")); return ;;
+        --subsampling) COMPREPLY=($(compgen -W '4:4:4 4:2:2 4:2:0' -- "$cur")); return ;;
+        --task) COMPREPLY=($(compgen -W 'denoise' -- "$cur")); return ;;
+        --data|--from-file|--memory|--minutes|--output|--peak|--quality|--run|--seed|--start|--steps|--strength|--tile|--weights|-o) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    esac
+    case "$path" in
+        '')
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--version --help -h' -- "$cur")); return; fi
+            COMPREPLY=($(compgen -W 'denoise degrade compare train doctor models' -- "$cur")); return ;;
+        /denoise)
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --noise --peak --model -m --strength --compare --ensemble --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --precision --tile --memory --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
+            compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        /degrade)
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--task --sigma -s --noise --peak --seed --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --json --quiet -q --help -h' -- "$cur")); return; fi
+            compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        /compare)
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--protocol --json --help -h' -- "$cur")); return; fi
+            compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        /train)
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --data --start --steps --minutes --resume --run --weights --device --list --quiet -q --help -h' -- "$cur")); return; fi
+            compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        /doctor)
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
+            compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        /models)
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
+            COMPREPLY=($(compgen -W 'list show verify' -- "$cur")); return ;;
+        /models/list)
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--json --help -h' -- "$cur")); return; fi
+            compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        /models/show)
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
+            COMPREPLY=($(compgen -W 'bm3d drunet red10 red20 red30 vst' -- "$cur")); return ;;
+        /models/verify)
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
+            compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+    esac
+}
+complete -F _restore restore
