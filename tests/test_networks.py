@@ -5,11 +5,14 @@ import torch
 
 from restore.image import as_samples
 from restore.method import Exact
-from restore.methods.drunet import BEST, FAST, DRUNet
+from restore.methods.drunet import DRUNet
 from restore.methods.rednet import REDNet
 from restore.operators.base import Identity
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
+from restore.train.recipes import drunet, drunet_fast
+
+BEST, FAST = dict(drunet.args), dict(drunet_fast.args)
 
 
 def random(seed: int, *shape: int) -> torch.Tensor:

@@ -20,8 +20,8 @@ def train(
     start: Annotated[str, options.own("--start", help="Go on from these weights: NAME.TAG or a file.")] = "",
     steps: Steps = None,
     minutes: Minutes = None,
-    resume: Annotated[bool, options.own("--resume", help="Go on where the checkpoint in --run left off.")] = False,
-    run: Annotated[Path | None, options.own("--run", help="Folder of checkpoint and log; runs/RECIPE.TAG if not given.", metavar="DIR")] = None,
+    resume: Annotated[bool, options.own("--resume", help="Go on where the checkpoint in --folder left off.")] = False,
+    folder: Annotated[Path | None, options.own("--folder", help="Folder of checkpoint and log; runs/RECIPE.TAG if not given.", metavar="DIR")] = None,
     weights: Annotated[Path, options.own("--weights", help="Folder that the weights and their card are written to.", metavar="DIR")] = Path("weights"),
     device: options.Device = "auto",
     list: Annotated[bool, options.own("--list", help="Show the recipes and stop.")] = False,
@@ -46,8 +46,7 @@ def train(
         chosen = replace(chosen, task=chosen.task.replace(sigma=parse_value(sigma, "sigma")), tag="")
     chosen = replace(chosen, data=tuple(data) if data else chosen.data, start=start)
     with console.training(quiet) as view:
-        card = run_recipe(chosen, run or Path("runs") / f"{chosen.name}.{chosen.label}", weights, steps, minutes, resume, device, report=view.event, note=view.note)
-    if card is None:
-        return 130
-    console.out(str(card.path))
+        card = run_recipe(chosen, folder or Path("runs") / f"{chosen.name}.{chosen.label}", weights, steps, minutes, resume, device, report=view.event, note=view.note)
+    if card is not None:
+        console.out(str(card.path))
     return 0

@@ -16,20 +16,14 @@ from restore.errors import UsageError
 from restore.method import Network
 
 
-FAST = {"widths": (16, 64, 128), "blocks": (0, 1, 2, 1, 1)}  # halo 31, 0.17 MFLOP per pixel: little at full resolution, where a CPU is slow
-BEST = {"widths": (48, 96, 192), "blocks": (1, 2, 4, 2, 1)}  # halo 57, 0.87 MFLOP per pixel: three levels, deep rather than wide
-
-
 class DRUNet(Network):
     """x = net(y, noise map); `widths` per level, `blocks` along the U: down, bottom, up (2 levels - 1 numbers). Not clipped.
 
     global_residual: y is added at the output, which the paper does not do; it trains faster and leaves the rest as it is.
-    Purely convolutional: the halo is finite and tiles are exact at multiples of 2^(levels - 1). The sizes that are
-    shipped are `FAST` and `BEST`.
+    Purely convolutional: the halo is finite and tiles are exact at multiples of 2^(levels - 1). The defaults are a net for CPUs.
     """
 
-    def __init__(self, channels: int = 3, widths: Sequence[int] = FAST["widths"], blocks: Sequence[int] = FAST["blocks"],
-                 global_residual: bool = True):
+    def __init__(self, channels: int = 3, widths: Sequence[int] = (32, 64, 96), blocks: Sequence[int] = (0, 1, 2, 1, 1), global_residual: bool = True):
         super().__init__()
         levels = len(widths)
         if len(blocks) != 2 * levels - 1:

@@ -64,7 +64,7 @@ def load(run: Run, recipe: Recipe, folder: Path) -> None:
     differing = [part for part, value in words(recipe).items() if part not in ("steps", "line") and header["recipe"].get(part) != value]
     if differing:
         raise UsageError(f"the checkpoint in {folder} was made with another recipe: {', '.join(differing)} differ", "the same recipe and options",
-                         "take another --run, or leave --resume out")
+                         "take another --folder, or leave --resume out")
     for part in ("network", "average"):
         getattr(run, part).load_state_dict({key.removeprefix(f"{part}."): value for key, value in tensors.items() if key.startswith(f"{part}.")})
     for index, parameter in enumerate(run.network.parameters()):

@@ -29,7 +29,7 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
     Raises Stopped after Ctrl-C; the checkpoint is written.
     """
     if not resume and (folder / checkpoint.NAME).exists():
-        raise UsageError(f"{folder} holds a run already", "an empty folder, or a run to go on with", "type --resume, or another --run")
+        raise UsageError(f"{folder} holds a run already", "an empty folder, or a run to go on with", "type --resume, or another --folder")
     team, place = group.join(), devices.pick(device)
     if not team.leads:
         report, note = (lambda event: None), (lambda text: None)
