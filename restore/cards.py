@@ -102,16 +102,16 @@ def choose(task: Task, model: str | None = None, frugal: bool = False) -> tuple[
     if model is not None:
         name, card = find(model)
         if not _fits(CATALOG[name], task):
-            raise UsageError(f"{name} does not serve {task}", f"it serves {', '.join(CATALOG[name].tasks)}, noise {', '.join(CATALOG[name].noises)}")
+            raise UsageError(f"{name} does not serve {task}", f"{', '.join(CATALOG[name].tasks)} with noise {' or '.join(CATALOG[name].noises)}")
         if not CATALOG[name].trained:
             return name, None
         if card is not None:
             if not card.task.covers(task):
-                raise UsageError(f"{model} was trained for {card.task}", f"the task is {task}", _alternatives(name, task))
+                raise UsageError(f"{model} was trained for {card.task}, not for {task}", "", _alternatives(task))
             return name, card
         cards = _covering(name, task)
         if not cards:
-            raise UsageError(f"no weights of {name} cover {task}", _installed(name), _alternatives(name, task))
+            raise UsageError(f"no weights of {name} cover {task}", _installed(name), _alternatives(task))
         return name, _pick(cards, frugal)
     for name, row in CATALOG.items():
         if _fits(row, task):
@@ -119,7 +119,7 @@ def choose(task: Task, model: str | None = None, frugal: bool = False) -> tuple[
                 return name, None
             if cards := _covering(name, task):
                 return name, _pick(cards, frugal)
-    raise RestoreError(f"no method serves {task}", "restore models list shows what each serves")
+    raise RestoreError(f"no method serves {task}", "", "restore models list shows what each serves")
 
 
 def _fits(row: Row, task: Task) -> bool:
@@ -136,10 +136,10 @@ def _pick(cards: list[Card], frugal: bool) -> Card:
 
 def _installed(name: str) -> str:
     cards = [f"{card.full_name} ({card.task})" for card in every() if card.name == name]
-    return "installed: " + "; ".join(cards) if cards else f"no weights of {name} are installed"
+    return "weights of it: installed are " + ("; ".join(cards) or "none")
 
 
-def _alternatives(name: str, task: Task) -> str:
+def _alternatives(task: Task) -> str:
     others = [card.full_name for card in every() if card.task.covers(task)]
     return "type --model " + " or ".join([*others[:3], "bm3d"])
 
@@ -176,7 +176,7 @@ def _fill(method: "Method", card: Card) -> None:
     try:
         if not verify(card):
             raise RestoreError(f"{card.weights} is not the file that its card was written for (sha256 differs)",
-                               "a damaged or exchanged file", "install the program again, or restore models verify")
+                               "the bytes that it was written with", "install the program again, or restore models verify")
         state = load_file(card.weights)
         method.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
     except (OSError, SafetensorError, RuntimeError) as error:

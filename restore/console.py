@@ -18,7 +18,7 @@ def shown(path: Path | str) -> str:
 
 def error(problem: RestoreError) -> None:
     """What happened; what was expected; what to type."""
-    print("\n  ".join(["error: " + _clean(problem.what), *(_clean(part) for part in (problem.expected, problem.remedy) if part)]), file=sys.stderr)
+    note(f"error: {problem}")
 
 
 def note(text: str) -> None:
@@ -83,7 +83,7 @@ class Batch:
             note(text)
 
     def failed(self, problem: RestoreError) -> None:
-        self.line("\n  ".join(["error: " + problem.what, *(part for part in (problem.expected, problem.remedy) if part)]))
+        self.line(f"error: {problem}")
 
 
 @contextmanager

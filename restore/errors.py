@@ -17,7 +17,7 @@ class RestoreError(Exception):
         self.what, self.expected, self.remedy = what, expected, remedy
 
     def __str__(self) -> str:
-        return "\n".join(part for part in (self.what, self.expected, self.remedy) if part)
+        return "\n  ".join(part for part in (self.what, self.expected and f"expected: {self.expected}", self.remedy) if part)
 
 
 class UsageError(RestoreError):
@@ -31,5 +31,5 @@ def nearest(name: str, names: Iterable[str]) -> str:
     names = sorted(names)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
-        return "did you mean " + " or ".join(close) + "?"
-    return "known: " + ", ".join(names)
+        return " or ".join(close)
+    return "one of " + ", ".join(names)

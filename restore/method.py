@@ -73,7 +73,7 @@ class Method(nn.Module):
             raise RestoreError(f"{type(self).__name__} was given an array of shape {tuple(y.shape)}", "(B, C, H, W)")
         noise = type(problem.noise).__name__
         if noise not in self.noises:
-            raise RestoreError(f"{type(self).__name__} does not treat {noise} noise", f"it treats {', '.join(self.noises)}")
+            raise RestoreError(f"{type(self).__name__} does not treat {noise} noise", " or ".join(self.noises))
         batch, channels = y.shape[:2]
         if self.channels == 1 and channels > 1:
             x = self._padded(y.reshape(batch * channels, 1, *y.shape[2:]), problem.fold(batch, channels))
@@ -81,7 +81,7 @@ class Method(nn.Module):
         if self.channels == 3 and channels == 1:
             return self._padded(y.expand(-1, 3, -1, -1), problem).mean(1, keepdim=True)
         if self.channels not in (None, channels):
-            raise RestoreError(f"{type(self).__name__} was given {channels} channels", f"it works on {self.channels}")
+            raise RestoreError(f"{type(self).__name__} was given {channels} channels", f"{self.channels}")
         return self._padded(y, problem)
 
     def _padded(self, y: Tensor, problem: Problem) -> Tensor:

@@ -77,7 +77,7 @@ def settle(inputs: Sequence[Input], command: str, output: str | None, fields: di
             raise UsageError(f"{_show(seen[key])} and {_show(one.source)} would both be written to {_show(one.target)}", "one output per input",
                              "give -o a template that tells them apart, as '{dir}/{stem}.{cmd}{ext}'")
         if key in read:
-            raise UsageError(f"the output {_show(one.target)} is also an input", "inputs are never touched", "give -o another name or folder")
+            raise UsageError(f"the output {_show(one.target)} is also an input", "an output that is no input", "give -o another name or folder")
         seen[key] = one.source
     return _existing(names, overwrite, skip_existing)
 
@@ -117,7 +117,7 @@ def _target(item: Input, command: str, output: str | None, fields: dict[str, str
 def _format(template: str, words: dict[str, str]) -> str:
     def fill(match: re.Match) -> str:
         if match[1] not in words:
-            raise UsageError(f"the template {template!r} has an unknown field {{{match[1]}}}", "fields: " + ", ".join(f"{{{f}}}" for f in FIELDS))
+            raise UsageError(f"the template {template!r} has an unknown field {{{match[1]}}}", "one of " + ", ".join(f"{{{f}}}" for f in FIELDS))
         return words[match[1]]
     return re.sub(r"\{([^{}]*)\}", fill, template)
 

@@ -19,7 +19,7 @@ class Range:
 
     def __post_init__(self):
         if not self.low <= self.high:
-            raise UsageError(f"the range {self.low:g}-{self.high:g} is empty", "a range is LOW-HIGH, as 5-75")
+            raise UsageError(f"the range {self.low:g}-{self.high:g} is empty", "LOW-HIGH, as 5-75")
 
     def __contains__(self, value: float) -> bool:
         slack = 1e-3 * max(1.0, abs(self.high))
@@ -132,9 +132,9 @@ def _check_level(part: str, value: Value) -> None:
     numbers = (value.low, value.high) if isinstance(value, Range) else value if isinstance(value, tuple) else () if value is None else (value,)
     for number in numbers:
         if not 0 <= number < float("inf") or (part == "peak" and number == 0):
-            raise UsageError(f"{part} {number:g} is out of range", "sigma is 0 or more on the 0-255 scale; peak is above 0, in photons")
+            raise UsageError(f"{part} {number:g} is out of range", "sigma from 0 to 255, or a peak above 0 in photons")
         if part == "sigma" and number > 255:
-            raise UsageError(f"sigma {number:g} is out of range", "sigma is on the 0-255 scale of the papers, whatever the file's depth",
+            raise UsageError(f"sigma {number:g} is out of range", "sigma on the 0-255 scale of the papers, whatever the file's depth",
                              f"if {number:g} is in 16-bit levels, type --sigma {number / 257:.3g}")
 
 

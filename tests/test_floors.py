@@ -24,7 +24,7 @@ FLOORS = {
     "api": 8, "train": 8, "bench": 8,
     "batch": 8,
     "commands": 9,
-    "cli": 10, "__main__": 11,
+    "cli": 10, "__main__": 11, "completions": 11,
 }
 SIDE = {"options", "console"}  # for commands, batch, cli
 MODULES = sorted(ROOT.rglob("*.py"))

@@ -25,7 +25,7 @@ def pick(name: str | None = None) -> torch.device:
     if name == "auto":
         kind = name = next(kind for kind, there in present.items() if there)
     if not present[kind]:
-        raise UsageError(f"there is no {kind} device here", f"present: {', '.join(k for k, there in present.items() if there)}", "leave --device out")
+        raise UsageError(f"there is no {kind} device here", f"one of those present: {', '.join(k for k, there in present.items() if there)}", "leave --device out")
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
         raise UsageError(f"there is no device {name}", f"{torch.cuda.device_count()} CUDA device(s) are there")
     return torch.device(name)
@@ -38,7 +38,7 @@ def pick_precision(name: str, device: torch.device, half_ok: bool) -> torch.dtyp
     if name == "auto":
         return torch.float16 if device.type == "cuda" and half_ok else torch.float32
     if PRECISIONS[name] != torch.float32 and not half_ok:
-        raise UsageError(f"this method does not run in {name}", "its results would differ", "type --precision float32")
+        raise UsageError(f"this method does not run in {name}", "float32", "type --precision float32")
     return PRECISIONS[name]
 
 

@@ -52,7 +52,7 @@ def problem_of(task: Task) -> Problem:
     A part with one number per channel becomes (1, C, 1, 1). Ranges are drawn first, with `draw`.
     """
     for part in task.unknown():
-        raise RestoreError(f"{part} is unknown for the task {task.name}", "every part is known when a problem is made")
+        raise RestoreError(f"{part} is unknown for the task {task.name}", "a number for every part")
     return Problem(Identity(), _noise(task, {part: _tensor(value) for part, value in task.words().items() if not isinstance(value, str)}))
 
 
@@ -63,7 +63,7 @@ def draw(task: Task, count: int, generator: torch.Generator, device: torch.devic
             return given.low + (given.high - given.low) * torch.rand(count, 1, 1, 1, generator=generator, device=device)
         return _tensor(given).to(device)
     for part in task.unknown():
-        raise RestoreError(f"{part} is unknown for the task {task.name}", "a recipe's task states a number or a range for every part")
+        raise RestoreError(f"{part} is unknown for the task {task.name}", "a number or a range for every part")
     return Problem(Identity(), _noise(task, {part: value(given) for part, given in task.words().items() if not isinstance(given, str)}).to(device))
 
 
