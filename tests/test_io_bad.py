@@ -463,6 +463,10 @@ with rio.open_source(sys.stdin.buffer) as source, rio.open_sink(sys.stdout.buffe
             sink.write(array()[:10])
             raise RuntimeError
     assert out.getvalue() == b""
+    unbuffered = tmp_path / "stream"
+    with unbuffered.open("wb", buffering=0) as stream, rio.open_sink(stream, Header(64, 80, format=format)) as sink:
+        sink.write(array())
+    assert rio.read(unbuffered).samples.shape == (64, 80, 3)
     read, write = os.pipe()
     os.close(read)
     with pytest.raises(BrokenPipeError), os.fdopen(write, "wb", buffering=0) as stream:

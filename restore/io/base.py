@@ -45,7 +45,7 @@ class Source:
         rows = self._kept(top, bottom, page)
         if rows is None or len(rows) < bottom - top:
             start = top if rows is None else top + len(rows)
-            with reading(self.name):
+            with reading(self.name), np.errstate(all="ignore"):
                 new = self._rows(start, bottom, page)
             rows = new if rows is None else np.concatenate([rows, new])
         self._band = page, top, rows
@@ -129,7 +129,7 @@ class Sink:
         if rows.ndim != 3 or rows.shape[1:] != wanted or self.row + len(rows) > self.given.height:
             raise ValueError(f"rows of shape {rows.shape} at row {self.row} of a picture of {self.given.height} rows of {wanted}")
         self.row += len(rows)
-        with writing(self.name):
+        with writing(self.name), np.errstate(all="ignore"):  # values that are not finite are no business of ours
             if self.given.alpha and self.given.premultiplied != self.header.premultiplied:
                 rows = _associate(rows, self.header.premultiplied)
             rows = as_samples(rows, self.header.dtype)

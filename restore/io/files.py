@@ -68,6 +68,7 @@ class Target:
         self.name = shown(path) if self.stream is None else str(getattr(path, "name", "standard output")).replace("<stdout>", "standard output")
         self.overwrite = overwrite
         self.temporary: Path | None = None
+        self.device: BinaryIO | None = None  # opened here, and closed here
         with writing(self.name):
             if self.stream is not None:
                 self.file: BinaryIO = tempfile.TemporaryFile()
@@ -76,7 +77,8 @@ class Target:
             if self.path.is_dir():
                 raise RestoreError(f"{self.name}: is a folder", "a file name", f"-o {self.name.rstrip('/')}/NAME.png")
             if self.path.exists() and not self.path.is_file():  # a device or a named pipe
-                self.stream, self.file = self.path.open("wb"), tempfile.TemporaryFile()
+                self.stream = self.device = self.path.open("wb", buffering=0)
+                self.file = tempfile.TemporaryFile()
                 return
             self._may_replace()
             if not self.path.parent.is_dir():
@@ -98,9 +100,7 @@ class Target:
             with writing(self.name):
                 self.file.flush()
                 if self.temporary is None:
-                    self.file.seek(0)
-                    shutil.copyfileobj(self.file, self.stream, 1 << 20)
-                    self.stream.flush()
+                    self._copy()
                 else:
                     os.fsync(self.file.fileno())
                     self.file.close()
@@ -109,6 +109,13 @@ class Target:
             self.discard()
             raise
         self.file.close()
+
+    def _copy(self) -> None:
+        self.file.seek(0)
+        while part := memoryview(self.file.read(1 << 20)):
+            while part:  # a stream without a buffer may take less than it is given
+                part = part[self.stream.write(part) :]
+        self.stream.flush()
 
     def _appear(self) -> None:
         if self.overwrite:
@@ -127,9 +134,11 @@ class Target:
             self.temporary.unlink()
 
     def discard(self) -> None:
-        try:
-            self.file.close()
-        except OSError:  # what could not be flushed to a full disk is not wanted any more
-            pass
+        for file in (self.file, self.device):
+            try:
+                if file is not None:
+                    file.close()
+            except OSError:  # what could not be flushed to a full disk is not wanted any more
+                pass
         if self.temporary is not None:
             self.temporary.unlink(missing_ok=True)

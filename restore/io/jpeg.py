@@ -12,49 +12,65 @@ from restore.io.base import WholeSink, WholeSource, no_alpha, one_page, sane
 from restore.io.exif import orientation
 
 _RATIO = 4096  # pixels to a byte, above what a blank progressive picture comes to
+_ZIGZAG = sorted(range(64), key=lambda i: (i // 8 + i % 8, i // 8 if (i // 8 + i % 8) % 2 else i % 8))  # T.81, figure 5
 _SUBSAMPLING = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}
 
 
 class JpegSource(WholeSource):
     def __init__(self, file: BinaryIO, name: str):
         super().__init__(file, name)
-        from PIL.JpegImagePlugin import JpegImageFile
-
-        parts = segments.walk(file)
+        self.parts = parts = segments.walk(file)
+        self.scans = file.tell() - 4 - len(parts[-1][1])
         marker, frame = segments.frame(parts)
         height, width, components = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big"), frame[5]
-        if components not in (1, 3):
-            raise RestoreError(f"{name}: is a JPEG of {components} colour channels, CMYK or YCCK", "grey or RGB", "convert it first: magick FILE -colorspace sRGB OUT.jpg")
+        if components not in (1, 3) or len(frame) < 6 + 3 * components:
+            raise RestoreError(f"{name}: is a JPEG of {components} colour channels, CMYK or YCCK", "grey or RGB",
+                               "convert it first: magick FILE -colorspace sRGB OUT.jpg")
         if frame[0] != 8:
             raise RestoreError(f"{name}: is a JPEG of {frame[0]} bits", "8 bits", "convert it first to a 16-bit PNG or TIFF")
         sane(name, height, width, file.seek(0, 2), _RATIO)
-        file.seek(0)
-        self.picture = JpegImageFile(file)
-        layers = [layer[:4] for layer in self.picture.layer]
-        used = [layer[3] for layer in layers]
-        while len(used) > 1 and used[-1] == used[-2]:  # the encoder lets the last table serve the components that follow
-            used.pop()
-        tables = [tuple(self.picture.quantization[table]) for table in used]
-        carry = {"segments": segments.told(parts), "tables": tables, "progressive": marker in (0xC2, 0xCA), "rgb": self._is_rgb(parts, layers),
-                 "subsampling": _ratio(layers)}
+        layers = [(frame[at], frame[at + 1] >> 4, frame[at + 1] & 15, frame[at + 2]) for at in range(6, 6 + 3 * components, 3)]
+        carry = {"segments": segments.told(parts), "tables": _tables(parts, [layer[3] for layer in layers]), "progressive": marker in (0xC2, 0xCA),
+                 "rgb": _is_rgb(parts, layers), "subsampling": _ratio(layers)}
         said = segments.facts(carry["segments"])
         self.headers = [Header(height, width, channels=components, format="jpeg", orientation=orientation(said["exif"]), carry=carry, **said)]
 
-    @staticmethod
-    def _is_rgb(parts: segments.Segments, layers: list) -> bool:
-        """Coded as RGB: Adobe's transform 0, or components named R, G, B."""
-        adobe = next((p for m, p in parts if m == segments.ADOBE and p.startswith(b"Adobe") and len(p) >= 12), None)
-        return len(layers) == 3 and (adobe[11] == 0 if adobe else bytes(layer[0] for layer in layers) == b"RGB")
-
     def _decode(self) -> np.ndarray:
-        samples = np.asarray(self.picture)
-        self.picture.close()
+        """By libjpeg, which is shown the segments that tell of the coding and no others."""
+        from PIL.JpegImagePlugin import JpegImageFile
+
+        self.file.seek(self.scans)
+        needed = ((m, p) for m, p in self.parts[:-1] if not (0xE1 <= m <= 0xEF and m != segments.ADOBE) and m != 0xFE)
+        with JpegImageFile(io.BytesIO(b"\xff\xd8" + segments.pack(needed) + self.file.read())) as picture:
+            samples = np.asarray(picture)
         return samples.reshape(samples.shape[0], samples.shape[1], -1)
+
+
+def _tables(parts: segments.Segments, used: list[int]) -> list[list[int]]:
+    """The quantisation tables of the components, row by row of the block; none where one is missing. The last serves the components that follow."""
+    while len(used) > 1 and used[-1] == used[-2]:
+        used = used[:-1]
+    tables = {}
+    for data in (p for m, p in parts if m == 0xDB):
+        while len(data) > 64:
+            wide = data[0] >> 4
+            values = np.frombuffer(data, ">u2" if wide else np.uint8, 64, 1)
+            table = np.empty(64, int)
+            table[_ZIGZAG] = values
+            tables[data[0] & 15] = table.tolist()
+            data = data[1 + (128 if wide else 64) :]
+    return [tables[table] for table in used] if set(used) <= set(tables) else []
+
+
+def _is_rgb(parts: segments.Segments, layers: list) -> bool:
+    """Coded as RGB: Adobe's transform 0, or components named R, G, B."""
+    adobe = next((p for m, p in parts if m == segments.ADOBE and p.startswith(b"Adobe") and len(p) >= 12), None)
+    return len(layers) == 3 and (adobe[11] == 0 if adobe else bytes(layer[0] for layer in layers) == b"RGB")
 
 
 def _ratio(layers: list) -> str:
     """Chroma subsampling as the encoder knows it; the rare others (4:4:0, 4:1:1) become 4:4:4, which loses nothing of them."""
-    if len(layers) == 3 and layers[1][1:3] != layers[2][1:3]:
+    if any(0 in layer[1:3] for layer in layers) or (len(layers) == 3 and layers[1][1:3] != layers[2][1:3]):
         return "4:4:4"
     across, down = (layers[0][side] / (layers[1][side] if len(layers) == 3 else 1) for side in (1, 2))
     return {(2, 1): "4:2:2", (2, 2): "4:2:0"}.get((across, down), "4:4:4")
@@ -88,7 +104,7 @@ class JpegSink(WholeSink):
             options["subsampling"] = _SUBSAMPLING[self.subsampling or carry.get("subsampling", "4:4:4")]
         tables = carry.get("tables", [])[: self.header.channels]
         if self.quality is None and tables:
-            options["qtables"] = [list(table) for table in tables]
+            options["qtables"] = tables
         else:
             options["quality"] = self.quality or 95
         coded = io.BytesIO()

@@ -2,6 +2,7 @@
 
 import hashlib
 import struct
+from collections.abc import Iterable
 from typing import BinaryIO
 
 from restore.errors import RestoreError
@@ -19,7 +20,7 @@ Segments = tuple[tuple[int, bytes], ...]
 
 
 def walk(file: BinaryIO) -> Segments:
-    """The segments (marker, payload) between the start of the file and its first scan."""
+    """The segments (marker, payload) from the start of the file to the head of its first scan, which is the last of them."""
     file.seek(2)
     found = []
     while True:
@@ -34,9 +35,9 @@ def walk(file: BinaryIO) -> Segments:
         payload = file.read(int.from_bytes(size, "big") - 2) if len(size) == 2 else b""
         if len(size) < 2 or len(payload) != int.from_bytes(size, "big") - 2:
             raise ValueError("the file is cut off before its pixels")
+        found.append((marker[1], payload))
         if marker[1] == 0xDA:
             return tuple(found)
-        found.append((marker[1], payload))
 
 
 def frame(segments: Segments) -> tuple[int, bytes]:
@@ -90,7 +91,11 @@ def joined(header: Header, name: str) -> bytes:
         new[:0] = _make("dpi", None, name)
     at = 1 if kept and kept[0][0] == 0xE0 else 0  # JFIF stands first
     at = 0 if new and new[0][0] == 0xE0 else at
-    return b"".join(struct.pack(">BBH", 0xFF, marker, 2 + len(payload)) + payload for marker, payload in (*kept[:at], *new, *kept[at:]))
+    return pack((*kept[:at], *new, *kept[at:]))
+
+
+def pack(segments: Iterable[tuple[int, bytes]]) -> bytes:
+    return b"".join(struct.pack(">BBH", 0xFF, marker, 2 + len(payload)) + payload for marker, payload in segments)
 
 
 def _make(key: str, value, name: str) -> list[tuple[int, bytes]]:

@@ -79,7 +79,7 @@ class TiffSource(Source):
         if end > self.size:
             raise broken(self.name, f"the file is cut off: {self.size} bytes of {end}")
         if all(counts):  # those of no bytes are blank, by a custom of GDAL
-            sane(self.name, page.imagelength, page.imagewidth, sum(counts), _RATIO)
+            sane(self.name, page.imagelength, page.imagewidth, sum(counts), 8 if page.compression == 1 else _RATIO)
 
     def _rows(self, top: int, bottom: int, page: int) -> np.ndarray:
         header, layout = self.headers[page], self.pages[page]
