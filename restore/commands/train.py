@@ -8,7 +8,9 @@ import typer
 from restore import options
 
 Name = Annotated[str | None, typer.Argument(help="The recipe; --list shows all.", metavar="RECIPE")]
-Data = Annotated[list[str] | None, options.own("--data", help="Folders of pictures, or names of sets; the recipe's if not given.", metavar="DIR")]
+# RESTORE_DATA and RESTORE_WEIGHTS mean the folders that are read from, so these two have no variable of their own
+Data = Annotated[list[str] | None, typer.Option("--data", help="Folders of pictures, or names of sets; the recipe's if not given.", metavar="DIR")]
+Weights = Annotated[Path, typer.Option("--weights", help="Folder that the weights and their card are written to.", metavar="DIR")]
 Steps = Annotated[int | None, options.own("--steps", help="How many steps; the recipe's if not given.")]
 Minutes = Annotated[float | None, options.own("--minutes", help="How long: the rate of the first 50 steps settles how many steps that is.")]
 
@@ -22,7 +24,7 @@ def train(
     minutes: Minutes = None,
     resume: Annotated[bool, options.own("--resume", help="Go on where the checkpoint in --folder left off.")] = False,
     folder: Annotated[Path | None, options.own("--folder", help="Folder of checkpoint and log; runs/RECIPE.TAG if not given.", metavar="DIR")] = None,
-    weights: Annotated[Path, options.own("--weights", help="Folder that the weights and their card are written to.", metavar="DIR")] = Path("weights"),
+    weights: Weights = Path("weights"),
     device: options.Device = "auto",
     list: Annotated[bool, options.own("--list", help="Show the recipes and stop.")] = False,
     quiet: options.Quiet = False,
