@@ -48,10 +48,14 @@ def small(recipe: recipes.Recipe, folder: Path, **changes) -> recipes.Recipe:
 
 def begin(recipe: recipes.Recipe, of: int) -> tuple[checkpoint.Run, data.Pool]:
     network = run.build(recipe)
-    training, held, _ = data.gather(run.files_of(recipe), network.channels, recipe.patch, recipe.seed)
+    training, held, _ = data.gather(run.items_of(recipe), network.channels, recipe.patch, recipe.seed)
     going = loop.start(recipe, network, training)
     going.of = of
     return going, held
+
+
+def singles(folder: Path) -> list[tuple[Path, ...]]:
+    return [(file,) for file in sorted(folder.iterdir())]
 
 
 def stop_at(step: int):
@@ -163,12 +167,12 @@ def test_unreadable_and_small_pictures_are_named_and_skipped(pictures, tmp_path)
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     Image.new("RGB", (15, 40)).save(tmp_path / "small.png")
     files = [*sorted(pictures.iterdir()), tmp_path / "broken.png", tmp_path / "small.png"]
-    training, held, kept = data.gather(files, 3, 16, 0, note=notes.append)
+    training, held, kept = data.gather([(file,) for file in files], 3, 16, 0, note=notes.append)
     assert (len(training), len(held), len(kept)) == (11, 1, 12)
-    assert "broken.png" in notes[0] and "cannot be read" in notes[0]
+    assert "broken.png is skipped" in notes[0]
     assert "small.png" in notes[1] and "15 x 40" in notes[1]
     with pytest.raises(RestoreError, match="trained on"):
-        data.gather(files[-2:], 3, 16, 0)
+        data.gather([(file,) for file in files[-2:]], 3, 16, 0)
 
 
 def test_patches_are_pieces_of_the_pictures_in_every_turn(tmp_path):
@@ -176,8 +180,8 @@ def test_patches_are_pieces_of_the_pictures_in_every_turn(tmp_path):
     picture = np.arange(24 * 20, dtype=np.uint16).reshape(24, 20)
     for name in "ab":
         Image.fromarray(picture).save(tmp_path / f"{name}.png")
-    pool, _, _ = data.gather(sorted(tmp_path.iterdir()), 1, 6, 0)
-    cut = (pool.patches(400, 6, torch.Generator().manual_seed(0)) * 65535).round().int().numpy()[:, 0]
+    pool, _, _ = data.gather(singles(tmp_path), 1, 6, 0)
+    cut = (pool.patches(400, 6, torch.Generator().manual_seed(0))[0] * 65535).round().int().numpy()[:, 0]
     turns, tops, lefts = set(), set(), set()
     for patch in cut:
         top, left = divmod(int(patch.min()), 20)
@@ -192,7 +196,7 @@ def test_patches_are_pieces_of_the_pictures_in_every_turn(tmp_path):
 
 
 def test_every_picture_is_seen_once_a_round(pictures):
-    pool, _, _ = data.gather(sorted(pictures.iterdir()), 3, 16, 0)
+    pool, _, _ = data.gather(singles(pictures), 3, 16, 0)
     first, second = pool._next(11).tolist(), pool._next(11).tolist()
     assert sorted(first) == sorted(second) == list(range(11))
     assert first != second
@@ -203,18 +207,17 @@ def test_depths_and_colours_mix(tmp_path):
     Image.new("RGB", (20, 20), (255, 0, 0)).save(tmp_path / "a.png")
     Image.fromarray(np.full((20, 20), 32768, np.uint16)).save(tmp_path / "b.png")
     Image.new("L", (20, 20), 100).save(tmp_path / "c.png")
-    files = sorted(tmp_path.iterdir())
-    training, held, _ = data.gather(files, 1, 16, 0)
-    assert float(held.picture(0).mean()) == pytest.approx(76 / 255, abs=1e-6)
-    assert [float(training.picture(i).mean()) for i in range(2)] == pytest.approx([32768 / 65535, 100 / 255], abs=1e-6)
-    assert data.gather(files, 3, 16, 0)[0].picture(0).shape == (1, 3, 20, 20)
+    training, held, _ = data.gather(singles(tmp_path), 1, 16, 0)
+    assert float(held.picture(0)[0].mean()) == pytest.approx(76 / 255, abs=1e-6)
+    assert [float(training.picture(i)[0].mean()) for i in range(2)] == pytest.approx([32768 / 65535, 100 / 255], abs=1e-6)
+    assert data.gather(singles(tmp_path), 3, 16, 0)[0].picture(0)[0].shape == (1, 3, 20, 20)
 
 
 @pytest.mark.data
 def test_sets_kept_for_tests_are_refused(data):
     for name in ("set12", str(data / "test" / "burst"), str(data)):
         with pytest.raises(UsageError, match="refused"):
-            run.files_of(replace(recipes.find("red30"), data=(name,)))
+            run.items_of(replace(recipes.find("red30"), data=(name,)))
 
 
 def test_the_whole_walk(pictures, tmp_path, monkeypatch):
@@ -297,3 +300,25 @@ def test_gradient_descent_proper_descends_one_function(optimiser, same, pictures
     recipe = small(recipes.find("red10"), pictures, optimiser=optimiser, rate=0.0, args={"width": 8})
     going, _ = begin(recipe, 4)
     assert (len({float(loop.step(recipe, going, going.network)) for _ in range(4)}) == 1) is same
+
+
+def test_pairs_are_matched_by_name_cut_alike_and_trained_on(pictures, tmp_path, monkeypatch):
+    """y is 0.9 x here: patches keep that, and the net learns it."""
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(tmp_path / "weights"))
+    degraded, notes = tmp_path / "degraded", []
+    degraded.mkdir()
+    for file in sorted(pictures.iterdir()):
+        Image.fromarray(np.uint8(np.rint(np.asarray(Image.open(file)) * 0.9))).save(degraded / f"{file.stem}.bmp")
+    Image.new("RGB", (40, 40)).save(degraded / "lonely.bmp")
+    Image.new("RGB", (64, 41)).save(degraded / "00.bmp")
+    recipe = small(recipes.find("red10"), pictures, pairs=(str(degraded), str(pictures)), batch=8, args={"channels": 3})
+    items = run.items_of(recipe, notes.append)
+    training, held, files = data.gather(items, 3, 16, 0, note=notes.append)
+    assert len(files) == 11 and "lonely" in notes[0] and "00.png" in notes[1] and "64 x 41" in notes[1]
+    x, y = training.patches(64, 16, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(y, 0.9 * x, rtol=0, atol=0.51 / 255)
+    card = run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", steps=60, device="cpu")
+    before = loop.validate(run.build(recipe), recipe.task, held)
+    assert card.recipe["validation"] > before + 1 and card.results == ()
+    with pytest.raises(UsageError, match="told the noise level"):
+        run.build(replace(recipes.find("drunet-fast"), pairs=recipe.pairs))

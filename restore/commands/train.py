@@ -19,6 +19,8 @@ def train(
     recipe: Name = None,
     sigma: Annotated[str | None, options.own("--sigma", "-s", help="Train for this noise level (50) or range (5-75) instead of the recipe's.")] = None,
     data: Data = None,
+    pairs: Annotated[tuple[Path, Path] | None, typer.Option("--pairs", help="Train on your own samples: degraded and clean pictures of the same names.",
+                                                            metavar="DEGRADED_DIR CLEAN_DIR")] = None,
     start: Annotated[str, options.own("--start", help="Go on from these weights: NAME.TAG or a file.")] = "",
     steps: Steps = None,
     minutes: Minutes = None,
@@ -46,7 +48,7 @@ def train(
     chosen = recipes.find(recipe)
     if sigma is not None:
         chosen = replace(chosen, task=chosen.task.replace(sigma=parse_value(sigma, "sigma")), tag="")
-    chosen = replace(chosen, data=tuple(data) if data else chosen.data, start=start)
+    chosen = replace(chosen, data=tuple(data) if data else chosen.data, pairs=tuple(map(str, pairs)) if pairs else (), start=start)
     with console.training(quiet) as view:
         card = run_recipe(chosen, folder or Path("runs") / f"{chosen.name}.{chosen.label}", weights, steps, minutes, resume, device, report=view.event, note=view.note)
     if card is not None:

@@ -11,13 +11,14 @@ from torch import Tensor
 from restore.errors import RestoreError
 from restore.image import as_samples
 from restore.io import read
+from restore.measure.sets import pictures
 
 EVERY = 20  # every 20th picture by name is kept for validation
 
 
 @dataclass
 class Pool:
-    """Clean pictures of any sizes as one run of pixels (N, C), uint8 or 16 bits in int16, on the device.
+    """Pictures of any sizes as one run of pixels (N, C), uint8 or 16 bits in int16, on the device: x alone, or x and y one after the other if `paired`.
 
     `position` counts patches drawn: pictures come in an order shuffled anew for each round, from `seed` and the round alone.
     """
@@ -27,13 +28,14 @@ class Pool:
     height: Tensor
     width: Tensor
     seed: int
+    paired: bool = False
     position: int = 0
 
     def __len__(self) -> int:
         return len(self.start)
 
-    def patches(self, count: int, size: int, generator: torch.Generator) -> Tensor:
-        """(count, C, size, size) in float32 on [0, 1]: the next pictures in order, at any place, in any of the eight turns."""
+    def patches(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """x and, if paired, y (count, C, size, size) in float32 on [0, 1]: the next pictures in order, at any place, in any of the eight turns."""
         device = self.pixels.device
         which = self._next(count).to(device)
         place = torch.rand(2, count, generator=generator, device=device)
@@ -42,12 +44,16 @@ class Pool:
         left = (place[1] * (self.width[which] - size + 1)).long()
         index = _turned(size, turn)
         at = self.start[which, None, None] + (top[:, None, None] + index[0]) * self.width[which, None, None] + left[:, None, None] + index[1]
-        return _unit(self.pixels[at]).permute(0, 3, 1, 2)  # channels_last as it lies
+        return self._parted(self.pixels[at])
 
-    def picture(self, number: int) -> Tensor:
-        """One whole picture (1, C, H, W) in float32 on [0, 1]."""
+    def picture(self, number: int) -> tuple[Tensor, Tensor | None]:
+        """One whole picture x and, if paired, y (1, C, H, W) in float32 on [0, 1]."""
         height, width, start = int(self.height[number]), int(self.width[number]), int(self.start[number])
-        return _unit(self.pixels[start : start + height * width].reshape(1, height, width, -1)).permute(0, 3, 1, 2)
+        return self._parted(self.pixels[start : start + height * width].reshape(1, height, width, -1))
+
+    def _parted(self, samples: Tensor) -> tuple[Tensor, Tensor | None]:
+        both = _unit(samples).permute(0, 3, 1, 2)  # channels_last as it lies
+        return tuple(both.chunk(2, 1)) if self.paired else (both, None)
 
     def _next(self, count: int) -> Tensor:
         taken = []
@@ -76,31 +82,50 @@ def _unit(samples: Tensor) -> Tensor:
     return (samples.int() & 0xFFFF).float() / 65535
 
 
-def gather(files: Iterable[Path], channels: int, least: int, seed: int, device: torch.device | str = "cpu",
+def gather(items: Iterable[tuple[Path, ...]], channels: int, least: int, seed: int, device: torch.device | str = "cpu",
            note: Callable[[str], None] = lambda text: None) -> tuple[Pool, Pool, list[Path]]:
-    """Decode files; the pool for training, the one for validation, and the files in them. Unreadable or too small ones are named and skipped.
+    """Decode pictures (x,) or pairs (x, y); the pool for training, the one for validation, and the files of x. What cannot be used is named and skipped.
 
     channels: 1 takes the luma of colour pictures (MATLAB's rgb2gray), 3 repeats grey ones. least: the side of a patch, in pixels.
     """
     kept, samples = [], []
-    for file in sorted(files, key=lambda file: file.name):
+    for item in sorted(items, key=lambda item: item[0].name):
         try:
-            picture = _decoded(file, channels)
+            samples.append(_joined([_decoded(file, channels) for file in item], item, least))
+            kept.append(item)
         except (RestoreError, OSError, ValueError) as error:
-            note(f"{file} is skipped: it cannot be read ({str(error).splitlines()[0]})")
-            continue
-        if min(picture.shape[:2]) < least:
-            note(f"{file} is skipped: {picture.shape[1]} x {picture.shape[0]} pixels, patches take {least} x {least}")
-            continue
-        kept.append(file)
-        samples.append(picture)
+            note(f"{item[0]} is skipped: {str(error).splitlines()[0]}")
     if len(kept) < 2:
         raise RestoreError(f"{len(kept)} of the pictures can be trained on", "at least two that can be read and are no smaller than a patch")
-    if any(picture.dtype == np.uint16 for picture in samples):
-        samples = [picture if picture.dtype == np.uint16 else picture.astype(np.uint16) * 257 for picture in samples]
+    samples = _one_depth(samples)
     held = range(0, len(samples), EVERY)
     split = ([picture for index, picture in enumerate(samples) if index not in held], [samples[index] for index in held])
-    return *(_pool(part, seed, device) for part in split), kept
+    return *(_pool(part, seed, device, len(kept[0]) == 2) for part in split), [item[0] for item in kept]
+
+
+def pairs(degraded: Path, clean: Path, note: Callable[[str], None] = lambda text: None) -> list[tuple[Path, Path]]:
+    """(x, y) by name without suffix, from a folder of y and a folder of x; those without a partner are named."""
+    y, x = ({file.stem: file for file in pictures(folder)} for folder in (degraded, clean))
+    for lonely in sorted(y.keys() ^ x.keys()):
+        note(f"{y.get(lonely) or x[lonely]} has no partner of that name")
+    return [(x[name], y[name]) for name in sorted(x.keys() & y.keys())]
+
+
+def _joined(parts: list[np.ndarray], item: tuple[Path, ...], least: int) -> np.ndarray:
+    height, width = parts[0].shape[:2]
+    for part, file in zip(parts, item, strict=True):
+        if part.shape[:2] != (height, width):
+            raise ValueError(f"{width} x {height} pixels, and {file} has {part.shape[1]} x {part.shape[0]}")
+    if min(height, width) < least:
+        raise ValueError(f"{width} x {height} pixels, patches take {least} x {least}")
+    return np.concatenate(_one_depth(parts), axis=2)
+
+
+def _one_depth(parts: list[np.ndarray]) -> list[np.ndarray]:
+    """All in 16 bits if one of them is; 255 becomes 65535."""
+    if not any(part.dtype == np.uint16 for part in parts):
+        return parts
+    return [part if part.dtype == np.uint16 else part.astype(np.uint16) * np.uint16(257) for part in parts]
 
 
 def _decoded(file: Path, channels: int) -> np.ndarray:
@@ -113,9 +138,9 @@ def _decoded(file: Path, channels: int) -> np.ndarray:
     return np.repeat(picture, 3, axis=2) if channels == 3 and picture.shape[2] == 1 else picture
 
 
-def _pool(pictures: list[np.ndarray], seed: int, device: torch.device | str) -> Pool:
-    flat = np.concatenate([picture.reshape(-1, picture.shape[2]) for picture in pictures])
-    sizes = torch.tensor([picture.shape[:2] for picture in pictures], device=device)
+def _pool(parts: list[np.ndarray], seed: int, device: torch.device | str, paired: bool) -> Pool:
+    flat = np.concatenate([part.reshape(-1, part.shape[2]) for part in parts])
+    sizes = torch.tensor([part.shape[:2] for part in parts], device=device)
     area = sizes.prod(1)
     pixels = torch.from_numpy(flat if flat.dtype == np.uint8 else flat.view(np.int16)).to(device)
-    return Pool(pixels, area.cumsum(0) - area, sizes[:, 0], sizes[:, 1], seed)
+    return Pool(pixels, area.cumsum(0) - area, sizes[:, 0], sizes[:, 1], seed, paired)

@@ -19,11 +19,14 @@ from restore.train.recipes import Recipe
 FP16_COST = 0.01  # dB that half precision may cost
 
 
-def write(recipe: Recipe, run: Run, files: list[Path], folder: Path, note: Callable[[str], None] = lambda text: None) -> cards.Card:
-    """Check fp16, score, save `<method>.<tag>.safetensors` and its card. Raises where fp16 costs 0.01 dB or more."""
+def write(recipe: Recipe, run: Run, validation: float, files: list[Path], folder: Path, note: Callable[[str], None] = lambda text: None) -> cards.Card:
+    """Check fp16, score, save `<method>.<tag>.safetensors` and its card. Raises where fp16 costs 0.01 dB or more.
+
+    validation: PSNR in dB over the held-out pictures. files: what was trained on, held-out pictures included.
+    """
     network = run.average.eval().requires_grad_(False)
     check_half(network, recipe.task, files[:: max(len(files) // 8, 1)][:8], run.pool.pixels.device)
-    results = [row for name in recipe.tests for row in table(recipe, network, name, run.pool.pixels.device)]
+    results = [row for name in (() if recipe.pairs else recipe.tests) for row in table(recipe, network, name, run.pool.pixels.device)]
     for row in results:
         note(f"{row['set']}, sigma {row['sigma']:g}: {row['psnr']:.2f} dB, SSIM {row['ssim']:.4f}" + (", x8" if row["x8"] else ""))
     pixels = run.step * recipe.batch * recipe.patch**2
@@ -31,7 +34,7 @@ def write(recipe: Recipe, run: Run, files: list[Path], folder: Path, note: Calla
     card = cards.Card(
         name=recipe.method, tag=recipe.label, task=recipe.task, args=recipe.args, flops_per_pixel=network.flops_per_pixel,
         parameters=sum(p.numel() for p in network.parameters()), licence="MIT",
-        recipe=words(recipe) | {"steps": run.step, "megapixels": round(pixels / 1e6), "hours": round(run.seconds / 3600, 2), "device": device},
+        recipe=words(recipe) | {"steps": run.step, "megapixels": round(pixels / 1e6), "hours": round(run.seconds / 3600, 2), "device": device, "validation": round(validation, 3)},
         data=tuple({"terms": terms, "count": count} for terms, count in sorted(Counter(map(sets.terms, files)).items())), results=tuple(results))
     return cards.save(card, network, folder)
 

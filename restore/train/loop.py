@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from restore.errors import RestoreError
+from restore.measure.metrics import psnr
 from restore.measure.protocol import PROTOCOLS
-from restore.measure.score import mean, score_one
 from restore.method import Network
-from restore.operators.problem import Problem, draw
+from restore.operators.problem import Problem, draw, problem_of
 from restore.tasks import Range, Task
 from restore.train import checkpoint, progress
 from restore.train.checkpoint import Run
@@ -79,9 +79,9 @@ def step(recipe: Recipe, run: Run, call: Callable[[Tensor, Problem], Tensor], gr
     if recipe.optimiser == "gd":  # gradient descent proper: the function that it descends is fixed
         run.pool.position = 0
         run.generator.manual_seed(recipe.seed)
-    x = run.pool.patches(recipe.batch, recipe.patch, run.generator)
+    x, y = run.pool.patches(recipe.batch, recipe.patch, run.generator)
     problem = draw(recipe.task, recipe.batch, run.generator, device)
-    y = problem.simulate(x, run.generator)
+    y = problem.simulate(x, run.generator) if y is None else y
     with torch.autocast(device.type, torch.bfloat16) if device.type != "cpu" else nullcontext():  # bf16 is slower than float32 on CPUs
         estimate = call(y[rows], part(problem, rows))
     loss = LOSSES[recipe.loss](estimate.float(), x[rows])
@@ -119,9 +119,13 @@ def look(recipe: Recipe, run: Run, held: Pool | None, losses: list[Tensor], cloc
                  (run.of - run.step) / rate if run.of else math.nan, psnr)
 
 
+@torch.inference_mode()
 def validate(average: Network, task: Task, held: Pool) -> float:
-    """PSNR in dB over the held-out pictures, each range of the task at its middle."""
+    """PSNR in dB over the held-out pictures, each range of the task at its middle; y by the seed of the picture's number, or its own."""
     middle = task.replace(**{part: (value.low + value.high) / 2 for part, value in task.words().items() if isinstance(value, Range)})
-    average.eval()
-    return mean(score_one(average, middle, str(number), held.picture(number).cpu(), PROTOCOLS["rednet"], device=held.pixels.device)
-                for number in range(len(held))).psnr
+    problem, protocol, average, found = problem_of(middle).to(held.pixels.device), PROTOCOLS["rednet"], average.eval(), []
+    for number in range(len(held)):
+        x, y = held.picture(number)
+        y = problem_of(middle).simulate(x.cpu(), protocol.generator(str(number), middle)).to(x) if y is None else y
+        found.append(float(psnr(average(y, problem), x)))
+    return sum(found) / len(found)

@@ -18,6 +18,7 @@ class Recipe:
     args: Mapping[str, object] = field(default_factory=dict)  # of the method, over the catalog's
     tag: str = ""  # of the weights; from the task where it is empty
     data: tuple[str, ...] = ("bsds", "photos", "research")  # names of sets, or folders
+    pairs: tuple[str, str] | tuple[()] = ()  # folders of y and of x instead of `data`: nothing is simulated
     patch: int = 64
     batch: int = 64
     steps: int = 100_000

@@ -10,6 +10,7 @@ from restore.engine import device as devices
 from restore.errors import RestoreError, UsageError
 from restore.measure import sets
 from restore.method import Network
+from restore.tasks import Range
 from restore.train import checkpoint, data, export, group, loop, progress
 from restore.train.recipes import Recipe
 
@@ -33,7 +34,7 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
     team, place = group.join(), devices.pick(device)
     if not team.leads:
         report, note = (lambda event: None), (lambda text: None)
-    training, held, files = data.gather(files_of(recipe), channels_of(recipe), recipe.patch, recipe.seed, place, note)
+    training, held, files = data.gather(items_of(recipe, note), build(recipe).channels, recipe.patch, recipe.seed, place, note)
     run = loop.start(recipe, build(recipe).to(place), training)
     run.of = steps or (0 if minutes else recipe.steps)
     if resume:
@@ -45,17 +46,18 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
     group.leave(team)
     if run.step != run.of:
         raise Stopped(f"stopped after step {run.step} of {run.of or '?'}", f"the checkpoint is in {folder}", "type --resume to go on")
-    return export.write(recipe, run, files, weights, note) if team.leads else None
+    return export.write(recipe, run, loop.validate(run.average, recipe.task, held), files, weights, note) if team.leads else None
 
 
-def files_of(recipe: Recipe) -> list[Path]:
-    """The pictures of the recipe's sets and folders. Raises where one of them is kept for tests."""
-    files: list[Path] = []
-    for name in recipe.data:
-        folder = sets.SETS[name].path if name in sets.SETS else Path(name)
+def items_of(recipe: Recipe, note: Callable[[str], None] = lambda text: None) -> list[tuple[Path, ...]]:
+    """The pictures (x,) of the recipe's sets and folders, or its pairs (x, y). Raises where one of the folders is kept for tests."""
+    folders = [sets.SETS[name].path if name in sets.SETS else Path(name) for name in recipe.pairs or recipe.data]
+    for folder in folders:
         sets.refuse_test(folder)
-        files += sets.SETS[name].files() if name in sets.SETS else sets.pictures(folder)
-    return files
+    if recipe.pairs:
+        return data.pairs(*folders, note)
+    return [(file,) for name, folder in zip(recipe.data, folders, strict=True)
+            for file in (sets.SETS[name].files() if name in sets.SETS else sets.pictures(folder))]
 
 
 def build(recipe: Recipe) -> Network:
@@ -63,11 +65,8 @@ def build(recipe: Recipe) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = cards.build(recipe.method, recipe.args)
+    if recipe.pairs and not network.blind and any(isinstance(value, Range) for value in recipe.task.words().values()):
+        raise UsageError(f"{recipe.method} is told the noise level, and that of the pairs is unknown", "one level for all pairs", "type --sigma 25, or train red30")
     if recipe.start:
         network.load_state_dict(cards.load(*cards.find(recipe.start)).state_dict())
     return network
-
-
-def channels_of(recipe: Recipe) -> int:
-    """What the network works on: 1 grey, 3 colour."""
-    return build(recipe).channels
