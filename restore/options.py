@@ -19,7 +19,7 @@ def own(*names: str, help: str, metavar: str | None = None):
     return _option(*names, help=help, metavar=metavar)
 
 
-def _bytes(text: str | int) -> int:
+def size(text: str | int) -> int:
     """512M, 2G or a plain number of bytes."""
     if isinstance(text, int):
         return text
@@ -30,7 +30,7 @@ def _bytes(text: str | int) -> int:
     except ValueError:
         value = 0
     if value < 1:
-        raise UsageError(f"the memory {text!r} is not a size", "as 512M or 2G")
+        raise UsageError(f"{text!r} is not a size", "as 512M or 2G")
     return value
 
 
@@ -50,7 +50,7 @@ Subsampling = Annotated[str | None, _option("--subsampling", help="JPEG chroma: 
 Device = Annotated[str, _option("--device", help="auto, cpu, cuda, cuda:N or mps.", panel=ENGINE)]
 Precision = Annotated[str, _option("--precision", help="auto, float32, bf16 or fp16.", panel=ENGINE)]
 Tile = Annotated[int | None, _option("--tile", help="Side of a tile in pixels; chosen from the memory if not given.", panel=ENGINE)]
-Memory = Annotated[int | None, _option("--memory", help="Memory that tiles may take, as 512M or 2G.", panel=ENGINE, metavar="SIZE", parser=_bytes)]
+Memory = Annotated[int | None, _option("--memory", help="Memory that tiles may take, as 512M or 2G.", panel=ENGINE, metavar="SIZE", parser=size)]
 Ensemble = Annotated[bool, _option("--ensemble", help="Mean over eight turns of the picture: eight times the time, about 0.05 dB.", panel=ENGINE)]
 
 DryRun = Annotated[bool, _option("--dry-run", "-n", help="Print the plan and stop.", panel=REPORT)]

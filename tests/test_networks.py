@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from restore.errors import UsageError
 from restore.image import as_samples
 from restore.method import Exact
 from restore.methods.drunet import DRUNet
@@ -117,3 +118,22 @@ def test_any_size(size):
     y = random(7, 1, 3, *size)
     assert seeded(DRUNet)(y, problem(25)).shape == y.shape
     assert seeded(REDNet, 10)(y, problem(25)).shape == y.shape
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "elu", "tanh", "sigmoid", "maxout"])
+def test_activations_stand_where_the_relu_stood(activation):
+    """A net of two layers by hand: the first layer's output passes through the activation; the halo is the same for all."""
+    network = seeded(REDNet, 4, width=6, activation=activation)
+    y = random(8, 1, 1, 16, 16)
+    x = y
+    for conv in (*network.encoder, network.decoder[0]):
+        t = conv(x)
+        x = {"relu": t.clamp_min(0), "leaky_relu": torch.where(t > 0, t, 0.01 * t), "elu": torch.where(t > 0, t, t.clamp_max(0).exp() - 1),
+             "tanh": 2 / (1 + (-2 * t).exp()) - 1, "sigmoid": 1 / (1 + (-t).exp()), "maxout": t.reshape(1, 2, -1, 16, 16).amax(1)}[activation]
+    torch.testing.assert_close(network.net(y, None), y + network.decoder[1](x), rtol=1e-5, atol=1e-6)
+    assert network.tiling(problem(25)) == Exact(4)
+
+
+def test_unknown_activations_are_refused_with_a_hint():
+    with pytest.raises(UsageError, match="leaky_relu"):
+        REDNet(10, activation="leaky_rel")

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from restore import cards
 from restore.errors import RestoreError, UsageError
@@ -17,7 +20,7 @@ from restore.measure.protocol import PROTOCOLS
 from restore.measure.score import score_one
 from restore.operators.noise import Gaussian
 from restore.tasks import Denoise, Range
-from restore.train import checkpoint, data, loop, progress, recipes, run
+from restore.train import checkpoint, curves, data, loop, progress, recipes, run
 from restore.train.group import Group
 
 
@@ -88,10 +91,13 @@ def test_resumes_bit_for_bit(name, pictures, tmp_path, monkeypatch):
         assert (bits(resumed) == bits(straight)) is not disturbed
 
 
-def test_what_is_saved_is_all_there_is(pictures, tmp_path):
+@pytest.mark.parametrize(("part", "files"), [(None, 1), (2_000_000, 5)])
+def test_what_is_saved_is_all_there_is(part, files, pictures, tmp_path):
     recipe = small(recipes.find("drunet-fast"), pictures)
     going, held = begin(recipe, 3)
-    loop.train(recipe, going, held, tmp_path)
+    loop.train(recipe, going, held, tmp_path, part_bytes=part)
+    sizes = [file.stat().st_size for file in tmp_path.glob("*.safetensors")]
+    assert len(sizes) == files and (part is None or max(sizes) < part + 10_000)
     other, _ = begin(recipe, 0)
     checkpoint.load(other, recipe, tmp_path)
     assert bits(other) == bits(going)
@@ -116,12 +122,12 @@ def test_nan_in_the_loss_stops_with_the_last_good_checkpoint(pictures, tmp_path,
     recipe = small(recipes.find("red10"), pictures)
     going, held = begin(recipe, 30)
     loop.train(recipe, going, held, tmp_path, report=stop_at(10))
-    good = (tmp_path / checkpoint.NAME).read_bytes()
+    good = {file.name: file.read_bytes() for file in tmp_path.glob("checkpoint*")}
     real = loop.step
     monkeypatch.setattr(loop, "step", lambda *args: real(*args) * (float("nan") if going.step > 15 else 1))
     with pytest.raises(RestoreError, match="not a number"):
         loop.train(recipe, going, held, tmp_path)
-    assert (tmp_path / checkpoint.NAME).read_bytes() == good
+    assert {file.name: file.read_bytes() for file in tmp_path.glob("checkpoint*")} == good
 
 
 def test_minutes_settle_the_steps_once(pictures, tmp_path, monkeypatch):
@@ -322,3 +328,29 @@ def test_pairs_are_matched_by_name_cut_alike_and_trained_on(pictures, tmp_path, 
     assert card.recipe["validation"] > before + 1 and card.results == ()
     with pytest.raises(UsageError, match="told the noise level"):
         run.build(replace(recipes.find("drunet-fast"), pairs=recipe.pairs))
+
+
+def test_curves_are_drawn_from_the_log(tmp_path):
+    for step in range(1, 50):
+        progress.write(tmp_path, progress.Event(step, 60, 1 / step, 1e-3, 1.0, 1.0, 0.0, 20 + step / 10 if step % 5 == 0 else None))
+    with Image.open(curves.draw(tmp_path)) as picture:
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 16)}
+        assert curves.LINE in colours and picture.width > picture.height
+
+
+def test_two_processes_are_one_with_their_batches_joined(pictures, tmp_path):
+    """torchrun, gloo: the same loss curve to rounding, and the same weights; only the first process writes."""
+    recipe = f"replace(recipes.find('red10'), data=({str(pictures)!r},), patch=16, batch=8, tests=(), task=Denoise(sigma=25.0))"
+    script = tmp_path / "script.py"
+    script.write_text("import sys\nfrom dataclasses import replace\nfrom pathlib import Path\nimport torch\ntorch.set_num_threads(1)\n"
+                      "from restore.tasks import Denoise\nfrom restore.train import loop, recipes, run\nloop.REPORT = 1\n"
+                      f"run.run_recipe({recipe}, Path(sys.argv[1]), Path(sys.argv[1]), steps=12, device='cpu')\n")
+    for name, start in (("one", []), ("two", ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"])):
+        done = subprocess.run([sys.executable, *start, str(script), str(tmp_path / name)], capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr[-2000:]
+    logs = [[json.loads(line) for line in (tmp_path / name / progress.LOG).read_text().splitlines()] for name in ("one", "two")]
+    assert [row["step"] for row in logs[1]] == list(range(1, 13))
+    assert [row["loss"] for row in logs[1]] == pytest.approx([row["loss"] for row in logs[0]], rel=1e-4)
+    one, two = (load_file(tmp_path / name / "red10.s25.safetensors") for name in ("one", "two"))
+    for key, value in one.items():
+        torch.testing.assert_close(two[key].float(), value.float(), rtol=0.02, atol=2e-4)

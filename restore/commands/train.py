@@ -22,11 +22,17 @@ def train(
     pairs: Annotated[tuple[Path, Path] | None, typer.Option("--pairs", help="Train on your own samples: degraded and clean pictures of the same names.",
                                                             metavar="DEGRADED_DIR CLEAN_DIR")] = None,
     start: Annotated[str, options.own("--start", help="Go on from these weights: NAME.TAG or a file.")] = "",
+    loss: Annotated[str | None, options.own("--loss", help="mse, l1, charbonnier, ms-ssim or lab.")] = None,
+    optimiser: Annotated[str | None, options.own("--optimiser", help="gd, sgd, momentum, adam or adamw.")] = None,
+    rate: Annotated[float | None, options.own("--rate", help="Rate of learning at its highest.")] = None,
+    activation: Annotated[str | None, options.own("--activation", help="relu, leaky_relu, elu, tanh, sigmoid or maxout.")] = None,
     steps: Steps = None,
     minutes: Minutes = None,
     resume: Annotated[bool, options.own("--resume", help="Go on where the checkpoint in --folder left off.")] = False,
     folder: Annotated[Path | None, options.own("--folder", help="Folder of checkpoint and log; runs/RECIPE.TAG if not given.", metavar="DIR")] = None,
     weights: Weights = Path("weights"),
+    split: Annotated[int | None, typer.Option("--split", help="Write checkpoints in files of at most this size, as 512M or 2G.", metavar="SIZE",
+                                              parser=options.size)] = None,
     device: options.Device = "auto",
     list: Annotated[bool, options.own("--list", help="Show the recipes and stop.")] = False,
     quiet: options.Quiet = False,
@@ -48,9 +54,13 @@ def train(
     chosen = recipes.find(recipe)
     if sigma is not None:
         chosen = replace(chosen, task=chosen.task.replace(sigma=parse_value(sigma, "sigma")), tag="")
-    chosen = replace(chosen, data=tuple(data) if data else chosen.data, pairs=tuple(map(str, pairs)) if pairs else (), start=start)
+    if activation is not None:
+        chosen = replace(chosen, args={**chosen.args, "activation": activation})
+    own = {"data": tuple(data or ()), "pairs": tuple(map(str, pairs or ())), "start": start, "loss": loss, "optimiser": optimiser, "rate": rate}
+    chosen = replace(chosen, **{part: value for part, value in own.items() if value})
     with console.training(quiet) as view:
-        card = run_recipe(chosen, folder or Path("runs") / f"{chosen.name}.{chosen.label}", weights, steps, minutes, resume, device, report=view.event, note=view.note)
+        place = folder or Path("runs") / f"{chosen.name}.{chosen.label}"
+        card = run_recipe(chosen, place, weights, steps, minutes, resume, device, part_bytes=split, report=view.event, note=view.note)
     if card is not None:
         console.out(str(card.path))
     return 0

@@ -19,13 +19,18 @@ def ssim(estimate: Tensor, x: Tensor, peak: float = 1.0, border: int = 0) -> Ten
     (2 mu_a mu_b + C1)(2 s_ab + C2) / ((mu_a^2 + mu_b^2 + C1)(s_a^2 + s_b^2 + C2)), C1 = (0.01 peak)^2, C2 = (0.03 peak)^2; 11 x 11
     Gaussian windows of sigma 1.5, population variances. Wang, Bovik, Sheikh & Simoncelli, Image quality assessment, TIP 2004 (eq. 13 to 16).
     """
-    a, b = _pair(estimate, x, border)
+    luminance, structure = similarity(*_pair(estimate, x, border), peak)
+    return (luminance * structure).flatten(1).mean(1)
+
+
+def similarity(a: Tensor, b: Tensor, peak: float = 1.0) -> tuple[Tensor, Tensor]:
+    """The two factors of SSIM over valid windows (B, C, H - 10, W - 10), in the dtype given: luminance, and contrast times structure."""
     if min(a.shape[-2:]) < 11:
         raise RestoreError(f"SSIM of a picture of {a.shape[-2]} x {a.shape[-1]} pixels", "at least 11 x 11: the window")
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
     mu_a, mu_b = _window(a), _window(b)
     var_a, var_b, cov = _window(a * a) - mu_a**2, _window(b * b) - mu_b**2, _window(a * b) - mu_a * mu_b
-    return ((2 * mu_a * mu_b + c1) * (2 * cov + c2) / ((mu_a**2 + mu_b**2 + c1) * (var_a + var_b + c2))).flatten(1).mean(1)
+    return (2 * mu_a * mu_b + c1) / (mu_a**2 + mu_b**2 + c1), (2 * cov + c2) / (var_a + var_b + c2)
 
 
 def luma(x: Tensor) -> Tensor:

@@ -13,36 +13,40 @@ from torch import Tensor, nn
 
 from restore.errors import UsageError
 from restore.method import Network
+from restore.numerics import activations
 
 
 class REDNet(Network):
     """RED-Net of `depth` 10, 20 or 30 layers (2 L = depth), `width` filters each; RED10 has no skips, as in the paper.
 
-    The net never sees the noise level: it is trained for one sigma, or blind over several. Not clipped.
+    The net never sees the noise level: it is trained for one sigma, or blind over several. Not clipped. `skips`, `global_residual` and
+    another `activation` than the paper's are for trying what they are worth.
     """
 
     blind = True
 
-    def __init__(self, depth: int = 30, channels: int = 1, width: int = 64, skips: bool = True, global_residual: bool = True):
+    def __init__(self, depth: int = 30, channels: int = 1, width: int = 64, skips: bool = True, global_residual: bool = True,
+                 activation: str = "relu"):
         super().__init__()
         if depth < 4 or depth % 2:
             raise UsageError(f"RED-Net has no depth {depth}", "an even number of layers, 4 or more; the paper's are 10, 20 and 30")
         half = depth // 2
         self.channels, self.global_residual = channels, global_residual
         self.links = {half - k: k for k in range(2, half, 2)} if skips and depth > 10 else {}
-        self.encoder = nn.ModuleList(_conv(width if k else channels, width) for k in range(half))
-        self.decoder = nn.ModuleList(_conv(width, width if j + 1 < half else channels) for j in range(half))
+        self.activation, inner = activations.find(activation), width * activations.fan(activation)
+        self.encoder = nn.ModuleList(_conv(width if k else channels, inner) for k in range(half))
+        self.decoder = nn.ModuleList(_conv(width, inner if j + 1 < half else channels) for j in range(half))
         with torch.no_grad():  # the residual starts near nothing
             self.decoder[-1].weight.mul_(0.1)
 
     def net(self, y: Tensor, sigma: Tensor | None) -> Tensor:
         kept, x = {}, y
         for k, conv in enumerate(self.encoder, 1):
-            x = F.relu(conv(x))
+            x = self.activation(conv(x))
             if k in self.links.values():
                 kept[k] = x
         for j, conv in enumerate(self.decoder[:-1], 1):
-            x = F.relu(conv(x))
+            x = self.activation(conv(x))
             if j in self.links:
                 x = F.relu(x + kept.pop(self.links[j]))
         x = self.decoder[-1](x)

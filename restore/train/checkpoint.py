@@ -1,4 +1,4 @@
-"""A run and its checkpoint: one safetensors file, written under a temporary name and renamed. Never pickle."""
+"""A run and its checkpoint: safetensors and JSON, written under temporary names and renamed. Never pickle."""
 
 import json
 import os
@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from safetensors.torch import save as pack
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from restore.method import Network
 from restore.train.data import Pool
 from restore.train.recipes import Recipe
 
-NAME = "checkpoint.safetensors"
+NAME = "checkpoint.json"
 
 
 @dataclass
@@ -37,41 +38,69 @@ def words(recipe: Recipe) -> dict[str, object]:
     return json.loads(json.dumps(asdict(recipe) | {"task": recipe.task.to_dict()}))
 
 
-def save(run: Run, recipe: Recipe, folder: Path) -> None:
-    """Tensors of the networks, the optimiser and the generator; step, sampler position, seconds and recipe as JSON in the header."""
+def save(run: Run, recipe: Recipe, folder: Path, part: int | None = None) -> None:
+    """Tensors of the networks, the optimiser and the generator in safetensors, in files of at most `part` bytes (one file if not given); what is
+    no tensor, and the names of the files, in JSON, which is renamed into place last: a checkpoint is whole or is the one before.
+    """
     tensors = {"generator": run.generator.get_state()}
-    for part in ("network", "average"):
-        tensors |= {f"{part}.{key}": value for key, value in getattr(run, part).state_dict().items()}
+    for name in ("network", "average"):
+        tensors |= {f"{name}.{key}": value for key, value in getattr(run, name).state_dict().items()}
     for index, parameter in enumerate(run.network.parameters()):
         tensors |= {f"optimiser.{index}.{key}": value for key, value in run.optimiser.state[parameter].items() if isinstance(value, Tensor)}
-    header = {"step": run.step, "of": run.of, "seconds": run.seconds, "position": run.pool.position, "recipe": words(recipe)}
-    packed = pack({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, {"run": json.dumps(header)})
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{NAME}.tmp-{os.getpid()}"
-    temporary.write_bytes(packed)
-    os.replace(temporary, folder / NAME)
+    before = set(folder.glob("checkpoint-*.safetensors"))
+    files = []
+    for index, tensors_of_part in enumerate(_parts(tensors, part)):
+        files.append(f"checkpoint-{run.step}-{index}.safetensors")
+        _replace(folder / files[-1], pack({key: value.detach().cpu().contiguous() for key, value in tensors_of_part.items()}))
+    state = {"step": run.step, "of": run.of, "seconds": run.seconds, "position": run.pool.position, "files": files, "recipe": words(recipe)}
+    _replace(folder / NAME, json.dumps(state, indent=1).encode())
+    for file in before - {folder / name for name in files}:
+        file.unlink()
+
+
+def _parts(tensors: dict[str, Tensor], most: int | None) -> list[dict[str, Tensor]]:
+    """Tensors in order, as many in a part as fit into `most` bytes, one at least."""
+    parts: list[dict[str, Tensor]] = [{}]
+    size = 0
+    for key, value in tensors.items():
+        if most and parts[-1] and size + value.nbytes > most:
+            parts.append({})
+            size = 0
+        parts[-1][key] = value
+        size += value.nbytes
+    return parts
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    with open(temporary, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
 
 
 @torch.no_grad()
 def load(run: Run, recipe: Recipe, folder: Path) -> None:
     """Put a run where its checkpoint left it. Raises where there is none, or where it belongs to another recipe."""
     try:
-        with safe_open(folder / NAME, "pt") as file:
-            header = json.loads(file.metadata()["run"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
-    except (OSError, SafetensorError, KeyError, TypeError) as error:
-        raise RestoreError(f"there is no checkpoint to resume in {folder} ({error})", f"a file {NAME}, as restore train writes it", "leave --resume out") from error
-    differing = [part for part, value in words(recipe).items() if part not in ("steps", "line") and header["recipe"].get(part) != value]
+        state = json.loads((folder / NAME).read_text("utf-8"))
+        tensors = {key: value for file in state["files"] for key, value in load_file(folder / file).items()}
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise RestoreError(f"there is no checkpoint to resume in {folder} ({error})", f"{NAME} and the files it names, as restore train writes them",
+                           "leave --resume out") from error
+    differing = [part for part, value in words(recipe).items() if part not in ("steps", "line") and state["recipe"].get(part) != value]
     if differing:
         raise UsageError(f"the checkpoint in {folder} was made with another recipe: {', '.join(differing)} differ", "the same recipe and options",
                          "take another --folder, or leave --resume out")
-    for part in ("network", "average"):
-        getattr(run, part).load_state_dict({key.removeprefix(f"{part}."): value for key, value in tensors.items() if key.startswith(f"{part}.")})
+    for name in ("network", "average"):
+        getattr(run, name).load_state_dict({key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")})
     for index, parameter in enumerate(run.network.parameters()):
         prefix = f"optimiser.{index}."
         run.optimiser.state[parameter] = {key.removeprefix(prefix): _like(parameter, value) for key, value in tensors.items() if key.startswith(prefix)}
     run.generator.set_state(tensors["generator"])
-    run.step, run.of, run.seconds, run.pool.position = (header[part] for part in ("step", "of", "seconds", "position"))
+    run.step, run.of, run.seconds, run.pool.position = (state[key] for key in ("step", "of", "seconds", "position"))
 
 
 def _like(parameter: Tensor, value: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from restore.measure.protocol import PROTOCOLS
 from restore.method import Network
 from restore.operators.problem import Problem, draw, problem_of
 from restore.tasks import Range, Task
-from restore.train import checkpoint, progress
+from restore.train import checkpoint, curves, progress
 from restore.train.checkpoint import Run
 from restore.train.data import Pool
 from restore.train.group import Group, part
@@ -39,10 +39,10 @@ def start(recipe: Recipe, network: Network, pool: Pool) -> Run:
 
 
 def train(recipe: Recipe, run: Run, held: Pool, folder: Path, minutes: float | None = None, compiled: bool = False, group: Group = Group(),
-          report: Callable[[Event], None] = lambda event: None) -> None:
+          part_bytes: int | None = None, report: Callable[[Event], None] = lambda event: None) -> None:
     """Descend from `run.step` to `run.of`; where that is 0, it is settled after 50 steps as what fits into `minutes`. The result is `run.average`.
 
-    A checkpoint is written every minute, at the end and after Ctrl-C. Raises RestoreError where the loss is not a number: the last good
+    A checkpoint, in parts of at most `part_bytes`, is written every minute, at the end and after Ctrl-C. Raises RestoreError where the loss is not a number: the last good
     checkpoint is kept.
     """
     if compiled:
@@ -66,7 +66,8 @@ def train(recipe: Recipe, run: Run, held: Pool, folder: Path, minutes: float | N
                     report(event)
             if (last or late) and group.leads:
                 run.seconds = clock.seconds
-                checkpoint.save(run, recipe, folder)
+                checkpoint.save(run, recipe, folder, part_bytes)
+                curves.draw(folder)
             if late:
                 saved = time.monotonic()
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from restore.errors import UsageError, nearest
 from restore.tasks import Denoise, Range, Task
+from restore.train.loss import LOSSES
+from restore.train.optimisers import OPTIMISERS
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Recipe:
     tests: tuple[str, ...] = ("bsd200_half", "red14_proxy256")  # sets that the card reports
     levels: tuple[float, ...] = (10.0, 30.0, 50.0, 70.0)  # at these of its levels
     x8: bool = True  # with the self-ensemble too
+
+    def __post_init__(self):
+        for part, names in (("loss", LOSSES), ("optimiser", OPTIMISERS)):
+            if getattr(self, part) not in names:
+                raise UsageError(f"unknown {part} {getattr(self, part)!r}", nearest(getattr(self, part), names))
 
     @property
     def label(self) -> str:

@@ -22,8 +22,8 @@ class Stopped(RestoreError):
 
 
 def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = None, minutes: float | None = None, resume: bool = False,
-               device: str | None = None, compiled: bool | None = None, report: Callable[[progress.Event], None] = lambda event: None,
-               note: Callable[[str], None] = lambda text: None) -> cards.Card | None:
+               device: str | None = None, compiled: bool | None = None, part_bytes: int | None = None,
+               report: Callable[[progress.Event], None] = lambda event: None, note: Callable[[str], None] = lambda text: None) -> cards.Card | None:
     """Train a recipe in `folder` (checkpoint, log) and write its weights and card into `weights`; nothing in processes that do not lead.
 
     steps over minutes over the recipe's own number; a resumed run keeps the number it had. compiled: None compiles off the CPU.
@@ -42,7 +42,7 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
         run.of = run.of or steps or (0 if minutes else recipe.steps)
         if team.leads:
             progress.trim(folder, run.step)
-    loop.train(recipe, run, held, folder, minutes, place.type != "cpu" if compiled is None else compiled, team, report)
+    loop.train(recipe, run, held, folder, minutes, place.type != "cpu" if compiled is None else compiled, team, part_bytes, report)
     group.leave(team)
     if run.step != run.of:
         raise Stopped(f"stopped after step {run.step} of {run.of or '?'}", f"the checkpoint is in {folder}", "type --resume to go on")
@@ -64,7 +64,10 @@ def build(recipe: Recipe) -> Network:
     """The network with fresh weights drawn from the recipe's seed, or those of `recipe.start`; the global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        network = cards.build(recipe.method, recipe.args)
+        try:
+            network = cards.build(recipe.method, recipe.args)
+        except TypeError as error:
+            raise UsageError(f"{recipe.method} cannot be built with {', '.join(recipe.args)}: {error}", "arguments that its class takes") from error
     if recipe.pairs and not network.blind and any(isinstance(value, Range) for value in recipe.task.words().values()):
         raise UsageError(f"{recipe.method} is told the noise level, and that of the pairs is unknown", "one level for all pairs", "type --sigma 25, or train red30")
     if recipe.start:
