@@ -43,6 +43,11 @@ class Card:
         return f"{self.name}.{self.tag}"
 
     @property
+    def channels(self) -> int | None:
+        """What the network works on: 1 grey, 3 colour."""
+        return {**CATALOG[self.name].args, **self.args}.get("channels")
+
+    @property
     def weights(self) -> Path:
         return self.path.with_suffix(".safetensors")
 
@@ -92,10 +97,10 @@ def find(model: str) -> tuple[str, Card | None]:
     return name, cards[model]
 
 
-def choose(task: Task, model: str | None = None, frugal: bool = False) -> tuple[str, Card | None]:
-    """The catalog name and card that serve a task whose parts are known.
+def choose(task: Task, model: str | None = None, frugal: bool = False, channels: int | None = None) -> tuple[str, Card | None]:
+    """The catalog name and card that serve a task whose parts are known, on pictures of so many channels.
 
-    Without `model`: the first row of the catalog that fits and, if it is trained, has a card that covers the task.
+    Without `model`: the first row of the catalog that fits and, if it is trained, has a card that covers the task, made for these channels.
     With several covering cards, the costliest, or the cheapest if `frugal`. A level outside every card's range is an
     error that names the nearest card, never a silent substitute.
     """
@@ -112,13 +117,14 @@ def choose(task: Task, model: str | None = None, frugal: bool = False) -> tuple[
         cards = _covering(name, task)
         if not cards:
             raise UsageError(f"no weights of {name} cover {task}", _installed(name), _alternatives(task))
-        return name, _pick(cards, frugal)
+        return name, _pick([card for card in cards if card.channels == channels] or cards, frugal)
     for name, row in CATALOG.items():
         if _fits(row, task):
             if not row.trained:
                 return name, None
-            if cards := _covering(name, task):
-                return name, _pick(cards, frugal)
+            made_for = [card for card in _covering(name, task) if channels is None or card.channels in (None, channels)]
+            if made_for:
+                return name, _pick(made_for, frugal)
     raise RestoreError(f"no method serves {task}", "", "restore models list shows what each serves")
 
 

@@ -25,10 +25,10 @@ RED = "Mao, Shen & Yang, Image restoration using very deep convolutional encoder
 
 CATALOG: dict[str, Row] = {
     "drunet": Row("restore.methods.drunet:DRUNet", "bias-free residual U-Net with a noise map; the default where it is trained",
-                  "Zhang et al., Plug-and-play image restoration with deep denoiser prior, TPAMI 2021", ("denoise",), trained=True),
-    "red30": Row("restore.methods.rednet:REDNet", "30 layers, symmetric skips every second layer", RED, ("denoise",), args={"depth": 30}, trained=True),
-    "red20": Row("restore.methods.rednet:REDNet", "20 layers, symmetric skips every second layer", RED, ("denoise",), args={"depth": 20}, trained=True),
-    "red10": Row("restore.methods.rednet:REDNet", "10 layers, no skips", RED, ("denoise",), args={"depth": 10}, trained=True),
+                  "Zhang et al., Plug-and-play image restoration with deep denoiser prior, TPAMI 2021", ("denoise",), args={"channels": 3}, trained=True),
+    "red30": Row("restore.methods.rednet:REDNet", "30 layers, symmetric skips every second layer", RED, ("denoise",), args={"depth": 30, "channels": 1}, trained=True),
+    "red20": Row("restore.methods.rednet:REDNet", "20 layers, symmetric skips every second layer", RED, ("denoise",), args={"depth": 20, "channels": 1}, trained=True),
+    "red10": Row("restore.methods.rednet:REDNet", "10 layers, no skips", RED, ("denoise",), args={"depth": 10, "channels": 1}, trained=True),
     "bm3d": Row("restore.methods.bm3d:BM3D", "block matching and 3-D filtering, both stages",
                 "Dabov, Foi, Katkovnik & Egiazarian, Image denoising by sparse 3-D transform-domain collaborative filtering, TIP 2007", ("denoise",)),
     "vst": Row("restore.methods.vst:VST", "variance stabilisation, a Gaussian denoiser, exact unbiased inverse",

@@ -109,7 +109,7 @@ def state(task: Task, model: str | None, page: Page, settings: Settings) -> Stat
     if task.unknown():
         task, lines = fill(task, _sample(page))
     frugal = engine.devices.pick(settings.device).type == "cpu" and page.header.height * page.header.width > 4e6
-    name, card = cards.choose(task, model, frugal)
+    name, card = cards.choose(task, model, frugal, page.header.channels)
     return Stated(task, problem_of(task), name, card, lines)
 
 

@@ -74,10 +74,9 @@ class Method(nn.Module):
         noise = type(problem.noise).__name__
         if noise not in self.noises:
             raise RestoreError(f"{type(self).__name__} does not treat {noise} noise", " or ".join(self.noises))
-        batch, channels = y.shape[:2]
-        if self.channels == 1 and channels > 1:
-            x = self._padded(y.reshape(batch * channels, 1, *y.shape[2:]), problem.fold(batch, channels))
-            return x.reshape(batch, channels, *x.shape[2:])
+        channels = y.shape[1]
+        if self.channels == 1 and channels > 1:  # one after another: a third of the memory
+            return torch.cat([self._padded(y[:, one : one + 1], problem.channel(one)) for one in range(channels)], 1)
         if self.channels == 3 and channels == 1:
             return self._padded(y.expand(-1, 3, -1, -1), problem).mean(1, keepdim=True)
         if self.channels not in (None, channels):

@@ -1,5 +1,7 @@
 """Plans, exact tiling, blending, the ladder, the guard, hidden samples."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -217,8 +219,8 @@ def test_rows_are_read_once_and_forward():
 def test_bytes_at_work_are_near_what_is_planned():
     net = UNet().eval()
     assert 16 * 4 * 2 <= net.bytes_per_pixel(PROBLEM) <= 16 * 4 * 4
-    small = engine.plan(net, PROBLEM, 3, 4000, 4000, Settings("cpu", memory=2 << 20))
-    assert small.bytes <= 2 << 20 and small.rows * small.columns > 100
+    small = engine.plan(net, PROBLEM, 3, 4000, 4000, Settings("cpu", memory=64 << 20))
+    assert small.bytes <= 64 << 20 and small.rows * small.columns > 50 and small.overhead < 0.2
 
 
 @pytest.mark.cuda
@@ -227,3 +229,23 @@ def test_cuda_gives_what_the_cpu_gives():
     samples = picture()
     cpu, gpu = restore(UNet().eval(), samples), restore(UNet().eval(), samples, Settings("cuda", precision="float32", tile=64))
     assert np.abs(cpu - gpu).max() < 1e-5
+
+
+def test_batches_of_equal_tiles_are_the_tiles_one_by_one(monkeypatch):
+    samples, net = picture(130, 300, 3), UNet().eval()
+    one_by_one = restore(net, samples, Settings("cpu", tile=48))
+    plan = engine.plan
+    monkeypatch.setattr(engine, "plan", lambda *given: replace(plan(*given), batch=3))
+    assert np.array_equal(as_samples(restore(net, samples, Settings("cpu", tile=48)), np.uint8), as_samples(one_by_one, np.uint8))
+
+
+def test_a_grey_method_takes_colour_and_each_channel_its_level():
+    class Level(Network):
+        channels = 1
+
+        def net(self, y, sigma):
+            return y * 0 + sigma
+
+    y = torch.rand(2, 3, 8, 8)
+    x = Level()(y, problem_of(Denoise(sigma=(51.0, 102.0, 153.0))))
+    assert torch.allclose(x, torch.tensor([0.2, 0.4, 0.6]).reshape(1, 3, 1, 1).expand_as(x))

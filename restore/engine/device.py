@@ -1,6 +1,6 @@
 """Devices, precisions and memory. The only file that says "cuda" or "mps"."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import psutil
 import torch
@@ -77,6 +77,36 @@ def numerics(device: torch.device):
             yield
     finally:
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def of_process(device: torch.device, number: int) -> torch.device:
+    """The device of process `number` of those on one machine: its own GPU where `device` names none; it becomes the current one."""
+    if device.type != "cuda":
+        return device
+    device = device if device.index is not None else torch.device("cuda", number % torch.cuda.device_count())
+    torch.cuda.set_device(device)
+    return device
+
+
+def compiles(device: torch.device) -> bool:
+    """Whether `torch.compile` pays in training."""
+    return device.type == "cuda"
+
+
+def mixed(device: torch.device):
+    """Convolutions in bf16 on CUDA, weights in float32; float32 elsewhere: bf16 is the slower one on CPUs."""
+    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
+
+
+@contextmanager
+def training(device: torch.device):
+    """The fastest convolutions for sizes that stay the same, TF32 included; restored on leaving."""
+    before = torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = before
 
 
 def describe() -> list[str]:

@@ -51,14 +51,29 @@ def windows(length: int, size: int, halo: int, multiple: int) -> list[Window]:
     return found
 
 
+def equal_groups(found: list[Window], most: int) -> list[list[Window]]:
+    """Neighbours of equal size, up to `most` at a time."""
+    groups: list[list[Window]] = []
+    for window in found:
+        if groups and len(groups[-1]) < most and groups[-1][0].size == window.size:
+            groups[-1].append(window)
+        else:
+            groups.append([window])
+    return groups
+
+
 def count(length: int, size: int, halo: int, multiple: int) -> int:
     return len(windows(length, size, halo, multiple))
 
 
-def largest_tile(bytes_allowed: int, bytes_per_pixel: float, height: int, width: int, halo: int, multiple: int, most: int) -> tuple[int, int]:
-    """Height and width of the largest near-square tile that fits the memory, with no side over `most`; equalised over the picture."""
-    pixels = max(bytes_allowed / bytes_per_pixel, 1)
+def largest_tile(bytes_allowed: float, bytes_per_pixel: float, row_bytes: float, height: int, width: int, halo: int, multiple: int, most: int) -> tuple[int, int]:
+    """Height and width of the largest near-square tile with no side over `most`; equalised over the picture.
+
+    Two thirds of the memory are for the tile at work, a third for the rows of the picture that a row of tiles spans (`row_bytes` each).
+    """
+    pixels = max(2 / 3 * bytes_allowed / bytes_per_pixel, 1)
     side = min(int(pixels**0.5), most)
+    tallest = max(min(int(1 / 3 * bytes_allowed / row_bytes), most), min(side, 4 * halo + 32))  # below that halos cost more than memory
     across = even_size(width, side, halo, multiple)
-    down = even_size(height, min(int(pixels / across), most), halo, multiple)
+    down = even_size(height, min(int(pixels / across), tallest), halo, multiple)
     return down, even_size(width, min(int(pixels / down), most), halo, multiple)

@@ -13,10 +13,13 @@ from restore.engine.picture import Page
 from restore.engine.wrap import Guarded, Turned
 from restore.errors import RestoreError
 from restore.method import Blend, Exact, Method, Network, Tiling
+from restore.operators.base import Box
 from restore.operators.problem import Problem
 
 MOST = 4096  # a tile's side at most: beyond it the index arithmetic of convolution libraries overflows
 SCRATCH = 1.5  # what kernels take beside the tensors that the probe sees
+ROW_BYTES = 24  # of a sample in the rows that are held: as read, as float in and out
+ROWS = 64  # handed over at a time
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do: tiles of height x width in rows x columns, their kind, where, in which precision, with how much memory."""
+    """What a run will do: tiles of height x width in rows x columns, `batch` at a time, their kind, where, in which precision, with how much memory."""
 
     kind: Tiling
     height: int
     width: int
     rows: int
     columns: int
+    batch: int
     device: torch.device
     dtype: torch.dtype
     bytes: int
@@ -70,15 +74,17 @@ def plan(method: Method, problem: Problem, channels: int, height: int, width: in
     method = wrapped(method, problem, settings.ensemble)
     height, width = planning.round_up(height, method.multiple), planning.round_up(width, method.multiple)
     kind = method.tiling(problem)
-    folded = channels if method.channels == 1 else 1
-    per_pixel = SCRATCH * folded * method.bytes_per_pixel(problem) * dtype.itemsize / 4
+    per_pixel = SCRATCH * method.bytes_per_pixel(problem) * dtype.itemsize / 4
     if isinstance(kind, (Exact, Blend)):
         halo = kind.halo if isinstance(kind, Exact) else kind.overlap
-        down, across = planning.largest_tile(allowed, per_pixel, height, width, halo, kind.multiple, settings.tile or MOST)
+        down, across = planning.largest_tile(allowed, per_pixel, ROW_BYTES * channels * width, height, width, halo, kind.multiple, settings.tile or MOST)
         rows, columns = (planning.count(length, size, halo, kind.multiple) for length, size in ((height, down), (width, across)))
     else:
         down, across, rows, columns = height, width, 1, 1
-    return Plan(kind, down, across, rows, columns, device, dtype, int(per_pixel * down * across), rows * down * columns * across / (height * width) - 1)
+    tile = per_pixel * down * across
+    batch = 1 if device.type == "cpu" else max(1, min(columns, int(allowed / tile)))  # a CPU is filled by one tile
+    used = int(batch * tile + ROW_BYTES * channels * width * down)
+    return Plan(kind, down, across, rows, columns, batch, device, dtype, used, rows * down * columns * across / (height * width) - 1)
 
 
 def run(method: Method, problem: Problem, page: Page, write: Callable[[int, Tensor], None], settings: Settings, report: Report = Report()) -> Settings:
@@ -138,29 +144,30 @@ def _exact(work: Method, problem: Problem, page: Page, write, now: Plan, report:
         down = planning.next_window(done, page.height, now.height, halo, multiple)
         y = page.rows(down.start, down.start + down.size)
         x = torch.empty(*y.shape[:2], down.until - down.keep, page.width)
-        for window in across:
+        for group in planning.equal_groups(across, now.batch):
             try:
-                box = (down.start, window.start, down.size, window.size)
-                out = _tile(work, problem, y, down.start, box, now)
+                boxes = [(down.start, window.start, down.size, window.size) for window in group]
+                out = _tiles(work, problem, y, down.start, boxes, now)
             except Exception as error:
                 if not devices.out_of_memory(error):
                     raise
                 error.__traceback__ = None  # it holds the tensors that did not fit
                 raise _Short(done, tiles) from None
-            x[..., window.keep : window.until] = out[..., down.keep - down.start : down.until - down.start, window.keep - window.start : window.until - window.start]
-            tiles += 1
+            for window, tile in zip(group, out, strict=True):
+                x[0, ..., window.keep : window.until] = tile[..., down.keep - down.start : down.until - down.start, window.keep - window.start : window.until - window.start]
+            tiles += len(group)
             report.progress(tiles, max(total, tiles))
-        write(down.keep, x[..., : page.header.width])
+        for top in range(0, x.shape[2], ROWS):
+            write(down.keep + top, x[:, :, top : top + ROWS, : page.header.width])
         done = down.until
         if done < page.height:
             page.forget(min(planning.next_window(done, page.height, now.height, halo, multiple).start, done))
     return done, tiles
 
 
-def _tile(work: Method, problem: Problem, y: Tensor, base: int, box: tuple[int, int, int, int], now: Plan) -> Tensor:
-    top, left, height, width = box
-    part = y[..., top - base : top - base + height, left : left + width].to(now.device)
-    return work(part.contiguous(memory_format=torch.channels_last), problem.crop([box])).float().cpu()
+def _tiles(work: Method, problem: Problem, y: Tensor, base: int, boxes: list[Box], now: Plan) -> Tensor:
+    parts = torch.cat([y[..., top - base : top - base + height, left : left + width] for top, left, height, width in boxes]).to(now.device)
+    return work(parts.contiguous(memory_format=torch.channels_last), problem.crop(boxes)).float().cpu()
 
 
 def _blend(work: Method, problem: Problem, page: Page, write, now: Plan, report: Report) -> None:
@@ -176,12 +183,14 @@ def _blend(work: Method, problem: Problem, page: Page, write, now: Plan, report:
         weight = _grown(weight, (1, 1), fresh_rows, page.width)
         for left, width in across:
             ramp = _ramp(height, half)[:, None] * _ramp(width, half)[None]
-            x = _tile(work, problem, y, start, (start, left, height, width), now)
+            x = _tiles(work, problem, y, start, [(start, left, height, width)], now)
             total[..., start - top : start - top + height, left : left + width] += ramp * x
             weight[..., start - top : start - top + height, left : left + width] += ramp
             report.progress(index * len(across) + across.index((left, width)) + 1, len(down) * len(across))
         ready = (down[index + 1][0] if index + 1 < len(down) else page.height) - top
-        write(top, (total[..., :ready, :] / weight[..., :ready, :])[..., : page.header.width])
+        for row in range(0, ready, ROWS):
+            rows = slice(row, min(row + ROWS, ready))
+            write(top + row, (total[..., rows, :] / weight[..., rows, :])[..., : page.header.width])
         total, weight, top = total[..., ready:, :], weight[..., ready:, :], top + ready
         page.forget(top)
 

@@ -14,7 +14,7 @@ from restore.tasks import Denoise, Range, Task, Value
 
 @dataclass(frozen=True)
 class Problem:
-    """y = D x + n. Frozen; `crop`, `turn` and `fold` return the problem of a part, a turned or a channel-wise picture."""
+    """y = D x + n. Frozen; `crop`, `turn` and `channel` return the problem of a part, a turned picture or one channel."""
 
     operator: Operator
     noise: Noise
@@ -36,11 +36,9 @@ class Problem:
         """The problem of the turned picture."""
         return Problem(self.operator.turn(turn), self.noise)
 
-    def fold(self, batch: int, channels: int) -> "Problem":
-        """The problem on (B C, 1, H, W): channels taken as pictures of their own."""
-        def change(value: Tensor) -> Tensor:
-            return value.expand(batch, channels, 1, 1).reshape(-1, 1, 1, 1)
-        return Problem(self.operator, self.noise.map(change))
+    def channel(self, number: int) -> "Problem":
+        """The problem of one channel, taken as a grey picture."""
+        return Problem(self.operator, self.noise.map(lambda value: value[:, number : number + 1] if value.shape[1] > 1 else value))
 
     def to(self, device: torch.device) -> "Problem":
         return Problem(self.operator.to(device), self.noise.to(device))
