@@ -145,7 +145,8 @@ def png_header(width: int, height: int, depth: int = 8) -> bytes:
     def chunk(kind, data):
         return struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data))
 
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">LLBBBBB", width, height, depth, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(bytes(10000))) + chunk(b"IEND", b"")
+    start = struct.pack(">LLBBBBB", width, height, depth, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", start) + chunk(b"IDAT", zlib.compress(bytes(10000))) + chunk(b"IEND", b"")
 
 
 def test_decompression_bombs_are_refused_before_memory_is_taken(tmp_path):
@@ -166,7 +167,7 @@ def test_decompression_bombs_are_refused_before_memory_is_taken(tmp_path):
         places = {tag.code: tag.valueoffset for tag in file.pages[0].tags}
     tiff = bytearray(tiff)
     for code in (256, 257, 278):
-        tiff[places[code] : places[code] + 4] = struct.pack("<L" if file.pages[0].tags[code].dtype == 4 else "<HH", *([60000] if file.pages[0].tags[code].dtype == 4 else [60000, 0]))
+        tiff[places[code] : places[code] + 4] = struct.pack("<L", 60000)
     bombs |= {"a.jpg": bytes(jpeg), "a.gif": bytes(gif), "a.bmp": bytes(bmp), "a.tif": bytes(tiff)}
     for name, data in bombs.items():
         (tmp_path / name).write_bytes(data)
@@ -263,7 +264,8 @@ def test_not_finite_samples_pass_untouched(tmp_path):
         assert rio.read(tmp_path / name).samples.tobytes() == values.tobytes()
 
 
-@pytest.mark.parametrize("name", ("a b.png", "line\nbreak.png", "-dash.png", "--overwrite.png", "Füße 東京.png", "?x=1#y.png", "%04d.png", os.fsdecode(b"\xff\xfe.png"), "x" * 251 + ".png"))
+@pytest.mark.parametrize("name", ("a b.png", "line\nbreak.png", "-dash.png", "--overwrite.png", "Füße 東京.png", "?x=1#y.png", "%04d.png",
+                                  os.fsdecode(b"\xff\xfe.png"), "x" * 251 + ".png"))
 def test_hostile_names(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     for suffix, format in ((".png", "png"), (".exr", "exr"), (".tif", "tiff"), (".jpg", "jpeg")):

@@ -143,7 +143,8 @@ def chunks(data: bytes) -> list[tuple[bytes, bytes]]:
 BEFORE = (chunk(b"iCCP", b"name\0\0" + zlib.compress(ICC, 1)), chunk(b"gAMA", struct.pack(">L", 45455)), chunk(b"cHRM", bytes(32)), chunk(b"sBIT", b"\5\6\5"),
           chunk(b"bKGD", struct.pack(">3H", 1, 2, 3)), chunk(b"pHYs", struct.pack(">LLB", 2835, 2834, 1)), chunk(b"tEXt", b"Title\0with latin \xe9"),
           chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"long" * 99)), chunk(b"iTXt", "Autor\0\0\0de\0Autor\0ÄÖ".encode()),
-          chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP), chunk(b"eXIf", exif(">")), chunk(b"prVt", b"private"), chunk(b"tIME", bytes((7, 234, 1, 2, 3, 4, 5))))
+          chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP), chunk(b"eXIf", exif(">")), chunk(b"prVt", b"private"),
+          chunk(b"tIME", bytes((7, 234, 1, 2, 3, 4, 5))))
 AFTER = (chunk(b"tEXt", b"Software\0some program"), chunk(b"zzTx", b"unknown"))
 
 
@@ -339,7 +340,8 @@ def test_tiff_tags_of_all_kinds_are_kept():
     import tifffile
 
     extra = [(285, "s", 0, "a page", True), (297, "H", 2, (0, 1), True), (65000, "s", 0, "private", True), (65001, "d", 3, (1.5, -2.0, 3.0), True),
-             (65002, "B", 5, bytes(5), True), (33723, "B", 4, b"iptc", True), (34377, "B", 6, b"8BIM\0\1", True), (318, "2I", 2, (3127, 10000, 3290, 10000), True),
+             (65002, "B", 5, bytes(5), True), (33723, "B", 4, b"iptc", True), (34377, "B", 6, b"8BIM\0\1", True),
+             (318, "2I", 2, (3127, 10000, 3290, 10000), True),
              (700, "B", len(XMP), XMP, True), (34675, "B", len(ICC), ICC, True), (270, "s", 0, "what it shows", True), (274, "H", 1, 8, True),
              (315, "s", 0, "who", True)]
     for order, big in itertools.product("<>", (False, True)):

@@ -10,14 +10,15 @@ from typing import BinaryIO
 from restore.errors import RestoreError, UsageError, nearest
 from restore.image import Header, Image
 from restore.io.base import Sink, Source
-from restore.io.files import Target, broken, reading, shown
+from restore.io.files import Target, broken, reading, shown, writing
 
 RAW = "3fr arw cr2 cr3 crw dcr dng erf fff iiq k25 kdc mef mos mrw nef nrw orf pef raf rw2 rwl sr2 srf srw x3f".split()
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg", ".jfif": "jpeg", ".tif": "tiff", ".tiff": "tiff", ".btf": "tiff",
             ".webp": "webp", ".bmp": "bmp", ".dib": "bmp", ".gif": "gif", ".exr": "exr"} | {f".{name}": "raw" for name in RAW}
 _SOURCES = {"png": "png:PngSource", "jpeg": "jpeg:JpegSource", "tiff": "tiff:TiffSource", "webp": "standard:WebpSource", "bmp": "standard:BmpSource",
             "gif": "standard:GifSource", "exr": "exr:ExrSource", "raw": "raw:RawSource"}
-_SINKS = {"png": "png:PngSink", "jpeg": "jpeg:JpegSink", "tiff": "tiffwrite:TiffSink", "webp": "standard:WebpSink", "bmp": "standard:BmpSink", "exr": "exr:ExrSink"}
+_SINKS = {"png": "png:PngSink", "jpeg": "jpeg:JpegSink", "tiff": "tiffwrite:TiffSink", "webp": "standard:WebpSink", "bmp": "standard:BmpSink",
+          "exr": "exr:ExrSink"}
 READABLE, WRITABLE = tuple(_SOURCES), tuple(_SINKS)
 
 _MAGIC = ((0, b"\x89PNG\r\n\x1a\n", "png"), (0, b"\xff\xd8\xff", "jpeg"), (8, b"WEBP", "webp"), (0, b"GIF8", "gif"), (0, b"v/1\x01", "exr"),
@@ -34,7 +35,7 @@ def open_source(path: Path | BinaryIO, name: str | None = None) -> Source:
     spooled = not isinstance(path, str | os.PathLike)
     name = name or ("standard input" if spooled else shown(path))
     with reading(name):
-        file = _spool(path) if spooled else _open(Path(path), name)
+        file = _spool(path, name) if spooled else _open(Path(path), name)
         try:
             return _codec(_SOURCES[_recognise(file, "" if spooled else Path(path).suffix.lower(), name)])(file, name)
         except BaseException:
@@ -48,7 +49,7 @@ def _open(path: Path, name: str) -> BinaryIO:
             raise RestoreError(f"{name}: is a folder", "a picture", "give the pictures in it: FOLDER/*.png")
         if not path.is_file():  # a pipe or a device cannot be read twice
             with path.open("rb") as stream:
-                return _spool(stream)
+                return _spool(stream, name)
         return path.open("rb")
     except FileNotFoundError as cause:
         raise RestoreError(f"{name}: there is no such file", "a picture that exists", "check the name and the folder") from cause
@@ -56,10 +57,11 @@ def _open(path: Path, name: str) -> BinaryIO:
         raise RestoreError(f"{name}: may not be read", "a file that you may read", "chmod u+r FILE") from cause
 
 
-def _spool(stream: BinaryIO) -> BinaryIO:
-    file = tempfile.NamedTemporaryFile(prefix="restore-")
-    shutil.copyfileobj(stream, file, 1 << 20)
-    file.flush()
+def _spool(stream: BinaryIO, name: str) -> BinaryIO:
+    with writing(f"{name}: its copy in {tempfile.gettempdir()}"):
+        file = tempfile.NamedTemporaryFile(prefix="restore-")
+        shutil.copyfileobj(stream, file, 1 << 20)
+        file.flush()
     return file
 
 
@@ -85,7 +87,7 @@ def _recognise(file: BinaryIO, suffix: str, name: str) -> str:
 
 def open_sink(path: Path | BinaryIO, header: Header, *, format: str | None = None, quality: int | None = None, subsampling: str | None = None,
               overwrite: bool = False) -> Sink:
-    """A picture to write: format by `format`, else by the suffix, for a stream the header's own. What the format cannot hold is brought to the nearest that it can.
+    """A picture to write: format by `format`, else by the suffix, for a stream the header's own. A depth that it cannot hold becomes the nearest one.
 
     `quality` 1 to 100 and `subsampling` ("4:4:4", "4:2:2", "4:2:0") are for JPEG, `quality` also for WebP. The output appears when the `with` block ends well.
     """
@@ -109,8 +111,9 @@ def format_of(path: Path) -> str:
     """The format that a file name stands for."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise UsageError(f"{shown(path)}: the suffix {shown(suffix)} stands for no format known here" if suffix else f"{shown(path)}: has no suffix to tell its format",
-                         nearest(suffix, SUFFIXES) if suffix else "one of " + ", ".join(WRITABLE), "-o NAME.png, or --format png")
+        cause = f"the suffix {shown(suffix)} stands for no format known here" if suffix else "has no suffix to tell its format"
+        raise UsageError(f"{shown(path)}: {cause}", nearest(suffix, SUFFIXES) if suffix else "one of " + ", ".join(WRITABLE),
+                         "-o NAME.png, or --format png")
     return SUFFIXES[suffix]
 
 

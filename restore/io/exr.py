@@ -39,15 +39,18 @@ class ExrSource(Source):
         kinds = {str(kind) for kind in spec.channelformats} or {str(spec.format)}
         shape = _CHANNELS.get(tuple(name.upper() for name in spec.channelnames))
         if spec.deep or shape is None or self.input.seek_subimage(1, 0):
-            raise RestoreError(f"{self.name}: holds the channels {', '.join(spec.channelnames[:8])}" + (" of deep samples" if spec.deep else "") + ", or several parts",
+            deep = " of deep samples" if spec.deep else ""
+            raise RestoreError(f"{self.name}: holds the channels {', '.join(spec.channelnames[:8])}{deep}, or several parts",
                                "one part of Y or R, G, B and at most A", "take the colour out first: oiiotool FILE --ch R,G,B,A -o OUT.exr")
         if not kinds <= {"half", "float"}:
-            raise RestoreError(f"{self.name}: its samples are {', '.join(sorted(kinds))}", "half or float", "convert it first: oiiotool FILE -d half -o OUT.exr")
+            raise RestoreError(f"{self.name}: its samples are {', '.join(sorted(kinds))}", "half or float",
+                               "convert it first: oiiotool FILE -d half -o OUT.exr")
         sane(self.name, spec.height, spec.width, size, _RATIO)
         self.input.seek_subimage(0, 0)
         dpi = spec.getattribute("XResolution"), spec.getattribute("YResolution")
-        return Header(spec.height, spec.width, channels=shape[0], alpha=shape[1], premultiplied=shape[1], dtype=np.dtype(np.float16 if kinds == {"half"} else np.float32),
-                      format="exr", dpi=dpi if all(dpi) and spec.getattribute("ResolutionUnit") in (None, "in") else None, carry={"spec": spec})
+        dtype = np.dtype(np.float16 if kinds == {"half"} else np.float32)
+        return Header(spec.height, spec.width, channels=shape[0], alpha=shape[1], premultiplied=shape[1], dtype=dtype, format="exr",
+                      dpi=dpi if all(dpi) and spec.getattribute("ResolutionUnit") in (None, "in") else None, carry={"spec": spec})
 
     def _rows(self, top: int, bottom: int, page: int) -> np.ndarray:
         spec, header = self.input.spec(), self.headers[0]

@@ -72,7 +72,10 @@ class RawSource(WholeSource):
 
 @contextmanager
 def _listening(name: str) -> Iterator[None]:
-    """LibRaw tells of missing data on the error stream alone and goes on with half a picture: what it says becomes an error, what others say there is passed on."""
+    """LibRaw tells of missing data on the error stream alone and goes on with half a picture.
+
+    What it says becomes an error; what others say there meanwhile is passed on.
+    """
     try:
         stream = os.dup(2)
     except OSError:  # the program has no error stream

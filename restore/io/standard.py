@@ -50,8 +50,9 @@ class WebpSource(WholeSource):
         told = dict(reversed(chunks))
         exif = told.get(b"EXIF")
         exif = exif.removeprefix(b"Exif\0\0") if exif else None
-        self.headers = [Header(height, width, channels=3, alpha=self.picture.mode == "RGBA", format="webp", icc=told.get(b"ICCP"), exif=exif, xmp=told.get(b"XMP "),
-                               dpi=dpi(exif), orientation=orientation(exif), carry={"lossless": any(kind == b"VP8L" for kind, _ in chunks)})]
+        carry = {"lossless": any(kind == b"VP8L" for kind, _ in chunks)}
+        self.headers = [Header(height, width, channels=3, alpha=self.picture.mode == "RGBA", format="webp", icc=told.get(b"ICCP"), exif=exif,
+                               xmp=told.get(b"XMP "), dpi=dpi(exif), orientation=orientation(exif), carry=carry)]
 
     def _decode(self) -> np.ndarray:
         return _array(self.picture, "RGBA" if self.headers[0].alpha else "RGB")
@@ -95,8 +96,8 @@ class WebpSink(WholeSink):
         lossless = self.quality is None and (given.format != "webp" or given.carry.get("lossless", True))
         exif, xmp = agreeing(given if given.exif else given.replace(exif=with_dpi(given.dpi)))  # EXIF is the one place that a WebP has for it
         coded = io.BytesIO()
-        Image.fromarray(samples).save(coded, "WEBP", lossless=lossless, exact=True, quality=80 if lossless else self.quality or 95, icc_profile=given.icc or b"",
-                                      exif=exif or b"", xmp=xmp or b"")
+        Image.fromarray(samples).save(coded, "WEBP", lossless=lossless, exact=True, quality=80 if lossless else self.quality or 95,
+                                      icc_profile=given.icc or b"", exif=exif or b"", xmp=xmp or b"")
         self.file.write(coded.getbuffer())
 
 

@@ -59,13 +59,14 @@ class TiffSource(Source):
         self._check_data(page)
         directory = tags.read_directory(self.file, page.offset, order, self.tiff.is_bigtiff)
         extra = page.extrasamples[0] if samples > stored and page.extrasamples else 2 * (samples > stored)
+        kept = {tag: value for tag, value in directory.items()
+                if tag not in STRUCTURE | LINKED | {XMP, ICC} and (tag not in tags.DESCRIPTIVE or _private(tag, value))}
+        carry = {"order": order, "big": self.tiff.is_bigtiff, "compression": int(page.compression), "predictor": int(page.predictor),
+                 "planar": int(page.planarconfig), "tile": (page.tilelength, page.tilewidth) if page.is_tiled else None,
+                 "strip": None if page.is_tiled else int(min(page.rowsperstrip, page.imagelength)), "white": photometric == 0, "extra": int(extra),
+                 "dtype": dtype, "stated": frozenset(directory), "tags": kept}
         return Header(page.imagelength, page.imagewidth, channels=channels, dtype=dtype, alpha=samples > stored, premultiplied=extra == 1,
-                      pages=len(self.pages), format="tiff", **_said(directory, order),
-                      carry={"order": order, "big": self.tiff.is_bigtiff, "compression": int(page.compression), "predictor": int(page.predictor),
-                             "planar": int(page.planarconfig), "tile": (page.tilelength, page.tilewidth) if page.is_tiled else None,
-                             "strip": None if page.is_tiled else int(min(page.rowsperstrip, page.imagelength)), "white": photometric == 0, "extra": int(extra),
-                             "dtype": dtype, "stated": frozenset(directory), "tags": {tag: value for tag, value in directory.items() if tag not in STRUCTURE | LINKED | {XMP, ICC}
-                                                      and (tag not in tags.DESCRIPTIVE or _private(tag, value))}})
+                      pages=len(self.pages), format="tiff", carry=carry, **_said(directory, order))
 
     def _check_data(self, page) -> None:
         """As many strips or tiles as the size asks for, all inside the file."""
@@ -145,6 +146,9 @@ class TiffSource(Source):
                 if part is None:
                     part = np.zeros(shape, page.dtype)
                 part = part[0, : page.imagelength - first, : page.imagewidth - x]
+                if planes == across == 1:
+                    block = part
+                    break
                 if block is None:
                     block = np.empty((part.shape[0], page.imagewidth, page.samplesperpixel), part.dtype)
                 block[:, x : x + part.shape[1], plane : plane + part.shape[2]] = part

@@ -124,7 +124,8 @@ class TiffSink(Sink):
         place, directory = self.file.tell(), self._directory()
         table = tags.pack(directory, place, self.order, self.big)
         if not self.big and place + len(table) > _CLASSIC:
-            raise RestoreError(f"{self.name}: its pages grew past 4 GB, the most that a TIFF of this kind holds", "a BigTIFF, or fewer pages", "split its pages into files")
+            raise RestoreError(f"{self.name}: its pages grew past 4 GB, the most that a TIFF of this kind holds", "a BigTIFF, or fewer pages",
+                               "split its pages into files")
         self.file.write(table)
         end = self.file.tell()
         self.file.seek(self.link)
