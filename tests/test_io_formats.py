@@ -14,6 +14,7 @@ import pytest
 from restore import io as rio
 from restore.errors import RestoreError
 from restore.image import Header, Image, as_samples, upright
+from restore.io.exif import orientation as exif_orientation
 
 HEIGHT, WIDTH = 61, 47
 INTEGERS = ("u1", "u2")
@@ -555,3 +556,16 @@ def test_camera_files(data):
         assert (head.format, head.orientation) == ("raw", 1) and head.exif is not None
         assert 500 < samples.mean() < 40000 and samples.max() == 65535
         np.testing.assert_array_equal(rio.read(io.BytesIO(path.read_bytes())).samples, samples) if path.suffix == ".dng" else None
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("orientation", (2, 5, 6, 7, 8))
+def test_camera_files_come_upright(data, orientation):
+    import tifffile
+
+    original = (data / "test/raw/raw_dng_tinydng/colorchart.dng").read_bytes()
+    with tifffile.TiffFile(io.BytesIO(original)) as file:
+        place = file.pages[0].tags[274].valueoffset
+    image = rio.read(io.BytesIO(original[:place] + struct.pack("<H", orientation) + original[place + 2 :]))
+    np.testing.assert_array_equal(image.samples, upright(rio.read(io.BytesIO(original)).samples, orientation))
+    assert image.header.orientation == exif_orientation(image.header.exif) == 1

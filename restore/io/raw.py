@@ -41,10 +41,12 @@ class RawSource(WholeSource):
             raise RestoreError(f"{name}: is no camera file that LibRaw {'.'.join(map(str, rawpy.libraw_version))} reads ({_reason(cause)})",
                                "the file of a camera that LibRaw knows", "convert it to DNG first") from cause
         sizes = self.raw.sizes
-        height, width = sizes.iheight, sizes.iwidth
-        if sizes.flip in (5, 6):  # quarter turns
-            height, width = width, height
+        height, width = (sizes.iwidth, sizes.iheight) if sizes.flip & 4 else (sizes.iheight, sizes.iwidth)  # a quarter turn
         sane(name, height, width)
+        file.seek(0)
+        if sizes.pixel_aspect != 1 or file.read(15) == b"FUJIFILMCCD-RAW":  # oblong pixels, or rows at 45 degrees: only the development knows the size
+            self._whole = self._decode()
+            height, width = self._whole.shape[:2]
         exif, xmp = self._told()
         self.headers = [Header(height, width, channels=3, dtype=np.dtype(np.uint16), format="raw", exif=tags.with_orientation(exif, 1) if exif else None,
                                xmp=tags.xmp_with_orientation(xmp, 1))]
