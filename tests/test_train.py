@@ -354,3 +354,15 @@ def test_two_processes_are_one_with_their_batches_joined(pictures, tmp_path):
     one, two = (load_file(tmp_path / name / "red10.s25.safetensors") for name in ("one", "two"))
     for key, value in one.items():
         torch.testing.assert_close(two[key].float(), value.float(), rtol=0.02, atol=2e-4)
+
+
+@pytest.mark.slow
+def test_compiled_training_is_the_same_to_rounding(pictures, tmp_path, monkeypatch):
+    """What is compiled learns the same, and the result carries no trace of it."""
+    monkeypatch.setattr(loop, "REPORT", 1)
+    recipe, losses = small(recipes.find("red10"), pictures, args={"width": 8}), []
+    for compiled in (False, True):
+        going, held = begin(recipe, 3)
+        loop.train(recipe, going, held, tmp_path / str(compiled), compiled=compiled, report=lambda event: losses.append(event.loss))
+    assert losses[3:] == pytest.approx(losses[:3], rel=1e-4)
+    assert "net" not in going.average.__dict__

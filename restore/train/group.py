@@ -17,10 +17,11 @@ from restore.operators.problem import Problem
 
 @dataclass(frozen=True)
 class Group:
-    """This process among `size`. The first one validates, logs and saves."""
+    """This process among `size`, and among those on its machine. The first one validates, logs and saves."""
 
     rank: int = 0
     size: int = 1
+    local: int = 0
 
     @property
     def leads(self) -> bool:
@@ -60,7 +61,7 @@ def join() -> Group:
         return Group()
     if not dist.is_initialized():
         dist.init_process_group()  # gloo for tensors on the CPU, and what the device has
-    return Group(dist.get_rank(), dist.get_world_size())
+    return Group(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", 0)))
 
 
 def leave(group: Group) -> None:

@@ -3,13 +3,13 @@
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from restore.engine import device as devices
 from restore.errors import RestoreError
 from restore.measure.metrics import psnr
 from restore.measure.protocol import PROTOCOLS
@@ -48,7 +48,7 @@ def train(recipe: Recipe, run: Run, held: Pool, folder: Path, minutes: float | N
     if compiled:
         run.network.net = torch.compile(run.network.net)
     call, clock, losses, saved, last = group.share(run.network), Clock(run.seconds), [], time.monotonic(), 0 < run.of <= run.step
-    with Interrupt() as stop:
+    with Interrupt() as stop, devices.training(run.pool.pixels.device):
         while not last:
             losses.append(step(recipe, run, call, group))
             clock.steps += 1
@@ -83,7 +83,7 @@ def step(recipe: Recipe, run: Run, call: Callable[[Tensor, Problem], Tensor], gr
     x, y = run.pool.patches(recipe.batch, recipe.patch, run.generator)
     problem = draw(recipe.task, recipe.batch, run.generator, device)
     y = problem.simulate(x, run.generator) if y is None else y
-    with torch.autocast(device.type, torch.bfloat16) if device.type != "cpu" else nullcontext():  # bf16 is slower than float32 on CPUs
+    with devices.mixed(device):
         estimate = call(y[rows], part(problem, rows))
     loss = LOSSES[recipe.loss](estimate.float(), x[rows])
     run.optimiser.zero_grad(set_to_none=True)

@@ -26,12 +26,13 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
                report: Callable[[progress.Event], None] = lambda event: None, note: Callable[[str], None] = lambda text: None) -> cards.Card | None:
     """Train a recipe in `folder` (checkpoint, log) and write its weights and card into `weights`; nothing in processes that do not lead.
 
-    steps over minutes over the recipe's own number; a resumed run keeps the number it had. compiled: None compiles off the CPU.
+    steps over minutes over the recipe's own number; a resumed run keeps the number it had. compiled: None compiles where it pays.
     Raises Stopped after Ctrl-C; the checkpoint is written.
     """
     if not resume and (folder / checkpoint.NAME).exists():
         raise UsageError(f"{folder} holds a run already", "an empty folder, or a run to go on with", "type --resume, or another --folder")
-    team, place = group.join(), devices.pick(device)
+    team = group.join()
+    place = devices.of_process(devices.pick(device), team.local)
     if not team.leads:
         report, note = (lambda event: None), (lambda text: None)
     training, held, files = data.gather(items_of(recipe, note), build(recipe).channels, recipe.patch, recipe.seed, place, note)
@@ -42,7 +43,7 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
         run.of = run.of or steps or (0 if minutes else recipe.steps)
         if team.leads:
             progress.trim(folder, run.step)
-    loop.train(recipe, run, held, folder, minutes, place.type != "cpu" if compiled is None else compiled, team, part_bytes, report)
+    loop.train(recipe, run, held, folder, minutes, devices.compiles(place) if compiled is None else compiled, team, part_bytes, report)
     group.leave(team)
     if run.step != run.of:
         raise Stopped(f"stopped after step {run.step} of {run.of or '?'}", f"the checkpoint is in {folder}", "type --resume to go on")
