@@ -34,4 +34,8 @@ CATALOG: dict[str, Row] = {
     "vst": Row("restore.methods.vst:VST", "variance stabilisation, a Gaussian denoiser, exact unbiased inverse",
                "Makitalo & Foi, Optimal inversion of the generalized Anscombe transformation for Poisson-Gaussian noise, TIP 2013", ("denoise",),
                noises=("poisson", "poisson-gaussian"), parts={"denoiser": "bm3d"}),
+    "mlp": Row("restore.methods.mlp:MLP", "a multilayer perceptron from patch to patch",
+               "Burger, Schuler & Harmeling, Image denoising: can plain neural networks compete with BM3D?, CVPR 2012", ("denoise",), trained=True),
+    "autoencoder": Row("restore.methods.autoencoder:AutoEncoder", "down to an eighth of the resolution and up again, without skips",
+                       "Vincent, Larochelle, Lajoie, Bengio & Manzagol, Stacked denoising autoencoders, JMLR 2010", ("denoise",), args={"channels": 1}, trained=True),
 }

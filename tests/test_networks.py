@@ -6,7 +6,9 @@ import torch
 from restore.errors import UsageError
 from restore.image import as_samples
 from restore.method import Exact
+from restore.methods.autoencoder import AutoEncoder
 from restore.methods.drunet import DRUNet
+from restore.methods.mlp import MLP
 from restore.methods.rednet import REDNet
 from restore.operators.base import Identity
 from restore.operators.noise import Gaussian
@@ -58,15 +60,16 @@ def test_rednet_adds_the_input_only_where_asked():
     assert seeded(REDNet, 30, skips=False).links == {}
 
 
-@pytest.mark.parametrize("network", [seeded(REDNet, 30), seeded(REDNet, 10, channels=3), seeded(DRUNet, 3, **FAST), seeded(DRUNet, 1, **BEST)],
-                         ids=["red30", "red10-colour", "drunet-fast", "drunet-best-grey"])
+@pytest.mark.parametrize("network", [seeded(REDNet, 30), seeded(REDNet, 10, channels=3), seeded(DRUNet, 3, **FAST), seeded(DRUNet, 1, **BEST),
+                                     seeded(MLP, width=64), seeded(AutoEncoder, 3, pool="max")],
+                         ids=["red30", "red10-colour", "drunet-fast", "drunet-best-grey", "mlp", "autoencoder"])
 def test_a_tile_with_its_halo_is_the_whole(network):
     """Cut by hand; float32, equal bytes. With a halo one multiple shorter they differ: the bound is tight."""
     kind, noise = network.tiling(problem(25)), problem(25)
-    y = random(3, 1, network.channels, 224, 232)
+    y = random(3, 1, network.channels, 264, 264)
     whole, step = network(y, noise), kind.multiple
     halo = -(-kind.halo // step) * step
-    top, left, side = 96, 100, 16
+    top, left, side = 96, 120, 24
 
     def tile(border: int) -> torch.Tensor:
         cut = y[..., top - border : top + side + border, left - border : left + side + border]
@@ -117,7 +120,8 @@ def test_sigma_of_each_picture_is_its_own():
 def test_any_size(size):
     y = random(7, 1, 3, *size)
     assert seeded(DRUNet)(y, problem(25)).shape == y.shape
-    assert seeded(REDNet, 10)(y, problem(25)).shape == y.shape
+    for blind in (seeded(REDNet, 10), seeded(MLP, width=8), seeded(AutoEncoder)):
+        assert blind(y, problem(25)).shape == y.shape
 
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "elu", "tanh", "sigmoid", "maxout"])
@@ -137,3 +141,33 @@ def test_activations_stand_where_the_relu_stood(activation):
 def test_unknown_activations_are_refused_with_a_hint():
     with pytest.raises(UsageError, match="leaky_relu"):
         REDNet(10, activation="leaky_rel")
+
+
+def test_mlp_is_a_net_on_patches_averaged_under_a_bell():
+    """Against windows taken one by one: mirrored picture, layers as matrices, weighted sums."""
+    network = seeded(MLP, patch=5, width=7, hidden=2, stride=3).double()
+    y = random(9, 1, 1, 9, 12).double()
+    wide = torch.nn.functional.pad(y, (1, 1, 1, 1), mode="reflect")[0, 0]
+    bell = torch.exp(-torch.arange(-2, 3).double() ** 2 / 2)
+    weight = bell[:, None] * bell[None]
+    total, weights = torch.zeros_like(wide), torch.zeros_like(wide)
+    layers = [(layer.weight.flatten(1), layer.bias) for layer in (network.first, *network.inner, network.last)]
+    for top in range(0, 9, 3):
+        for left in range(0, 12, 3):
+            v = ((wide[top : top + 5, left : left + 5] - 0.5) / 0.2).flatten()
+            for number, (matrix, bias) in enumerate(layers):
+                v = matrix @ v + bias
+                v = v.tanh() if number + 1 < len(layers) else v
+            total[top : top + 5, left : left + 5] += weight * (0.2 * v + 0.5).reshape(5, 5)
+            weights[top : top + 5, left : left + 5] += weight
+    torch.testing.assert_close(network.net(y, None)[0, 0], (total / weights)[1:-1, 1:-1], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("pool", ["max", "avg", "stride"])
+def test_autoencoder_passes_through_a_narrow_place(pool):
+    network = seeded(AutoEncoder, pool=pool)
+    y = random(10, 1, 1, 40, 48)
+    assert network.encode(y).shape == (1, 128, 5, 6)
+    assert network(y, problem(25)).shape == y.shape
+    with pytest.raises(UsageError, match="stride"):
+        AutoEncoder(pool="strid")
