@@ -219,8 +219,8 @@ def test_rows_are_read_once_and_forward():
 def test_bytes_at_work_are_near_what_is_planned():
     net = UNet().eval()
     assert 16 * 4 * 2 <= net.bytes_per_pixel(PROBLEM) <= 16 * 4 * 4
-    small = engine.plan(net, PROBLEM, 3, 4000, 4000, Settings("cpu", memory=64 << 20))
-    assert small.bytes <= 64 << 20 and small.rows * small.columns > 50 and small.overhead < 0.2
+    small = engine.plan(net, PROBLEM, 3, 4000, 4000, Settings("cpu", memory=128 << 20))
+    assert small.bytes <= 128 << 20 and small.rows * small.columns > 50 and small.overhead < 0.2
 
 
 @pytest.mark.cuda
