@@ -8,7 +8,7 @@ import numpy as np
 
 from restore.image import Header
 from restore.io import pngchunks
-from restore.io.base import Ordered, Sink, Source, no_alpha, one_page, sane
+from restore.io.base import Ordered, Sink, Source, one_page, sane
 from restore.io.files import broken
 
 _BLOCK = 1 << 20  # bytes deflated at a time
