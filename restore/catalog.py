@@ -22,6 +22,7 @@ class Row:
 
 
 RED = "Mao, Shen & Yang, Image restoration using very deep convolutional encoder-decoder networks with symmetric skip connections, NIPS 2016"
+CODES = "Papyan, Romano & Elad, Convolutional neural networks analyzed via convolutional sparse coding, JMLR 2017"
 
 CATALOG: dict[str, Row] = {
     "drunet": Row("restore.methods.drunet:DRUNet", "bias-free residual U-Net with a noise map; the default where it is trained",
@@ -37,5 +38,9 @@ CATALOG: dict[str, Row] = {
     "mlp": Row("restore.methods.mlp:MLP", "a multilayer perceptron from patch to patch",
                "Burger, Schuler & Harmeling, Image denoising: can plain neural networks compete with BM3D?, CVPR 2012", ("denoise",), trained=True),
     "autoencoder": Row("restore.methods.autoencoder:AutoEncoder", "down to an eighth of the resolution and up again, without skips",
-                       "Vincent, Larochelle, Lajoie, Bengio & Manzagol, Stacked denoising autoencoders, JMLR 2010", ("denoise",), args={"channels": 1}, trained=True),
+                       "Vincent, Larochelle, Lajoie, Bengio & Manzagol, Stacked denoising autoencoders, JMLR 2010", ("denoise",),
+                       args={"channels": 1}, trained=True),
+    "csc": Row("restore.methods.csc:CSC", "convolutional sparse coding with a dictionary learned from the noisy picture alone", CODES, ("denoise",)),
+    "csc-net": Row("restore.methods.csc:LearnedCSC", "one iteration of sparse coding per layer", CODES, ("denoise",), trained=True),
+    "ml-csc": Row("restore.methods.csc:LayeredCSC", "codes of codes: layered thresholding, layered pursuit or ML-ISTA", CODES, ("denoise",), trained=True),
 }

@@ -91,7 +91,8 @@ def refuse_test(folder: Path) -> None:
     for row in SETS.values():
         place = row.path.resolve()
         if row.role == "test" and (folder == place or folder in place.parents or place in folder.parents):
-            raise UsageError(f"{folder} is refused: the test set {row.name} is {'the same' if folder == place else 'inside it' if folder in place.parents else 'around it'}",
+            where = "the same" if folder == place else "inside it" if folder in place.parents else "around it"
+            raise UsageError(f"{folder} is refused: the test set {row.name} is {where}",
                              "what figures are measured on never enters training", "type --data with another folder")
     if (root() / "test").resolve() in (folder, *folder.parents):
         raise UsageError(f"{folder} is refused: it is kept for tests", "what figures are measured on never enters training", "type --data with another folder")

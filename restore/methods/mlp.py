@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from restore.errors import UsageError
 from restore.method import Network
+from restore.numerics.mirror import mirrored
 
 
 class MLP(Network):
@@ -47,12 +48,3 @@ class MLP(Network):
 
     def _added(self, windows: Tensor, size: list[int]) -> Tensor:
         return F.fold(windows.flatten(2), size, self.patch, stride=self.multiple)
-
-
-def mirrored(y: Tensor, edge: int) -> Tensor:
-    """`edge` pixels more at every side, by reflection that does not repeat the edge pixel, as often as a small picture takes."""
-    for axis in (-2, -1):
-        size = y.shape[axis]
-        at = torch.arange(-edge, size + edge, device=y.device) % max(2 * size - 2, 1)
-        y = y.index_select(axis, torch.where(at < size, at, 2 * size - 2 - at))
-    return y

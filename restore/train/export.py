@@ -34,7 +34,8 @@ def write(recipe: Recipe, run: Run, validation: float, files: list[Path], folder
     card = cards.Card(
         name=recipe.method, tag=recipe.label, task=recipe.task, args=recipe.args, flops_per_pixel=network.flops_per_pixel,
         parameters=sum(p.numel() for p in network.parameters()), licence="MIT",
-        recipe=words(recipe) | {"steps": run.step, "megapixels": round(pixels / 1e6), "hours": round(run.seconds / 3600, 2), "device": device, "validation": round(validation, 3)},
+        recipe=words(recipe) | {"steps": run.step, "megapixels": round(pixels / 1e6), "hours": round(run.seconds / 3600, 2), "device": device,
+                                "validation": round(validation, 3)},
         data=tuple({"terms": terms, "count": count} for terms, count in sorted(Counter(map(sets.terms, files)).items())), results=tuple(results))
     return cards.save(card, network, folder)
 

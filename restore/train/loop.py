@@ -42,8 +42,8 @@ def train(recipe: Recipe, run: Run, held: Pool, folder: Path, minutes: float | N
           part_bytes: int | None = None, report: Callable[[Event], None] = lambda event: None) -> None:
     """Descend from `run.step` to `run.of`; where that is 0, it is settled after 50 steps as what fits into `minutes`. The result is `run.average`.
 
-    A checkpoint, in parts of at most `part_bytes`, is written every minute, at the end and after Ctrl-C. Raises RestoreError where the loss is not a number: the last good
-    checkpoint is kept.
+    A checkpoint, in parts of at most `part_bytes`, is written every minute, at the end and after Ctrl-C. Raises RestoreError where the loss
+    is not a number: the last good checkpoint is kept.
     """
     if compiled:
         run.network.net = torch.compile(run.network.net)

@@ -37,7 +37,10 @@ def ms_ssim(estimate: Tensor, x: Tensor) -> Tensor:
 
 
 def lab_l1(estimate: Tensor, x: Tensor) -> Tensor:
-    """mean |difference| / 100 in CIE L*a*b* (D65), clipped to [0, 1] before; grey pictures in L* alone. The colour half of Schwartz et al., DeepISP, TIP 2019."""
+    """mean |difference| / 100 in CIE L*a*b* (D65), clipped to [0, 1] before; grey pictures in L* alone.
+
+    The colour half of Schwartz, Giryes & Bronstein, DeepISP, TIP 2019.
+    """
     return (lab(estimate) - lab(x)).abs().mean() / 100
 
 

@@ -77,9 +77,18 @@ autoencoder = Recipe("autoencoder", "the textbooks': what an eighth of the resol
 autoencoder_max = replace(autoencoder, name="autoencoder-max", args={"pool": "max"}, tag="max", line="the same with maximum pooling")
 autoencoder_avg = replace(autoencoder, name="autoencoder-avg", args={"pool": "avg"}, tag="avg", line="the same with average pooling")
 
+csc_net = Recipe("csc-net", "Gregor & LeCun, ICML 2010: 6 iterations as layers, 0.08 MFLOP/px, an hour of two CPU cores; BSD68 28.57 at sigma 25",
+                 "csc-net", Denoise(sigma=Range(0, 75)), tag="learned", data=("bsds",), batch=16, steps=20_000, tests=("bsd68",),
+                 levels=(15.0, 25.0, 50.0), x8=False)
+ml_ista = replace(csc_net, name="ml-ista", method="ml-csc", args={"coder": "ml-ista"}, tag="ml-ista",
+                  line="Sulam et al., TPAMI 2019: three layers of codes, two iterations")
+layered_soft = replace(ml_ista, name="layered-soft", args={"coder": "soft"}, tag="soft",
+                       line="the same by one forward pass: a convolutional net without frills")
+layered_pursuit = replace(ml_ista, name="layered-pursuit", args={"coder": "pursuit"}, tag="pursuit", line="the same by pursuit, layer after layer")
+
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30, red20, red10, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
-    mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg)}
+    mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, csc_net, ml_ista, layered_soft, layered_pursuit)}
 
 
 def find(name: str) -> Recipe:

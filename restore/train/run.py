@@ -70,7 +70,8 @@ def build(recipe: Recipe) -> Network:
         except TypeError as error:
             raise UsageError(f"{recipe.method} cannot be built with {', '.join(recipe.args)}: {error}", "arguments that its class takes") from error
     if recipe.pairs and not network.blind and any(isinstance(value, Range) for value in recipe.task.words().values()):
-        raise UsageError(f"{recipe.method} is told the noise level, and that of the pairs is unknown", "one level for all pairs", "type --sigma 25, or train red30")
+        raise UsageError(f"{recipe.method} is told the noise level, and that of the pairs is unknown", "one level for all pairs",
+                         "type --sigma 25, or train red30")
     if recipe.start:
         network.load_state_dict(cards.load(*cards.find(recipe.start)).state_dict())
     return network

@@ -1,0 +1,175 @@
+"""Convolutional sparse coding: y = D g + n, D g = sum_m d_m * g_m, few g_m other than 0.
+
+Solved by iteration (`CSC`), unrolled into a net whose layers are iterations (`LearnedCSC`), and stacked, a code of codes (`LayeredCSC`).
+All are told sigma, thresholds are proportional to it, and there are no other biases: f(a y, a sigma) = a f(y, sigma).
+
+Papyan, Sulam & Elad, Working locally thinking globally, TSP 2017; Papyan, Romano & Elad, Convolutional neural networks analyzed via
+convolutional sparse coding, JMLR 2017; Sulam, Aberdam, Beck & Elad, On multi-layer basis pursuit, efficient algorithms and convolutional
+neural networks, TPAMI 2019; Gregor & LeCun, Learning fast approximations of sparse coding, ICML 2010.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restore.errors import UsageError, nearest
+from restore.method import Method, Network, level
+from restore.numerics.mirror import mirrored
+from restore.numerics.solvers import fista, largest, soft
+
+CODERS = ("soft", "pursuit", "ml-ista")
+
+
+def synthesis(codes: Tensor, filters: Tensor) -> Tensor:
+    """D g: codes (B, M, H, W), filters (M, C, k, k), k odd -> (B, C, H, W), zero outside."""
+    return F.conv_transpose2d(codes, filters, padding=filters.shape[-1] // 2)
+
+
+def analysis(x: Tensor, filters: Tensor) -> Tensor:
+    """D^T x, the transpose of `synthesis`."""
+    return F.conv2d(x, filters, padding=filters.shape[-1] // 2)
+
+
+def norm(filters: Tensor, side: int = 48) -> float:
+    """The largest eigenvalue of D^T D, on a square."""
+    codes = torch.ones(1, filters.shape[0], side, side, dtype=filters.dtype, device=filters.device) * filters.flatten(1).sum(1).sign()[None, :, None, None]
+    return largest(lambda g: analysis(synthesis(g, filters), filters), codes + 0.01 * torch.linspace(-1, 1, side, dtype=filters.dtype, device=filters.device))
+
+
+def base(y: Tensor, spread: float = 2.5) -> Tensor:
+    """What is too smooth to need a code: y under a Gaussian, mirrored at the edges."""
+    radius = int(4 * spread)
+    bell = torch.exp(-((torch.arange(2 * radius + 1, dtype=y.dtype, device=y.device) - radius) ** 2) / (2 * spread**2))
+    bell = (bell / bell.sum()).repeat(y.shape[1], 1, 1, 1)
+    return F.conv2d(F.conv2d(mirrored(y, radius), bell, groups=y.shape[1]), bell.mT, groups=y.shape[1])
+
+
+class CSC(Method):
+    """min 1/2 |y - low - D g|^2 + penalty sigma |g|_1 by FISTA; x = low + D g. Grey; not clipped.
+
+    The dictionary is learned from the noisy picture alone: `rounds` of coding from where the last one ended, and a step of projected gradient
+    on filters of norm 1; `filters` of `size` x `size`, first a DCT. The picture is taken as a whole.
+    """
+
+    channels = 1
+
+    def __init__(self, filters: int = 64, size: int = 9, penalty: float = 2.5, rounds: int = 10, steps: int = 10, last: int = 40):
+        super().__init__()
+        self.size, self.penalty, self.rounds, self.steps, self.last = size, penalty, rounds, steps, last
+        self.register_buffer("filters", cosines(filters, size), persistent=False)
+
+    def restore(self, y, problem):
+        low, bound = base(y), self.penalty * level(problem.noise, y)
+        high, filters = y - low, self.filters.to(y)
+        codes = torch.zeros(y.shape[0], filters.shape[0], *y.shape[-2:], dtype=y.dtype, device=y.device)
+        for done in range(self.rounds):
+            codes = self.code(high, filters, bound, self.steps, codes)
+            filters = improved(filters, codes, high)
+            self.tick(done + 1, self.rounds + 1)
+        codes = self.code(high, filters, bound, self.last, codes)
+        self.tick(self.rounds + 1, self.rounds + 1)
+        return low + synthesis(codes, filters)
+
+    def code(self, high: Tensor, filters: Tensor, bound: Tensor, steps: int, codes: Tensor) -> Tensor:
+        """The codes (B, M, H, W) after `steps` of FISTA from `codes`."""
+        rate = 1 / (1.02 * norm(filters))  # the power method comes from below
+        return fista(lambda g: analysis(synthesis(g, filters) - high, filters), lambda g: soft(g, rate * bound), codes, rate, steps)
+
+    def bytes_per_pixel(self, problem):
+        return 4.0 * 5 * self.filters.shape[0]
+
+
+def cosines(count: int, size: int) -> Tensor:
+    """The first `count` products of cosines (count, 1, size, size), from smooth to fine, without the constant one; of norm 1."""
+    at, side = torch.arange(size) + 0.5, torch.arange(size)
+    lines = torch.cos(torch.pi * side[:, None] * at[None] / size)
+    products = torch.einsum("ai,bj->abij", lines, lines).reshape(-1, 1, size, size)
+    order = (side[:, None] + side[None]).flatten().argsort(stable=True)[1 : count + 1]
+    return F.normalize(products[order].flatten(1), dim=1).reshape(-1, 1, size, size)
+
+
+def improved(filters: Tensor, codes: Tensor, high: Tensor) -> Tensor:
+    """One step along the gradient of 1/2 |high - D g|^2 in D, of the length that is best along that line; then norm 1 again."""
+    with torch.enable_grad():
+        learned = filters.detach().requires_grad_(True)
+        error = synthesis(codes, learned) - high
+        (slope,) = torch.autograd.grad(0.5 * error.square().sum(), learned)
+    along = synthesis(codes, slope)
+    step = (along * error.detach()).sum() / along.square().sum().clamp_min(1e-12)
+    return F.normalize((filters - step * slope).flatten(1), dim=1).reshape(filters.shape)
+
+
+class LearnedCSC(Network):
+    """`steps` iterations as layers: g <- S(g + A (r - B g)), r = y - low, thresholds t sigma per filter; x = low + C g. Grey; not clipped.
+
+    With A = D^T / c, B = C = D and t = penalty / c it is ISTA for the problem of `CSC`, c the largest eigenvalue of D^T D: so it starts.
+    """
+
+    def __init__(self, filters: int = 64, size: int = 7, steps: int = 6, penalty: float = 1.0):
+        super().__init__()
+        self.channels, self.steps = 1, steps
+        start = cosines(filters, size)
+        eigenvalue = norm(start)
+        self.encode, self.decode, self.out = (nn.Parameter(part.clone()) for part in (start / eigenvalue, start, start))
+        self.threshold = nn.Parameter(torch.full((1, filters, 1, 1), penalty / eigenvalue))
+
+    def net(self, y: Tensor, sigma: Tensor) -> Tensor:
+        low = base(y)
+        high, bound = y - low, self.threshold.abs() * sigma
+        codes = soft(analysis(high, self.encode), bound)
+        for _ in range(self.steps - 1):
+            codes = soft(codes + analysis(high - synthesis(codes, self.decode), self.encode), bound)
+        return low + synthesis(codes, self.out)
+
+
+class LayeredCSC(Network):
+    """Codes of codes, none negative: x = D_1 g_1, g_1 = D_2 g_2, ... `coder` finds them from r = y - low; x = low + D_1 ... D_L g_L. Grey.
+
+    soft: g_i = relu(D_i^T g_(i-1) - t_i sigma), the forward pass of a convolutional net. pursuit: g_i after `steps` iterations of
+    relu(g_i + c_i D_i^T (g_(i-1) - D_i g_i) - c_i t_i sigma). ml-ista: after a forward pass, `steps` times down, g_(i-1) = D_i g_i from the
+    deepest, and up, g_i = relu(g_i + c_i D_i^T (g_(i-1) - D_i g_i) - t_i sigma). Not clipped.
+    """
+
+    def __init__(self, widths: Sequence[int] = (32, 64, 64), size: int = 5, coder: str = "ml-ista", steps: int = 2, penalty: float = 0.1):
+        super().__init__()
+        if coder not in CODERS:
+            raise UsageError(f"unknown coder {coder!r}", nearest(coder, CODERS))
+        self.channels, self.coder, self.steps = 1, coder, steps
+        pairs = list(zip((1, *widths), widths, strict=False))
+        self.filters = nn.ParameterList(torch.randn(many, few, size, size) / (few * size**2) ** 0.5 for few, many in pairs)
+        self.thresholds = nn.ParameterList(torch.full((1, many, 1, 1), penalty) for _, many in pairs)
+        self.rates = nn.ParameterList(torch.tensor(1 / norm(filters.detach(), 24)) for filters in self.filters)
+
+    def net(self, y: Tensor, sigma: Tensor) -> Tensor:
+        low = base(y)
+        codes = self.code(y - low, sigma)
+        x = codes[-1]
+        for filters in reversed(self.filters):
+            x = synthesis(x, filters)
+        return low + x
+
+    def code(self, high: Tensor, sigma: Tensor) -> list[Tensor]:
+        """g_1 ... g_L."""
+        codes: list[Tensor] = []
+        for filters, threshold, rate in zip(self.filters, self.thresholds, self.rates, strict=True):
+            above, scale = (codes[-1] if codes else high), (1.0 if self.coder == "soft" else rate)
+            code = F.relu(scale * analysis(above, filters) - (scale if self.coder == "pursuit" else 1.0) * threshold * sigma)
+            for _ in range(self.steps if self.coder == "pursuit" else 0):
+                code = F.relu(code + rate * analysis(above - synthesis(code, filters), filters) - rate * threshold * sigma)
+            codes.append(code)
+        for _ in range(self.steps if self.coder == "ml-ista" else 0):
+            codes = self.again(high, codes, sigma)
+        return codes
+
+    def again(self, high: Tensor, codes: list[Tensor], sigma: Tensor) -> list[Tensor]:
+        """One iteration of ML-ISTA: down from the deepest code, then up."""
+        down = [codes[-1]]
+        for filters in reversed(self.filters[1:]):
+            down.insert(0, synthesis(down[0], filters))
+        up, above = [], high
+        for code, filters, threshold, rate in zip(down, self.filters, self.thresholds, self.rates, strict=True):
+            above = F.relu(code + rate * analysis(above - synthesis(code, filters), filters) - threshold * sigma)
+            up.append(above)
+        return up

@@ -1,0 +1,43 @@
+"""Iterations on callables, none of which knows what it solves."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def soft(x: Tensor, threshold: Tensor | float) -> Tensor:
+    """sign(x) max(|x| - t, 0): the proximal map of t |x|_1."""
+    return x - x.clamp(-threshold, threshold) if isinstance(threshold, float) else torch.sign(x) * (x.abs() - threshold).clamp_min(0)
+
+
+def ista(gradient: Callable[[Tensor], Tensor], prox: Callable[[Tensor], Tensor], start: Tensor, rate: float, steps: int) -> Tensor:
+    """x <- prox(x - rate gradient(x)), `steps` times: min f + g, f smooth with slope 1/rate at most, prox of rate g."""
+    x = start
+    for _ in range(steps):
+        x = prox(x - rate * gradient(x))
+    return x
+
+
+def fista(gradient: Callable[[Tensor], Tensor], prox: Callable[[Tensor], Tensor], start: Tensor, rate: float, steps: int) -> Tensor:
+    """`ista` from a point extrapolated by (t_k - 1) / t_(k+1), t_1 = 1, t_(k+1) = (1 + sqrt(1 + 4 t_k^2)) / 2.
+
+    Beck & Teboulle, A fast iterative shrinkage-thresholding algorithm for linear inverse problems, SIIMS 2009 (eq. 4.1 to 4.3).
+    """
+    x, ahead, t = start, start, 1.0
+    for _ in range(steps):
+        before, x = x, prox(ahead - rate * gradient(ahead))
+        before_t, t = t, (1 + (1 + 4 * t * t) ** 0.5) / 2
+        ahead = x + (before_t - 1) / t * (x - before)
+    return x
+
+
+def largest(apply: Callable[[Tensor], Tensor], start: Tensor, steps: int = 30) -> float:
+    """The largest eigenvalue of a symmetric positive operator by the power method, from `start`."""
+    x = start / torch.linalg.vector_norm(start)
+    value = start.new_zeros(())
+    for _ in range(steps):
+        x = apply(x)
+        value = torch.linalg.vector_norm(x)
+        x = x / value
+    return float(value)

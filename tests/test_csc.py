@@ -1,0 +1,150 @@
+"""Convolutional sparse coding: transposes, solver and nets say the same."""
+
+import pytest
+import torch
+
+from restore.errors import UsageError
+from restore.method import Exact
+from restore.methods import csc
+from restore.numerics.solvers import fista, ista, largest, soft
+from restore.operators.base import Identity
+from restore.operators.noise import Gaussian
+from restore.operators.problem import Problem
+
+
+def random(seed: int, *shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def picture() -> torch.Tensor:
+    """Stripes of two directions, with an edge."""
+    down, across = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    x = 0.5 + 0.2 * torch.sin(down / 1.5) * (across < 32) + 0.2 * torch.sin((down + across) / 1.7) * (across >= 32)
+    return x[None, None]
+
+
+@pytest.mark.parametrize(("filters", "channels", "size"), [(5, 1, 3), (7, 4, 5)])
+def test_synthesis_and_analysis_are_transposes(filters, channels, size):
+    d, x, g = random(0, filters, channels, size, size), random(1, 2, channels, 12, 17), random(2, 2, filters, 12, 17)
+    left, right = (csc.synthesis(g, d) * x).sum(), (g * csc.analysis(x, d)).sum()
+    assert float(left) == pytest.approx(float(right), rel=1e-12)
+
+
+def test_norm_is_the_largest_eigenvalue():
+    """Against the matrix, written out."""
+    d = random(3, 3, 1, 3, 3)
+    side = 8
+    unit = torch.eye(3 * side * side, dtype=torch.float64).reshape(-1, 3, side, side)
+    matrix = csc.synthesis(unit, d).flatten(1)
+    expected = float(torch.linalg.eigvalsh(matrix @ matrix.T)[-1])
+    found = largest(lambda g: csc.analysis(csc.synthesis(g, d), d), random(4, 1, 3, side, side), steps=300)
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert csc.norm(d, side) == pytest.approx(expected, rel=0.02)
+
+
+def test_solvers_reach_the_minimum_of_a_lasso():
+    """1/2 |A x - b|^2 + |x|_1: at the minimum |A^T (b - A x)| <= 1, and it is sign(x) where x is not 0. FISTA is there first."""
+    a, b = random(5, 30, 12), 3 * random(6, 30)
+    rate = 1 / float(torch.linalg.eigvalsh(a.T @ a)[-1])
+    def gradient(x):
+        return a.T @ (a @ x - b)
+    def cost(x):
+        return float(0.5 * (a @ x - b).square().sum() + x.abs().sum())
+    start = torch.zeros(12, dtype=torch.float64)
+    x = ista(gradient, lambda v: soft(v, rate), start, rate, 3000)
+    slope = -gradient(x)
+    assert (slope.abs() <= 1 + 1e-6).all()
+    torch.testing.assert_close(slope[x != 0], x[x != 0].sign(), atol=1e-6, rtol=0)
+    fast, slow = (cost(solver(gradient, lambda v: soft(v, rate), start, rate, 15)) for solver in (fista, ista))
+    assert cost(x) <= fast < slow
+
+
+def test_a_relu_net_is_layered_soft_thresholding():
+    """relu(conv(x) + b), b = -t sigma, with the filters of D_i as weights, is the code of layer i."""
+    net = csc.LayeredCSC((6, 8, 5), 3, "soft").double().requires_grad_(False)
+    for number, threshold in enumerate(net.thresholds):
+        threshold.copy_(random(number, *threshold.shape).abs())
+    high, sigma = random(7, 2, 1, 20, 20), 0.1
+    x = high
+    for filters, threshold, code in zip(net.filters, net.thresholds, net.code(high, torch.tensor(sigma)), strict=True):
+        layer = torch.nn.Conv2d(filters.shape[1], filters.shape[0], 3, padding=1).double().requires_grad_(False)
+        layer.weight.copy_(filters)
+        layer.bias.copy_(-sigma * threshold.flatten())
+        x = torch.relu(layer(x))
+        torch.testing.assert_close(code, x, atol=1e-6, rtol=0)
+
+
+def test_layered_pursuit_minimises_layer_by_layer():
+    """With many iterations: the conditions of 1/2 |above - D g|^2 + t sigma sum g, g >= 0."""
+    net = csc.LayeredCSC((6, 5), 3, "pursuit", steps=4000, penalty=0.5).double().requires_grad_(False)
+    high, sigma = random(8, 1, 1, 12, 12), torch.tensor(0.5)
+    above = high
+    for filters, code in zip(net.filters, net.code(high, sigma), strict=True):
+        slope = csc.analysis(above - csc.synthesis(code, filters), filters) - 0.25
+        assert float(slope.max()) < 1e-3 and float(slope[code > 0].abs().max()) < 1e-3
+        above = code
+
+
+def test_ml_ista_begins_as_a_forward_pass_and_then_descends():
+    high, sigma = 0.3 * random(9, 1, 1, 16, 16), torch.tensor(0.01)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = csc.LayeredCSC((8, 8), 3, "ml-ista", steps=0).double().requires_grad_(False)
+    errors = []
+    for steps in (0, 1, 5, 30):
+        net.steps = steps
+        x = net.code(high, sigma)[-1]
+        for filters in reversed(net.filters):
+            x = csc.synthesis(x, filters)
+        errors.append(float((high - x).square().sum()))
+    assert errors[0] > errors[1] > errors[2] > errors[3]
+
+
+def test_the_tied_net_is_the_solver_layer_by_layer_and_in_the_end():
+    """As it starts, the net of k layers is k iterations of ISTA, and with many it is where FISTA ends."""
+    y, sigma = picture()[..., 20:44, 20:44] + 0.1 * random(10, 1, 1, 24, 24).float(), torch.full((1, 1, 1, 1), 0.1)
+    filters, low = csc.cosines(16, 5), csc.base(y)
+    rate = 1 / csc.norm(filters)
+    net = csc.LearnedCSC(16, 5, steps=12, penalty=1.5).requires_grad_(False)
+    codes = ista(lambda g: csc.analysis(csc.synthesis(g, filters) - (y - low), filters), lambda g: soft(g, rate * 1.5 * sigma),
+                 torch.zeros(1, 16, 24, 24), rate, 12)
+    torch.testing.assert_close(net.net(y, sigma), low + csc.synthesis(codes, filters), atol=1e-5, rtol=0)
+    net.steps = 3000
+    codes = csc.CSC(16, 5).code(y - low, filters, 1.5 * sigma, 600, torch.zeros(1, 16, 24, 24))
+    torch.testing.assert_close(net.net(y, sigma), low + csc.synthesis(codes, filters), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("net", [csc.LearnedCSC(16, 5, 3), csc.LayeredCSC((8, 8), 5, "ml-ista"), csc.LayeredCSC((8, 8), 5, "pursuit"),
+                                 csc.LayeredCSC((8, 8), 5, "soft")], ids=["learned", "ml-ista", "pursuit", "soft"])
+def test_nets_are_local_homogeneous_and_hear_sigma(net):
+    net = net.requires_grad_(False).double()
+    y, sigma = 0.5 + random(11, 1, 1, 40, 40), torch.full((1, 1, 1, 1), 0.2, dtype=torch.float64)
+    torch.testing.assert_close(net.net(3 * y, 3 * sigma), 3 * net.net(y, sigma))
+    assert (net.net(y, sigma) - net.net(y, 2 * sigma)).abs().max() > 1e-4
+    kind = net.tiling(Problem(Identity(), Gaussian(0.1)))
+    assert isinstance(kind, Exact) and kind.halo >= 10
+
+
+def test_csc_denoises_and_its_dictionary_suits_the_noisy_picture():
+    """Far better than nothing; what it minimises is lower with the dictionary that it learned than with cosines."""
+    x, problem = picture(), Problem(Identity(), Gaussian(0.1))
+    y = problem.simulate(x, torch.Generator().manual_seed(0))
+    method = csc.CSC(16, 9)
+    assert float((method(y, problem) - x).square().mean()) < 0.3 * float((y - x).square().mean())
+    high, bound, filters = y - csc.base(y), torch.full((1, 1, 1, 1), 0.25), method.filters
+    codes, costs = torch.zeros(1, 16, 64, 64), []
+    for _ in range(8):
+        codes = method.code(high, filters, bound, 60, codes)
+        costs.append(float(0.5 * (high - csc.synthesis(codes, filters)).square().sum() + (bound * codes.abs()).sum()))
+        filters = csc.improved(filters, codes, high)
+    assert costs[-1] < 0.97 * costs[0]
+
+
+def test_filters_keep_their_norm():
+    filters = csc.improved(csc.cosines(8, 5), random(12, 1, 8, 20, 20).float(), random(13, 1, 1, 20, 20).float())
+    torch.testing.assert_close(filters.flatten(1).norm(dim=1), torch.ones(8))
+
+
+def test_unknown_coders_are_refused():
+    with pytest.raises(UsageError, match="ml-ista"):
+        csc.LayeredCSC(coder="mlista")
