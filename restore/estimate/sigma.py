@@ -15,7 +15,7 @@ from math import sqrt
 from torch import Tensor
 
 from restore.errors import RestoreError
-from restore.numerics.calm import Patches, calm_variance, diagonal, principal
+from restore.numerics.calm import Patches, calm_variance, clip_limits, diagonal, principal
 
 MARGIN = 2.5  # sigmas from black and white where clipping takes less than 1 % of the level
 SMALLEST = 16  # the least height and width
@@ -48,8 +48,8 @@ def _levels(values: tuple[float, ...]) -> str:
 def estimate(y: Tensor) -> SigmaEstimate:
     """The noise level of y (1, C, H, W), [0, 1], of any range; each channel for itself, without a random number.
 
-    Patches with NaN or Inf are left out, and so are those within 2.5 sigma of the darkest and the brightest sample, where clipping may have cut
-    the noise. Large pictures are sampled on a regular grid. Errors: a side under 16 pixels, or too few patches that are finite.
+    Patches with NaN or Inf are left out, and so are those within 2.5 sigma of a black or a white where clipping has cut the noise.
+    Large pictures are sampled on a regular grid. Errors: a side under 16 pixels, or too few patches that are finite.
     """
     if y.ndim != 4 or y.shape[0] != 1:
         raise RestoreError(f"the noise of an array of shape {tuple(y.shape)} was to be estimated", "(1, C, H, W)")
@@ -57,16 +57,17 @@ def estimate(y: Tensor) -> SigmaEstimate:
         raise RestoreError(f"a picture of {y.shape[3]}x{y.shape[2]} pixels is too small to estimate its noise", f"at least {SMALLEST} pixels a side",
                            "type the level: --sigma 25")
     channels = y.detach().cpu().split(1, dim=1)
-    mad = tuple(_level(diagonal(channel), lambda values: (values.abs().median() / 0.6745) ** 2) for channel in channels)
-    pca = tuple(_level(principal(channel), lambda values: values.square().mean()) for channel in channels)
+    mad = tuple(_level(channel, diagonal, lambda values: (values.abs().median() / 0.6745) ** 2) for channel in channels)
+    pca = tuple(_level(channel, principal, lambda values: values.square().mean()) for channel in channels)
     return SigmaEstimate(pca, mad, pca)
 
 
-def _level(patches: Patches, measure: Callable[[Tensor], Tensor]) -> float:
-    """On the 0-255 scale: first from patches without an extreme sample, then from those well inside the range."""
+def _level(channel: Tensor, cut: Callable[[Tensor], Patches], measure: Callable[[Tensor], Tensor]) -> float:
+    """On the 0-255 scale: first from patches without a clipped sample, then from those well inside the range."""
+    limits, patches = clip_limits(channel), cut(channel)
     if len(patches) == 0:
         raise RestoreError("the picture has too few finite samples to estimate its noise", "patches without NaN or Inf", "type the level: --sigma 25")
-    sigma = sqrt(calm_variance(patches.unclipped(), measure))
-    margin = patches.margin()
-    room = margin.topk(patches.enough).values[-1].clamp(max=MARGIN * sigma)
-    return 255 * sqrt(calm_variance(patches[margin >= room], measure))
+    sigma = sqrt(calm_variance(patches.untouched(limits), measure))
+    room = patches.room(limits)
+    inside = room >= room.topk(patches.enough).values[-1].clamp(max=MARGIN * sigma)
+    return 255 * sqrt(calm_variance(patches[inside], measure))

@@ -7,7 +7,7 @@ in the other. Large pictures are sampled on a regular grid; nothing is drawn at 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil, inf, sqrt
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ WEAKEST = 8  # principal components that are measured, of PATCH^2
 BAND = 32  # rows of a picture that are learned from, then as many that are measured
 BLOCK = 6  # side of a block of diagonal coefficients
 CALM = 0.03  # the least share of patches to be trusted
+TIED = 1e-4  # the share of samples at one extreme value that tells clipping
 STEEPEST = 0.2  # in texture: energy of what is measured, per energy of the rest
 
 
@@ -44,14 +45,24 @@ class Patches:
         """How many patches at least make an estimate."""
         return min(len(self), max(100, ceil(CALM * len(self))))
 
-    def unclipped(self) -> "Patches":
-        """Those without the darkest or the brightest sample of all, or all where too few are."""
-        inside = (self.least > self.least.min()) & (self.most < self.most.max())
+    def room(self, limits: tuple[float, float]) -> Tensor:
+        """(n,) how far the mean is from black and from white."""
+        return torch.minimum(self.mean - limits[0], limits[1] - self.mean)
+
+    def untouched(self, limits: tuple[float, float]) -> "Patches":
+        """Those without a sample at black or white, or all where too few are."""
+        inside = (self.least > limits[0]) & (self.most < limits[1])
         return self[inside] if inside.sum() >= self.enough else self
 
-    def margin(self) -> Tensor:
-        """(n,) how far the mean is from the darkest and the brightest sample of all."""
-        return torch.minimum(self.mean - self.least.min(), self.most.max() - self.mean)
+
+def clip_limits(y: Tensor) -> tuple[float, float]:
+    """Black and white, where many samples share the least or the greatest value: clipping has cut the noise there; else -inf and inf."""
+    seen = y[y.isfinite()] if not y.sum().isfinite() else y
+    if seen.numel() == 0:
+        return -inf, inf
+    least, most = seen.aminmax()
+    many = max(2, TIED * seen.numel())
+    return (float(least) if (seen == least).sum() >= many else -inf, float(most) if (seen == most).sum() >= many else inf)
 
 
 def diagonal(y: Tensor) -> Patches:
@@ -66,12 +77,12 @@ def diagonal(y: Tensor) -> Patches:
     return blocks[blocks.mean.isfinite()]
 
 
-def principal(y: Tensor) -> Patches:
+def principal(y: Tensor, count: int = 50_000) -> Patches:
     """The weakest principal components of the patches of one channel (1, 1, H, W); each half's axes are the other half's.
 
     Patches with NaN or Inf are left out.
     """
-    step = max(1, round(sqrt(y.numel() / 50_000)))
+    step = max(1, round(sqrt(y.numel() / count)))
     band = min(BAND, y.shape[2] // 2)
     down = min(step, band - PATCH + 1)
     rows = torch.arange(0, y.shape[2] - PATCH + 1, down)
