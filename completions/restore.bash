@@ -27,7 +27,7 @@ _restore() {
         --sigma|-s) COMPREPLY=($(compgen -W 'auto' -- "$cur")); return ;;
         --subsampling) COMPREPLY=($(compgen -W '4:4:4 4:2:2 4:2:0' -- "$cur")); return ;;
         --task) COMPREPLY=($(compgen -W 'denoise' -- "$cur")); return ;;
-        --activation|--data|--folder|--from-file|--loss|--memory|--minutes|--optimiser|--output|--pairs|--peak|--quality|--rate|--seed|--split|--start|--steps|--strength|--tile|--weights|-o) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --activation|--batch|--data|--folder|--from-file|--loss|--memory|--minutes|--optimiser|--output|--pairs|--patch|--peak|--quality|--rate|--seed|--split|--start|--steps|--strength|--tile|--weights|-o) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     esac
     case "$path" in
         '')
@@ -43,7 +43,7 @@ _restore() {
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--protocol --json --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /train)
-            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --data --pairs --start --loss --optimiser --rate --activation --steps --minutes --resume --folder --weights --split --device --list --quiet -q --help -h' -- "$cur")); return; fi
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --data --pairs --start --patch --batch --loss --optimiser --rate --activation --steps --minutes --resume --folder --weights --split --device --list --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /doctor)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi

@@ -366,3 +366,21 @@ def test_compiled_training_is_the_same_to_rounding(pictures, tmp_path, monkeypat
         loop.train(recipe, going, held, tmp_path / str(compiled), compiled=compiled, report=lambda event: losses.append(event.loss))
     assert losses[3:] == pytest.approx(losses[:3], rel=1e-4)
     assert "net" not in going.average.__dict__
+
+
+def test_the_command_trains_resumes_and_says_where_the_weights_are(pictures, tmp_path):
+    """As a user without any image sets."""
+    settings = {key: value for key, value in os.environ.items() if not key.startswith("RESTORE_")} | {"OMP_NUM_THREADS": "1"}
+
+    def restore(*words: str) -> subprocess.CompletedProcess:
+        return subprocess.run([sys.executable, "-m", "restore", "train", *words], cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=240)
+
+    done = restore("red10", "--sigma", "50", "--data", str(pictures), "--steps", "2", "--patch", "16", "--batch", "4", "--activation", "elu", "--split", "1M")
+    assert (done.returncode, done.stdout.split()) == (0, ["weights/red10.s50.toml"]), done.stderr
+    assert "step 2 of 2: loss" in done.stderr and "bsd200_half is not scored" in done.stderr
+    place = tmp_path / "runs" / "red10.s50"
+    assert {"checkpoint.json", "log.jsonl", "curves.png", "checkpoint-2-0.safetensors", "checkpoint-2-1.safetensors"} <= {file.name for file in place.iterdir()}
+    again = restore("red10", "--sigma", "50", "--data", str(pictures), "--patch", "16", "--batch", "4")
+    assert again.returncode == 2 and "--resume" in again.stderr
+    card = cards.read(tmp_path / "weights" / "red10.s50.toml")
+    assert (card.args["activation"], card.recipe["data"], card.results) == ("elu", [str(pictures)], ())

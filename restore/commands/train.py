@@ -22,6 +22,8 @@ def train(
     pairs: Annotated[tuple[Path, Path] | None, typer.Option("--pairs", help="Train on your own samples: degraded and clean pictures of the same names.",
                                                             metavar="DEGRADED_DIR CLEAN_DIR")] = None,
     start: Annotated[str, options.own("--start", help="Go on from these weights: NAME.TAG or a file.")] = "",
+    patch: Annotated[int | None, options.own("--patch", help="Side of a patch, in pixels.")] = None,
+    batch: Annotated[int | None, options.own("--batch", help="Patches in a step.")] = None,
     loss: Annotated[str | None, options.own("--loss", help="mse, l1, charbonnier, ms-ssim or lab.")] = None,
     optimiser: Annotated[str | None, options.own("--optimiser", help="gd, sgd, momentum, adam or adamw.")] = None,
     rate: Annotated[float | None, options.own("--rate", help="Rate of learning at its highest.")] = None,
@@ -56,7 +58,8 @@ def train(
         chosen = replace(chosen, task=chosen.task.replace(sigma=parse_value(sigma, "sigma")), tag="")
     if activation is not None:
         chosen = replace(chosen, args={**chosen.args, "activation": activation})
-    own = {"data": tuple(data or ()), "pairs": tuple(map(str, pairs or ())), "start": start, "loss": loss, "optimiser": optimiser, "rate": rate}
+    own = {"data": tuple(data or ()), "pairs": tuple(map(str, pairs or ())), "start": start, "patch": patch, "batch": batch, "loss": loss,
+           "optimiser": optimiser, "rate": rate}
     chosen = replace(chosen, **{part: value for part, value in own.items() if value})
     with console.training(quiet) as view:
         place = folder or Path("runs") / f"{chosen.name}.{chosen.label}"

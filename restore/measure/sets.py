@@ -24,6 +24,11 @@ class ImageSet:
     def path(self) -> Path:
         return root() / self.folder
 
+    @property
+    def there(self) -> bool:
+        """Whether RESTORE_DATA is set and holds it."""
+        return bool(os.environ.get("RESTORE_DATA")) and self.path.is_dir()
+
     def files(self) -> list[Path]:
         """Its pictures, by name."""
         files = pictures(self.path)

@@ -26,7 +26,10 @@ def write(recipe: Recipe, run: Run, validation: float, files: list[Path], folder
     """
     network = run.average.eval().requires_grad_(False)
     check_half(network, recipe.task, files[:: max(len(files) // 8, 1)][:8], run.pool.pixels.device)
-    results = [row for name in (() if recipe.pairs else recipe.tests) for row in table(recipe, network, name, run.pool.pixels.device)]
+    tests = [] if recipe.pairs else [sets.find(name) for name in recipe.tests]
+    for row in [row for row in tests if not row.there]:
+        note(f"{row.name} is not scored: RESTORE_DATA names no folder that holds it")
+    results = [line for row in tests if row.there for line in table(recipe, network, row.name, run.pool.pixels.device)]
     for row in results:
         note(f"{row['set']}, sigma {row['sigma']:g}: {row['psnr']:.2f} dB, SSIM {row['ssim']:.4f}" + (", x8" if row["x8"] else ""))
     pixels = run.step * recipe.batch * recipe.patch**2
