@@ -119,7 +119,8 @@ class Training:
         self.psnr = f", validation {event.psnr:.2f} dB" if event.psnr is not None else self.psnr
         text = f"loss {event.loss:.5f}{self.psnr}, {event.patches:.0f} patches/s, {event.megapixels:.2f} Mpx/s, {_memory():.1f} GB"
         if self.bar:
-            self.bar.update(self.task, completed=event.step, total=event.of or None, description=text)
+            self.line.plain = text
+            self.bar.update(self.task, completed=event.step, total=event.of or None)
         elif not self.quiet and (event.psnr is not None or time.monotonic() - self.shown > self.EVERY):
             self.shown = time.monotonic()
             left = f", {event.left / 60:.0f} min left" if event.of else ""
@@ -127,7 +128,7 @@ class Training:
 
     def note(self, text: str) -> None:
         if self.bar:
-            self.bar.console.print(_clean(text), markup=False, highlight=False, soft_wrap=True)
+            self.live.console.print(_clean(text), markup=False, highlight=False, soft_wrap=True)
         elif not self.quiet:
             note(text)
 
@@ -147,9 +148,13 @@ def training(quiet: bool) -> Iterator[Training]:
         yield view
         return
     from rich.console import Console
+    from rich.console import Group
+    from rich.live import Live
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.text import Text
 
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=Console(stderr=True)) as view.bar:
-        view.task = view.bar.add_task("", total=None)
+    columns = (TextColumn("step"), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    view.line, view.bar = Text("the first steps"), Progress(*columns)
+    view.task = view.bar.add_task("", total=None)
+    with Live(Group(view.line, view.bar), console=Console(stderr=True)) as view.live:
         yield view

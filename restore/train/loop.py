@@ -58,7 +58,7 @@ def train(recipe: Recipe, run: Run, held: Pool, folder: Path, minutes: float | N
                 run.of = group.most(max(WARM, int(run.step + (60 * minutes - clock.seconds) * clock.measure())))
             last = run.step == run.of or group.any(stop.asked)
             late = group.any(time.monotonic() - saved > SAVE)
-            due = run.of and (run.step % max(run.of // VALIDATIONS, 1) == 0 or run.step == run.of)
+            due = run.of and (run.step % max(run.of // VALIDATIONS, REPORT) == 0 or run.step == run.of)
             if run.step % REPORT == 0 or due or last or late:
                 event = look(recipe, run, held if due and group.leads else None, losses, clock, group)
                 if group.leads:
