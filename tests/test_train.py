@@ -25,6 +25,11 @@ from restore.train.group import Group
 
 
 @pytest.fixture(autouse=True)
+def short_runs(monkeypatch):
+    monkeypatch.setattr(loop, "REPORT", 5)
+
+
+@pytest.fixture(autouse=True)
 def one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -73,9 +78,8 @@ def bits(going: checkpoint.Run) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", ["red30", "drunet", "drunet-fast"])
-def test_resumes_bit_for_bit(name, pictures, tmp_path, monkeypatch):
+def test_resumes_bit_for_bit(name, pictures, tmp_path):
     """40 steps against 20, Ctrl-C, a new process's worth of objects, and 20 more; a disturbed sampler position shows."""
-    monkeypatch.setattr(loop, "VALIDATIONS", 4)
     recipe = small(recipes.find(name), pictures)
     straight, held = begin(recipe, 40)
     loop.train(recipe, straight, held, tmp_path / "straight")
