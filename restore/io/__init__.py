@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from restore.errors import RestoreError, UsageError, nearest
 from restore.image import Header, Image
 from restore.io.base import Sink, Source
@@ -124,10 +126,20 @@ def read(path: Path | BinaryIO, page: int = 0) -> Image:
         return Image(header, source.read(0, header.height, page))
 
 
-def write(path: Path | BinaryIO, image: Image, *, overwrite: bool = False, quality: int | None = None, subsampling: str | None = None) -> None:
-    """A picture of one page to a file."""
+def write(path: Path | BinaryIO, image: Image | np.ndarray, *, overwrite: bool = False, quality: int | None = None, subsampling: str | None = None) -> None:
+    """A picture of one page to a file; an array is (H, W) or (H, W, 1 to 4), 2 and 4 with alpha, integers that span their dtype or floats on [0, 1]."""
+    if not isinstance(image, Image):
+        image = _from_array(np.asarray(image))
     with open_sink(path, image.header.replace(pages=1), overwrite=overwrite, quality=quality, subsampling=subsampling) as sink:
         sink.write(image.samples)
+
+
+def _from_array(array: np.ndarray) -> Image:
+    samples = array[..., None] if array.ndim == 2 else array
+    if samples.ndim != 3 or not 1 <= samples.shape[2] <= 4 or samples.dtype.kind not in "uf":
+        raise RestoreError(f"an array of shape {array.shape} and {array.dtype} is no picture", "(H, W) or (H, W, 1 to 4), unsigned integers or floats")
+    height, width, count = samples.shape
+    return Image(Header(height, width, 1 if count < 3 else 3, samples.dtype, alpha=count in (2, 4)), samples)
 
 
 def _codec(name: str):

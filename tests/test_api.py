@@ -1,0 +1,85 @@
+"""The Python call: what goes in comes out."""
+
+import numpy as np
+import pytest
+import torch
+
+import restore
+from restore.errors import RestoreError, UsageError
+from restore.image import Header
+from restore.operators.problem import problem_of
+from restore.tasks import Denoise
+
+
+@pytest.fixture(autouse=True)
+def weights(tiny_weights, monkeypatch):
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(tiny_weights))
+
+
+HOW = {"model": "drunet.tiny", "sigma": 25, "device": "cpu"}
+
+
+def picture(shape=(40, 52, 3), dtype=np.uint8):
+    values = np.random.default_rng(0).random(shape)
+    return (values * np.iinfo(dtype).max).astype(dtype) if np.dtype(dtype).kind == "u" else values.astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(40, 52), (40, 52, 1), (40, 52, 3)])
+def test_numpy_in_numpy_out(shape, dtype):
+    given = picture(shape, dtype)
+    out = restore.run(given, "denoise", **HOW)
+    assert isinstance(out, np.ndarray) and out.shape == shape and out.dtype == dtype and not np.array_equal(out, given)
+
+
+@pytest.mark.parametrize("shape", [(40, 52), (3, 40, 52), (2, 3, 40, 52), (1, 1, 40, 52)])
+def test_torch_in_torch_out(shape):
+    given = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    out = restore.run(given, **HOW)
+    assert isinstance(out, torch.Tensor) and out.shape == given.shape and out.dtype == given.dtype
+    if len(shape) == 3:
+        rows = restore.run(given.permute(1, 2, 0).numpy(), **HOW)
+        assert np.allclose(out.permute(1, 2, 0).numpy(), rows, atol=1e-6)
+
+
+def test_image_in_image_out_and_files(tmp_path):
+    restore.write(tmp_path / "a.png", picture())
+    image = restore.read(tmp_path / "a.png")
+    out = restore.run(image, "denoise", **HOW)
+    assert isinstance(out, restore.Image) and out.header == image.header and out.samples.dtype == np.uint8
+    restore.write(tmp_path / "b.png", out)
+    assert np.array_equal(restore.read(tmp_path / "b.png").samples, out.samples)
+
+
+def test_alpha_stays():
+    samples = np.dstack([picture(), np.full((40, 52), 7, np.uint8)])
+    out = restore.run(restore.Image(Header(40, 52, 3, np.dtype(np.uint8), alpha=True), samples), **HOW)
+    assert np.array_equal(out.samples[..., 3], samples[..., 3])
+
+
+def test_the_call_is_the_method_and_the_engine_adds_nothing():
+    method = restore.load("drunet.tiny")
+    y = torch.rand(1, 3, 40, 52, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        bare = method(y, problem_of(Denoise(sigma=25.0)))
+    assert torch.allclose(restore.run(y, **HOW), bare, atol=1e-6)
+    assert torch.allclose(restore.run(y, tile=16, **HOW), bare, atol=1e-6)
+
+
+def test_sigma_reaches_the_model():
+    y = picture()
+    assert not np.array_equal(restore.run(y, **HOW), restore.run(y, **(HOW | {"sigma": 50})))
+
+
+def test_wrong_calls_say_so():
+    with pytest.raises(UsageError, match="unknown task"):
+        restore.run(picture(), "denoize")
+    with pytest.raises(UsageError, match="no part"):
+        restore.run(picture(), sigm=3)
+    with pytest.raises(RestoreError, match="no picture"):
+        restore.run(picture((4, 4, 2)))
+    with pytest.raises(RestoreError, match="no picture"):
+        restore.run(picture().astype(np.int32), **HOW)
+    with pytest.raises(UsageError, match="red30"):
+        restore.load("red31")
+    assert restore.__version__.count(".") == 2
