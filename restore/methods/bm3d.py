@@ -15,24 +15,27 @@ from restore.numerics import patches
 
 
 class Stage(NamedTuple):
-    """Patches of size x size on a grid of `step`; at most `count` of them (a power of two) at a mean squared distance up to `limit` (255^2) form a group."""
+    """Patches of size x size on a grid of `step`; at most `count` of them (a power of two) at a mean squared distance up to `limit` (255^2) form a group.
+
+    `shrink` scales sigma: |coefficient| > shrink sigma is kept, or the Wiener gain is b^2 / (b^2 + shrink^2 sigma^2).
+    """
 
     size: int
     step: int
     count: int
     limit: float
+    shrink: float
 
 
 class Profile(NamedTuple):
-    """Both stages, and the threshold of the first in units of sigma."""
+    """First the threshold, then the Wiener filter."""
 
     hard: Stage
     wiener: Stage
-    threshold: float
 
 
-NORMAL = Profile(Stage(8, 3, 16, 3000.0), Stage(8, 3, 32, 400.0), 2.7)
-STRONG = Profile(Stage(8, 4, 32, 25000.0), Stage(11, 6, 32, 3500.0), 2.8)  # sigma above 40 / 255
+NORMAL = Profile(Stage(8, 3, 16, 25000.0, 2.7), Stage(8, 3, 32, 3500.0, 0.9))
+STRONG = Profile(Stage(8, 4, 32, 25000.0, 2.8), Stage(11, 4, 32, 3500.0, 0.8))  # sigma above 40 / 255
 RADIUS = 19  # of the search window, 39 x 39
 BETA = 2.0  # of the Kaiser window
 BLOCK = 32  # references per axis that are treated at a time
@@ -70,11 +73,11 @@ class BM3D(Method):
         height, width = y.shape[1:]
         least = max(profile.hard.size, profile.wiener.size)
         y = reflect_pad(y, max(0, least - height), max(0, least - width))
-        basic = collaborate(profile.hard, y, y, None, sigma, profile.threshold)
-        return collaborate(profile.wiener, y, basic, basic, sigma, 0.0)[:, :height, :width]
+        basic = collaborate(profile.hard, y, y, None, sigma)
+        return collaborate(profile.wiener, y, basic, basic, sigma)[:, :height, :width]
 
 
-def collaborate(stage: Stage, y: Tensor, guide: Tensor, basic: Tensor | None, sigma: Tensor, threshold: float) -> Tensor:
+def collaborate(stage: Stage, y: Tensor, guide: Tensor, basic: Tensor | None, sigma: Tensor) -> Tensor:
     """One stage over planes (C, H, W): groups matched on the first plane of `guide`; thresholded, or Wiener filtered with `basic`."""
     size, (height, width) = stage.size, y.shape[1:]
     exact = torch.float64 if basic is None else y.dtype
@@ -83,6 +86,7 @@ def collaborate(stage: Stage, y: Tensor, guide: Tensor, basic: Tensor | None, si
     forward, backward = forward.to(y), backward.to(total)
     window = torch.kaiser_window(size, False, BETA, dtype=torch.float64)
     window = torch.outer(window, window).flatten().to(total)
+    back = (backward * window).mT
     sigma = sigma.reshape(1, 1, -1, 1)
     for rows in blocks(patches.grid(height, size, stage.step)):
         for columns in blocks(patches.grid(width, size, stage.step)):
@@ -100,31 +104,28 @@ def collaborate(stage: Stage, y: Tensor, guide: Tensor, basic: Tensor | None, si
                 chosen = (near >= number) & ((near < 2 * number) | (number == stage.count))
                 index = place[chosen, :number].mT.flatten()
                 if len(index):
-                    group(noisy, clean, index, number, sigma, threshold, sums, counts)
+                    group(noisy, clean, index, number, sigma, stage.shrink, sums, counts)
                 number *= 2
-            numerator = (sums @ (backward * window)).permute(1, 0, 2).reshape(1, len(sums), -1)
-            numerator = patches.aggregate(numerator.reshape(len(part), -1, size**2), high, wide, size)[:, 0]
-            denominator = patches.aggregate(counts.mT[:, :, None] * window, high, wide, size)[:, 0]
-            total[area] += numerator
-            weights[area] += denominator
+            total[area] += patches.aggregate((back @ sums.permute(1, 2, 0)).mT, high, wide, size)[:, 0]
+            weights[area] += patches.aggregate((window[:, None] * counts.mT[:, None]).mT, high, wide, size)[:, 0]
     return (total / weights).to(y.dtype)
 
 
-def group(noisy, clean, index, number, sigma, threshold, sums, counts):
+def group(noisy, clean, index, number, sigma, shrink, sums, counts):
     """Filter all groups of `number` patches and add them to sums (L, C, size^2) and counts (L, C)."""
     haar = haar_matrix(number).to(noisy)
     shape = (number, -1, *noisy.shape[1:])
     spectrum = (haar @ noisy.index_select(0, index).reshape(number, -1)).reshape(shape)
     if clean is None:
-        kept = spectrum.abs() > threshold * sigma
+        kept = spectrum.abs() > shrink * sigma
         spectrum = spectrum * kept
-        energy = kept.sum((0, 3)).clamp_min(1)
+        energy = kept.sum((0, 3))
     else:
         power = (haar @ clean.index_select(0, index).reshape(number, -1)).reshape(shape).square()
-        gain = power / (power + sigma**2)
+        gain = power / (power + (shrink * sigma)**2)
         spectrum = spectrum * gain
         energy = gain.square().sum((0, 3))
-    weight = 1 / (energy * sigma[0, :, :, 0]**2)
+    weight = 1 / (energy.clamp_min(1) * sigma[0, :, :, 0]**2)
     filtered = (haar.mT @ (spectrum * weight[None, :, :, None]).reshape(number, -1)).reshape(-1, *noisy.shape[1:])
     filtered = filtered.to(sums.dtype)
     sums.flatten(1).scatter_add_(0, index[:, None].expand(-1, sums[0].numel()), filtered.flatten(1))
@@ -133,7 +134,7 @@ def group(noisy, clean, index, number, sigma, threshold, sums, counts):
 
 def spectra(x: Tensor, size: int, forward: Tensor) -> Tensor:
     """2-D transforms of every patch of planes (C, H, W): (L, C, size^2)."""
-    return torch.stack([patches.extract(plane[None, None], size)[0] @ forward for plane in x], 1)
+    return (patches.extract(x[:, None], size) @ forward).transpose(0, 1).contiguous()
 
 
 def blocks(places: list[int]) -> list[list[int]]:

