@@ -47,8 +47,8 @@ def _list(values: tuple[float, ...]) -> str:
     return ", ".join(f"{value:.3g}" if value < 1000 else f"{value:.0f}" for value in values)
 
 
-def estimate(y: Tensor, noise: str = "poisson-gaussian") -> PoissonGaussianEstimate:
-    """a and b of each channel of y (1, C, H, W), nominal [0, 1], each channel for itself; for noise "poisson" b is 0.
+def estimate(y: Tensor, read_noise: bool = True) -> PoissonGaussianEstimate:
+    """a and b of each channel of y (1, C, H, W), nominal [0, 1], each channel for itself; without `read_noise` b is 0: Poisson noise.
 
     a >= 0 and b >= 0; where no noise grows with the intensity, a is 0 and the peak infinite. Patches with NaN or Inf, or near a black or a white
     where clipping has cut the noise, are left out. Errors: a side under 64 pixels, too few patches that are finite.
@@ -58,7 +58,7 @@ def estimate(y: Tensor, noise: str = "poisson-gaussian") -> PoissonGaussianEstim
     if min(y.shape[-2:]) < SMALLEST:
         raise RestoreError(f"a picture of {y.shape[3]}x{y.shape[2]} pixels is too small to fit its noise to", f"at least {SMALLEST} pixels a side",
                            "type the level: --peak 1000 --sigma 2")
-    lines = [_fit(channel, noise == "poisson") for channel in y.detach().cpu().split(1, dim=1)]
+    lines = [_fit(channel, not read_noise) for channel in y.detach().to("cpu", torch.float32).split(1, dim=1)]
     a, b = (tuple(part) for part in zip(*lines))
     return PoissonGaussianEstimate(tuple(1 / slope if slope else inf for slope in a), tuple(255 * sqrt(offset) for offset in b), a, b)
 

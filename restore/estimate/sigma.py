@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 
+import torch
 from torch import Tensor
 
 from restore.errors import RestoreError
@@ -56,7 +57,7 @@ def estimate(y: Tensor) -> SigmaEstimate:
     if min(y.shape[-2:]) < SMALLEST:
         raise RestoreError(f"a picture of {y.shape[3]}x{y.shape[2]} pixels is too small to estimate its noise", f"at least {SMALLEST} pixels a side",
                            "type the level: --sigma 25")
-    channels = y.detach().cpu().split(1, dim=1)
+    channels = y.detach().to("cpu", torch.float32).split(1, dim=1)
     mad = tuple(_level(channel, diagonal, lambda values: (values.abs().median() / 0.6745) ** 2) for channel in channels)
     pca = tuple(_level(channel, principal, lambda values: values.square().mean()) for channel in channels)
     return SigmaEstimate(pca, mad, pca)

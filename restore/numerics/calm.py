@@ -17,6 +17,7 @@ from restore.numerics.wavelets import split
 
 PATCH = 8  # side of a patch
 WEAKEST = 8  # principal components that are measured, of PATCH^2
+SHADING = 2  # strongest components that say nothing of texture: the slopes of a smooth picture
 BAND = 32  # rows of a picture that are learned from, then as many that are measured
 BLOCK = 6  # side of a block of diagonal coefficients
 CALM = 0.03  # the least share of patches to be trusted
@@ -90,13 +91,17 @@ def principal(y: Tensor, count: int = 50_000) -> Patches:
     patches = y[0, 0].unfold(0, PATCH, down).unfold(1, PATCH, step)
     halves = [patches[inside & (rows // band % 2 == parity)].reshape(-1, PATCH**2).double() for parity in (0, 1)]
     halves = [half[half.sum(1).isfinite()] for half in halves]
-    axes = [torch.linalg.eigh((half - half.mean(0)).T @ (half - half.mean(0)) / max(len(half), 1))[1] for half in halves]
-    parts = []
-    for half, basis in zip(halves, reversed(axes)):
-        mean = half.mean(1)
-        turned = (half - mean[:, None]) @ basis
-        parts.append(Patches(turned[:, :WEAKEST], turned[:, WEAKEST:].square().sum(1) / (PATCH**2 - WEAKEST - 1), mean, half.amin(1), half.amax(1)))
-    return Patches(*(torch.cat(part) for part in zip(*(vars(part).values() for part in parts))))
+    means = [half.mean(1, keepdim=True) for half in halves]
+    turned = [(half - mean) @ axes for half, mean, axes in zip(halves, means, reversed([_axes(half - mean) for half, mean in zip(halves, means)]))]
+    every, mean, values = (torch.cat(part) for part in (halves, means, turned))
+    lively = values[:, WEAKEST : -1 - SHADING].square().mean(1)
+    return Patches(values[:, :WEAKEST], lively, mean[:, 0], every.amin(1), every.amax(1))
+
+
+def _axes(patches: Tensor) -> Tensor:
+    """Principal axes, weakest first, of patches whose mean is 0; the last is the constant one."""
+    covariance = patches.T @ patches / max(len(patches), 1)
+    return torch.linalg.eigh(covariance + covariance.trace().clamp_min(1e-12))[1]
 
 
 def calm_variance(patches: Patches, measure: Callable[[Tensor], Tensor]) -> float:

@@ -1,0 +1,257 @@
+"""Estimators: the noise that was put in is found, on textured pictures, clipped ones and odd ones, and what cannot be found is said."""
+
+from math import inf, sqrt
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from restore.errors import RestoreError
+from restore.estimate import poisson_gaussian, sigma
+from restore.numerics.calm import clip_limits
+from restore.numerics.wavelets import daubechies, split
+from restore.operators.noise import Gaussian, Poisson, PoissonGaussian
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def noisy(x: torch.Tensor, level: float, seed: int = 0) -> torch.Tensor:
+    return Gaussian(level / 255).sample(x, seeded(seed))
+
+
+def as_file(y: torch.Tensor) -> torch.Tensor:
+    """Clipped and rounded, as 8 bits hold it."""
+    return (y.clamp(0, 1) * 255).round() / 255
+
+
+def read(path, mode: str = "L") -> torch.Tensor:
+    array = np.asarray(Image.open(path).convert(mode), dtype=np.float32) / 255
+    return torch.from_numpy(array.reshape(*array.shape[:2], -1)).permute(2, 0, 1)[None].contiguous()
+
+
+def ramp(height: int = 256, width: int = 256) -> torch.Tensor:
+    """Every intensity, nowhere flat."""
+    return torch.linspace(0, 1, width).expand(1, 1, height, width).contiguous()
+
+
+# wavelets
+
+
+@pytest.mark.parametrize("moments", [1, 2, 4, 8])
+def test_daubechies_is_orthonormal_with_its_vanishing_moments(moments):
+    taps = np.array(daubechies(moments))
+    high = taps[::-1] * (-1) ** np.arange(2 * moments)
+    assert taps.sum() == pytest.approx(sqrt(2), abs=1e-8)
+    for shift in range(0, 2 * moments, 2):
+        assert taps[shift:] @ taps[: len(taps) - shift] == pytest.approx(float(shift == 0), abs=1e-8)
+    for power in range(moments):
+        assert high @ np.linspace(-1, 1, 2 * moments) ** power == pytest.approx(0, abs=1e-7)
+
+
+def test_the_filter_of_two_moments_is_the_closed_form():
+    closed = np.array([1 + sqrt(3), 3 + sqrt(3), 3 - sqrt(3), 1 - sqrt(3)]) / (4 * sqrt(2))
+    assert np.allclose(daubechies(2), closed)
+
+
+def test_split_keeps_white_noise_white():
+    bands = split(torch.randn(1, 1, 400, 400, generator=seeded(0)).double())[0].flatten(1)
+    assert torch.allclose(bands @ bands.T / bands.shape[1], torch.eye(4, dtype=torch.float64), atol=0.02)
+
+
+def test_split_of_a_plane_has_no_detail():
+    plane = (ramp(32, 40) + 2 * torch.linspace(0, 1, 32).reshape(1, 1, -1, 1)).double()
+    assert split(plane, 2)[:, 1:].abs().max() < 1e-6
+
+
+# sigma, synthetic
+
+
+@pytest.mark.parametrize("level", [1, 5, 25, 75])
+def test_white_noise_on_a_flat_picture(level):
+    found = sigma.estimate(noisy(torch.full((1, 1, 256, 256), 0.5), level))
+    assert found.pca[0] == pytest.approx(level, rel=0.03)
+    assert found.mad[0] == pytest.approx(level, rel=0.05)
+    assert found.sigma == found.pca and not found.disagree
+
+
+def test_each_channel_has_its_own_level():
+    y = torch.cat([noisy(torch.full((1, 1, 200, 300), 0.4), level, seed) for seed, level in enumerate((5, 20, 50))], 1)
+    assert sigma.estimate(y).sigma == pytest.approx((5, 20, 50), rel=0.04)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 40), (64, 64), (16, 20000), (1500, 1600)])
+def test_any_size(size):
+    found = [sigma.estimate(noisy(torch.full((1, 1, *size), 0.5), 25, seed)) for seed in range(3)]
+    slack = 0.15 if size[0] * size[1] < 1000 else 0.05
+    assert sum(each.pca[0] for each in found) / 3 == pytest.approx(25, rel=slack)
+    assert sum(each.mad[0] for each in found) / 3 == pytest.approx(25, rel=2 * slack)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 70000), (15, 400)])
+def test_too_small_is_said(size):
+    with pytest.raises(RestoreError, match="--sigma"):
+        sigma.estimate(torch.zeros(1, 1, *size))
+
+
+def test_all_nan_is_said():
+    with pytest.raises(RestoreError, match="--sigma"):
+        sigma.estimate(torch.full((1, 1, 64, 64), float("nan")))
+
+
+def test_constant_and_drawn_pictures_have_no_noise():
+    assert sigma.estimate(torch.full((1, 3, 64, 64), 0.3)).sigma == pytest.approx((0, 0, 0), abs=1e-6)
+    drawn = torch.zeros(1, 1, 300, 400)
+    drawn[..., 50:100, 60:200], drawn[..., 200:220, :] = 1, 0.5
+    assert sigma.estimate(drawn).sigma == pytest.approx((0,), abs=1e-6)
+
+
+def test_nan_and_inf_are_left_out():
+    y = noisy(ramp(), 25)
+    y[..., 100:140, :], y[..., 20, 30], y[..., 200, 99] = float("nan"), inf, -inf
+    assert sigma.estimate(y).sigma[0] == pytest.approx(25, rel=0.05)
+
+
+def test_black_bars_are_left_out():
+    y = as_file(noisy(0.2 + 0.6 * ramp(), 25))
+    y[..., :60, :], y[..., -60:, :] = 0, 0
+    assert sigma.estimate(y).sigma[0] == pytest.approx(25, rel=0.05)
+
+
+def test_clipping_is_seen_and_avoided():
+    y = noisy(ramp(), 25)
+    assert clip_limits(y) == (-inf, inf) and clip_limits(as_file(y)) == (0, 1)
+    assert sigma.estimate(as_file(y)).sigma[0] == pytest.approx(25, rel=0.04)
+
+
+def test_nothing_is_drawn_at_random():
+    y = noisy(ramp(), 10)
+    state = torch.get_rng_state()
+    assert sigma.estimate(y) == sigma.estimate(y.clone())
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_correlated_noise_comes_out_low():
+    """What the docstring says of developed pictures: the level of the finest grain alone."""
+    noise = torch.nn.functional.avg_pool2d(noisy(torch.zeros(1, 1, 258, 258), 30), 3, 1)
+    assert sigma.estimate(0.5 + noise).sigma[0] < 255 * float(noise.std()) / 2
+
+
+def test_both_are_shown_when_they_disagree():
+    found = sigma.SigmaEstimate(sigma=(10.0,), mad=(15.0,), pca=(10.0,))
+    assert found.disagree and "10.0" in found.describe() and "15.0" in found.describe()
+    agreed = sigma.SigmaEstimate(sigma=(10.0, 12.0), mad=(10.4, 12.3), pca=(10.0, 12.0))
+    assert not agreed.disagree and agreed.describe() == "sigma 10.0, 12.0"
+
+
+# sigma, pictures: mean relative error at most 5 % from sigma 5 to 75, under 1.5 on clean pictures
+
+
+def pictures(data, name: str) -> list[torch.Tensor]:
+    every = {"set12": 1, "bsd68": 6}[name]
+    return [read(path) for path in sorted((data / "test" / name).iterdir())[::every]]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["set12", "bsd68"])
+def test_sigma_of_photographs(data, name):
+    xs = pictures(data, name)
+    for level in (5, 15, 75):
+        errors = [abs(sigma.estimate(noisy(x, level, seed)).sigma[0] / level - 1) for seed, x in enumerate(xs)]
+        assert sum(errors) / len(errors) <= 0.05
+        assert max(errors) <= (0.06 if level > 5 else 0.15)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["set12", "bsd68"])
+def test_sigma_of_clean_photographs(data, name):
+    levels = [sigma.estimate(x).sigma[0] for x in pictures(data, name)]
+    assert sum(levels) / len(levels) < 1.5
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["set12", "bsd68"])
+@pytest.mark.parametrize("level", [25, 50])
+def test_sigma_of_clipped_8_bit_photographs(data, name, level):
+    errors = [abs(sigma.estimate(as_file(noisy(x, level, seed))).sigma[0] / level - 1) for seed, x in enumerate(pictures(data, name))]
+    assert sum(errors) / len(errors) <= 0.05
+
+
+@pytest.mark.data
+def test_sigma_of_colour_photographs(data):
+    names = (data / "test" / "cbsd68.txt").read_text().split()[::12]
+    paths = [next((data / "test" / "b100").glob(f"{name.split('.')[0]}*")) for name in names]
+    errors = [abs(found / 20 - 1) for seed, path in enumerate(paths) for found in sigma.estimate(noisy(read(path, "RGB"), 20, seed)).sigma]
+    assert sum(errors) / len(errors) <= 0.05
+
+
+# Poisson-Gaussian
+
+
+@pytest.mark.parametrize("peak, level", [(50, 5), (200, 5), (1000, 2), (5000, 0.5)])
+def test_a_and_b_on_a_ramp(peak, level):
+    found = poisson_gaussian.estimate(PoissonGaussian(peak, level / 255).sample(ramp(512, 512), seeded(1)))
+    assert found.a[0] == pytest.approx(1 / peak, rel=0.1)
+    assert found.b[0] == pytest.approx((level / 255) ** 2, rel=0.1)
+    assert found.peak[0] == pytest.approx(1 / found.a[0]) and found.sigma[0] == pytest.approx(255 * sqrt(found.b[0]))
+
+
+@pytest.mark.parametrize("peak", [1, 4, 20, 500])
+def test_pure_poisson(peak):
+    found = poisson_gaussian.estimate(Poisson(peak).sample(ramp(), seeded(2)), read_noise=False)
+    assert found.peak[0] == pytest.approx(peak, rel=0.05)
+    assert found.b == (0,)
+
+
+def test_clipped_and_rounded_raw():
+    y = PoissonGaussian(500, 3 / 255).sample(1.2 * ramp(512, 512) - 0.02, seeded(3)).clamp(0, 1)
+    found = poisson_gaussian.estimate((y * 4095).round() / 4095)
+    assert found.a[0] == pytest.approx(1 / 500, rel=0.1)
+
+
+def test_each_channel_has_its_own_line():
+    y = torch.cat([PoissonGaussian(peak, 2 / 255).sample(ramp(512, 512), seeded(4)) for peak in (100, 400)], 1)
+    assert poisson_gaussian.estimate(y).peak == pytest.approx((100, 400), rel=0.1)
+
+
+def test_gaussian_noise_has_no_gain():
+    found = poisson_gaussian.estimate(noisy(ramp(512, 512), 10))
+    x = torch.linspace(0, 1, 11)
+    assert torch.allclose(255 * (found.a[0] * x + found.b[0]).sqrt(), torch.tensor(10.0), rtol=0.05)
+
+
+def test_one_intensity_gives_the_right_variance_there():
+    found = poisson_gaussian.estimate(PoissonGaussian(300, 2 / 255).sample(torch.full((1, 1, 256, 256), 0.3), seeded(5)))
+    assert found.a[0] * 0.3 + found.b[0] == pytest.approx(0.3 / 300 + (2 / 255) ** 2, rel=0.1)
+
+
+def test_no_noise_at_all():
+    found = poisson_gaussian.estimate(torch.full((1, 1, 128, 128), 0.25))
+    assert found.sigma[0] == pytest.approx(0, abs=1e-3) and found.a[0] == pytest.approx(0, abs=1e-9)
+
+
+def test_nan_is_left_out_and_too_little_is_said():
+    y = PoissonGaussian(200, 3 / 255).sample(ramp(512, 512), seeded(6))
+    y[..., 100:130, :] = float("nan")
+    assert poisson_gaussian.estimate(y).a[0] == pytest.approx(1 / 200, rel=0.1)
+    for odd in (torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 3, 70000), torch.full((1, 1, 128, 128), float("nan"))):
+        with pytest.raises(RestoreError, match="--peak"):
+            poisson_gaussian.estimate(odd)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("first", [0, 36])
+def test_a_and_b_of_synthetic_raw(data, first):
+    """A scene of 1.4 megapixels made of nine photographs, linear: a and b within 10 % where b is half the variance in the shadows, the level within 5 %."""
+    paths = [path for path in sorted((data / "train" / "photos").glob("*.jpg")) if Image.open(path).size == (400, 400)][first : first + 36 : 4]
+    tiles = [read(path, "RGB")[:, 1:2] ** 2.2 for path in paths]
+    x = torch.cat([torch.cat(tiles[row : row + 3], 3) for row in (0, 3, 6)], 2)
+    intensities = torch.linspace(float(x.flatten()[::7].quantile(0.02)), float(x.flatten()[::7].quantile(0.98)), 50)
+    for seed, (peak, level) in enumerate([(50, 5), (200, 2), (1000, 2), (5000, 0.5)]):
+        noise = PoissonGaussian(peak, level / 255)
+        found = poisson_gaussian.estimate(noise.sample(x, seeded(seed)))
+        assert found.a[0] == pytest.approx(1 / peak, rel=0.1)
+        assert found.b[0] == pytest.approx((level / 255) ** 2, rel=0.1)
+        assert torch.allclose((found.a[0] * intensities + found.b[0]).sqrt(), noise.std(intensities), rtol=0.05)
