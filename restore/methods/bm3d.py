@@ -1,10 +1,12 @@
 """Block matching and 3-D filtering.
 
 Dabov, Foi, Katkovnik & Egiazarian, Image denoising by sparse 3-D transform-domain collaborative filtering, TIP 2007; the
-profile for strong noise from Hou, Zhao, Yang & Cheng, Comments on the above, TIP 2011; colour: the same authors, ICIP 2007.
+profile for strong noise from Hou, Zhao, Yang & Cheng, Comments on the above, TIP 2011; colour from the first authors'
+Color image denoising via sparse 3D collaborative filtering with grouping constraint in luminance-chrominance space, ICIP 2007.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -15,9 +17,10 @@ from restore.numerics import patches
 
 
 class Stage(NamedTuple):
-    """Patches of size x size on a grid of `step`; at most `count` of them (a power of two) at a mean squared distance up to `limit` (255^2) form a group.
+    """Groups of up to `count` (a power of two) patches of size x size, for references on a grid of `step`.
 
-    `shrink` scales sigma: |coefficient| > shrink sigma is kept, or the Wiener gain is b^2 / (b^2 + shrink^2 sigma^2).
+    limit: the mean squared distance, on the 0-255 scale, up to which a patch is similar. shrink: coefficients over shrink sigma
+    are kept; or, where there is a basic estimate b, the Wiener gain is b^2 / (b^2 + shrink^2 sigma^2).
     """
 
     size: int
@@ -34,118 +37,126 @@ class Profile(NamedTuple):
     wiener: Stage
 
 
+# The papers' profiles but for four numbers, chosen on training pictures: limits 3000 and 400 of the normal profile are those of the
+# strong one; Wiener gains take sigma at 0.9 and 0.8 of its value; the Wiener grid of the strong profile has step 4, not 6.
 NORMAL = Profile(Stage(8, 3, 16, 25000.0, 2.7), Stage(8, 3, 32, 3500.0, 0.9))
 STRONG = Profile(Stage(8, 4, 32, 25000.0, 2.8), Stage(11, 4, 32, 3500.0, 0.8))  # sigma above 40 / 255
 RADIUS = 19  # of the search window, 39 x 39
 BETA = 2.0  # of the Kaiser window
-BLOCK = 32  # references per axis that are treated at a time
-OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (1 / 2, 0.0, -1 / 2), (1 / 4, -1 / 2, 1 / 4))
+BLOCK = 32  # references per axis that are treated at a time: their window and groups stay in a cache of 16 MiB
+OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (1 / 2, 0.0, -1 / 2), (1 / 4, -1 / 2, 1 / 4))  # luminance first
 
 
 class BM3D(Method):
-    """BM3D: groups of similar patches, thresholded and then Wiener filtered in a 3-D transform domain; CBM3D for colour.
+    """Groups of similar patches, thresholded and then Wiener filtered in a 3-D transform domain.
 
-    Colour is filtered in an opponent space whose luminance decides the groups. Not clipped.
+    RGB is filtered in an opponent space, whose luminance decides the groups (CBM3D); other numbers of channels one by one.
+    sigma may differ per picture and channel; where it is 0 the picture is returned as it is. Not clipped.
     """
 
     noises = ("Gaussian",)
 
     @torch.no_grad()
     def restore(self, y, problem):
-        sigma = problem.noise.sigma.to(y)
-        sigma = sigma.expand(*y.shape[:2], 1, 1).flatten(1)
-        if y.shape[1] == 3:
-            return torch.stack([self._colour(*pair) for pair in zip(y, sigma, strict=True)])
-        flat = [self._planes(plane[None], level[None]) for plane, level in zip(y.flatten(0, 1), sigma.flatten(), strict=True)]
-        return torch.stack(flat).reshape(y.shape)
+        sigma = problem.noise.sigma.to(y).expand(*y.shape[:2], 1, 1)
+        together = 3 if y.shape[1] == 3 else 1
+        pictures = list(zip(y.reshape(-1, together, *y.shape[2:]), sigma.reshape(-1, together), strict=True))
+        return torch.cat([self._picture(*picture, number, len(pictures)) for number, picture in enumerate(pictures)]).reshape(y.shape)
 
-    def _colour(self, y: Tensor, sigma: Tensor) -> Tensor:
-        opponent = torch.tensor(OPPONENT, dtype=y.dtype, device=y.device)
-        planes = torch.einsum("kc,chw->khw", opponent, y)
-        estimate = self._planes(planes, (opponent.square() @ sigma.square()).sqrt(), sigma.max())
-        return torch.einsum("ck,khw->chw", torch.linalg.inv(opponent), estimate)
-
-    def _planes(self, y: Tensor, sigma: Tensor, strength: Tensor | None = None) -> Tensor:
-        """Planes (C, H, W), the first of which decides the groups, with the noise level of each."""
-        if float(sigma.max()) == 0:
+    def _picture(self, y: Tensor, sigma: Tensor, number: int, of: int) -> Tensor:
+        """One picture (1 or 3, H, W) of `of`, sigma per channel."""
+        strongest, (height, width) = float(sigma.max()), y.shape[1:]
+        if strongest == 0:
             return y
-        profile = STRONG if float(sigma.max() if strength is None else strength) > 40 / 255 else NORMAL
-        height, width = y.shape[1:]
-        least = max(profile.hard.size, profile.wiener.size)
-        y = reflect_pad(y, max(0, least - height), max(0, least - width))
-        basic = collaborate(profile.hard, y, y, None, sigma)
-        return collaborate(profile.wiener, y, basic, basic, sigma)[:, :height, :width]
+        profile = profile_for(strongest)
+        least = max(stage.size for stage in profile)
+        mix = torch.tensor(OPPONENT if len(y) == 3 else [[1.0]], dtype=y.dtype, device=y.device)
+        planes = torch.einsum("kc,chw->khw", mix, reflect_pad(y, max(0, least - height), max(0, least - width)))
+        level = (mix.square() @ sigma.square()).sqrt().clamp_min(1e-3 * strongest)
+        basic = collaborate(profile.hard, planes, None, level, lambda i, n: self.tick(2 * number * n + i, 2 * of * n))
+        clean = collaborate(profile.wiener, planes, basic, level, lambda i, n: self.tick((2 * number + 1) * n + i, 2 * of * n))
+        return torch.einsum("ck,khw->chw", torch.linalg.inv(mix), clean)[:, :height, :width]
+
+    def tiling(self, problem):
+        """Patches that cover a pixel, the references that may hold them, what those compare: size - 1 + 2 RADIUS on each side, for each stage."""
+        profiles = {profile_for(level) for level in problem.noise.sigma.flatten().tolist()}
+        halo = max(sum(stage.size - 1 + 2 * RADIUS for stage in profile) for profile in profiles)
+        return Exact(halo, math.lcm(*(stage.step for profile in profiles for stage in profile)))
+
+    def bytes_per_pixel(self, problem):
+        """What one block works with, spread over 512 x 512 pixels in colour; larger tiles take less per pixel, grey ones a third."""
+        return 1050.0 if profile_for(float(problem.noise.sigma.max())) is STRONG else 500.0
 
 
-def collaborate(stage: Stage, y: Tensor, guide: Tensor, basic: Tensor | None, sigma: Tensor) -> Tensor:
-    """One stage over planes (C, H, W): groups matched on the first plane of `guide`; thresholded, or Wiener filtered with `basic`."""
-    size, (height, width) = stage.size, y.shape[1:]
-    exact = torch.float64 if basic is None else y.dtype
-    total, weights = y.new_zeros(y.shape, dtype=exact), y.new_zeros(y.shape, dtype=exact)
-    forward, backward = transform(size, basic is None)
-    forward, backward = forward.to(y), backward.to(total)
+def profile_for(sigma: float) -> Profile:
+    return STRONG if sigma > 40 / 255 else NORMAL
+
+
+def collaborate(stage: Stage, y: Tensor, basic: Tensor | None, sigma: Tensor, tick: Callable[[int, int], None]) -> Tensor:
+    """One stage over planes (C, H, W): groups matched on the first plane of y, thresholded; with `basic`, matched on that and Wiener filtered.
+
+    The first stage adds in float64: the second matches what it gives, and must find the same groups whatever the order of the sums.
+    """
+    (size, step, count, limit, _), (height, width) = stage, y.shape[1:]
+    guide, wide = (y, torch.float64) if basic is None else (basic, y.dtype)
+    total, weights = y.new_zeros(y.shape, dtype=wide), y.new_zeros(y.shape, dtype=wide)
+    forward, backward = transform(dct_matrix(size) if basic is not None else biorthogonal_matrix(size))
     window = torch.kaiser_window(size, False, BETA, dtype=torch.float64)
-    window = torch.outer(window, window).flatten().to(total)
-    back = (backward * window).mT
-    sigma = sigma.reshape(1, 1, -1, 1)
-    for rows in blocks(patches.grid(height, size, stage.step)):
-        for columns in blocks(patches.grid(width, size, stage.step)):
+    window = torch.outer(window, window).flatten()
+    forward, backward, window = forward.to(y), (backward * window).mT.to(total), window[:, None].to(total)
+    down, across = blocks(patches.grid(height, size, step)), blocks(patches.grid(width, size, step))
+    for number, rows in enumerate(down):
+        for columns in across:
             top, left = max(rows[0] - RADIUS, 0), max(columns[0] - RADIUS, 0)
             area = (slice(None), slice(top, rows[-1] + RADIUS + size), slice(left, columns[-1] + RADIUS + size))
-            part = y[area]
-            high, wide = part.shape[1:]
-            distance, place = patches.match(guide[area][0], size, [row - top for row in rows], [column - left for column in columns], RADIUS, stage.count)
-            near = (distance <= stage.limit * size**2 / 255**2).sum(1)
-            noisy = spectra(part, size, forward)
-            clean = None if basic is None else spectra(basic[area], size, forward)
-            sums, counts = torch.zeros_like(noisy, dtype=exact), noisy.new_zeros(noisy.shape[:2], dtype=exact)
-            number = 1
-            while number <= stage.count:
-                chosen = (near >= number) & ((near < 2 * number) | (number == stage.count))
-                index = place[chosen, :number].mT.flatten()
-                if len(index):
-                    group(noisy, clean, index, number, sigma, stage.shrink, sums, counts)
-                number *= 2
-            total[area] += patches.aggregate((back @ sums.permute(1, 2, 0)).mT, high, wide, size)[:, 0]
-            weights[area] += patches.aggregate((window[:, None] * counts.mT[:, None]).mT, high, wide, size)[:, 0]
+            shape = y[area].shape[1:]
+            distance, place = patches.match(guide[area][0], size, [row - top for row in rows], [column - left for column in columns], RADIUS, count)
+            similar = (distance <= limit * size**2 / 255**2).sum(1)
+            spectra = [_spectra(planes[area], size, forward) for planes in (y, basic) if planes is not None]
+            sums, counts = torch.zeros_like(spectra[0], dtype=wide), spectra[0].new_zeros(spectra[0].shape[:2], dtype=wide)
+            for many in (2**k for k in range(count.bit_length())):
+                chosen = (similar >= many) & ((similar < 2 * many) | (many == count))
+                if len(index := place[chosen, :many].mT.flatten()):
+                    _filter(spectra, index, many, sigma[:, None], stage.shrink, sums, counts)
+            total[area] += patches.aggregate((backward @ sums.permute(1, 2, 0)).mT, *shape, size)[:, 0]
+            weights[area] += patches.aggregate((window * counts.mT[:, None]).mT, *shape, size)[:, 0]
+        tick(number + 1, len(down))
     return (total / weights).to(y.dtype)
 
 
-def group(noisy, clean, index, number, sigma, shrink, sums, counts):
-    """Filter all groups of `number` patches and add them to sums (L, C, size^2) and counts (L, C)."""
-    haar = haar_matrix(number).to(noisy)
-    shape = (number, -1, *noisy.shape[1:])
-    spectrum = (haar @ noisy.index_select(0, index).reshape(number, -1)).reshape(shape)
-    if clean is None:
-        kept = spectrum.abs() > shrink * sigma
-        spectrum = spectrum * kept
-        energy = kept.sum((0, 3))
-    else:
-        power = (haar @ clean.index_select(0, index).reshape(number, -1)).reshape(shape).square()
-        gain = power / (power + (shrink * sigma)**2)
-        spectrum = spectrum * gain
-        energy = gain.square().sum((0, 3))
-    weight = 1 / (energy.clamp_min(1) * sigma[0, :, :, 0]**2)
-    filtered = (haar.mT @ (spectrum * weight[None, :, :, None]).reshape(number, -1)).reshape(-1, *noisy.shape[1:])
-    filtered = filtered.to(sums.dtype)
-    sums.flatten(1).scatter_add_(0, index[:, None].expand(-1, sums[0].numel()), filtered.flatten(1))
-    counts.scatter_add_(0, index[:, None].expand(-1, counts.shape[1]), weight.to(counts.dtype).repeat(number, 1))
-
-
-def spectra(x: Tensor, size: int, forward: Tensor) -> Tensor:
+def _spectra(planes: Tensor, size: int, forward: Tensor) -> Tensor:
     """2-D transforms of every patch of planes (C, H, W): (L, C, size^2)."""
-    return (patches.extract(x[:, None], size) @ forward).transpose(0, 1).contiguous()
+    return (patches.extract(planes[:, None], size) @ forward).transpose(0, 1).contiguous()
+
+
+def _filter(spectra: list[Tensor], index: Tensor, many: int, sigma: Tensor, shrink: float, sums: Tensor, counts: Tensor) -> None:
+    """Shrink groups of `many` patches and add them, still transformed, to sums (L, C, size^2), their weights 1 / (sigma^2 |gain|^2) to counts (L, C).
+
+    spectra: of y and, for the Wiener filter, of the basic estimate. index: first all first patches, then all second ones, ...
+    """
+    haar = haar_matrix(many).to(spectra[0])
+    group, *basic = [(haar @ spectrum.index_select(0, index).reshape(many, -1)).reshape(many, -1, *spectrum.shape[1:]) for spectrum in spectra]
+    if basic:
+        gain = basic[0].square_()
+        gain = gain.div_(gain + (shrink * sigma).square())
+        energy = gain.square().sum((0, 3))
+    else:
+        gain = group.abs() > shrink * sigma
+        energy = gain.sum((0, 3))
+    weight = 1 / (energy.clamp_min(1) * sigma[:, 0].square())
+    filtered = haar.mT @ group.mul_(gain).mul_(weight[:, :, None]).reshape(many, -1)
+    sums.flatten(1).scatter_add_(0, index[:, None].expand(-1, sums[0].numel()), filtered.reshape(len(index), -1).to(sums))
+    counts.scatter_add_(0, index[:, None].expand(-1, counts.shape[1]), weight.to(counts).repeat(many, 1))
 
 
 def blocks(places: list[int]) -> list[list[int]]:
-    """Reference places, a block at a time; a lone last one joins the block before it."""
-    whole = max(1, (len(places) - 1) // BLOCK) if len(places) % BLOCK == 1 else -(-len(places) // BLOCK)
-    return [places[i * BLOCK:(i + 1) * BLOCK if i < whole - 1 else None] for i in range(whole)]
+    """Reference places, BLOCK at a time; a lone last one joins those before it."""
+    starts = range(0, max(len(places) - 1, 1), BLOCK)
+    return [places[start : start + BLOCK if start != starts[-1] else None] for start in starts]
 
 
-def transform(size: int, wavelet: bool) -> tuple[Tensor, Tensor]:
-    """The separable transform of patches as rows, `patch @ forward`, and its inverse: bior1.5 with rows of unit norm, or the DCT."""
-    matrix = biorthogonal_matrix(size) if wavelet else dct_matrix(size)
+def transform(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """The separable transform of a patch as a row of size^2 numbers, `patch @ forward`, and its inverse."""
     both = torch.kron(matrix, matrix)
     return both.mT, torch.linalg.inv(both).mT
 
@@ -169,7 +180,7 @@ def haar_matrix(size: int) -> Tensor:
 
 
 def biorthogonal_matrix(size: int) -> Tensor:
-    """The periodic bior1.5 wavelet transform to full depth, (size, size), rows of unit norm; size is a power of two."""
+    """The periodic bior1.5 wavelet transform to full depth, (size, size), rows of unit norm, not orthogonal; size is a power of two."""
     low = torch.tensor([3.0, -3, -22, 22, 128, 128, 22, -22, -3, 3], dtype=torch.float64) * math.sqrt(2) / 256
     average, details = torch.eye(size, dtype=torch.float64), []
     while len(average) > 1:

@@ -14,7 +14,7 @@ from restore.method import Method
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
 
-MOST = 100.0  # photons: up to here the inverse is tabulated, above it the asymptotic one is exact to 1e-4 photons
+MOST = 100.0  # photons: up to here the inverse is tabulated, above it the asymptotic one is within 2e-4 of it
 SPREAD = 5.0  # at least so many standard deviations of the noise make the unit that the denoiser sees: its sigma is 1 / 5 at most
 
 
@@ -39,7 +39,7 @@ class VST(Method):
         black, unit = scale(gain, read)
         stable = (forward(y / gain, read) - black) / unit
         clean = self.denoiser(stable, stabilised(problem)) * unit + black
-        return inverse(clean, read.expand(*y.shape[:2], 1, 1)) * gain
+        return inverse(clean, read) * gain
 
     def tiling(self, problem):
         return self.denoiser.tiling(stabilised(problem))
@@ -71,8 +71,8 @@ def forward(z: Tensor, read: Tensor | float) -> Tensor:
 
 
 def inverse(stable: Tensor, read: Tensor) -> Tensor:
-    """y in photons with E{f(z) | y} = D, for D (B, C, H, W) and read noise (B, C, 1, 1); exact to 1e-3 photons."""
-    result = torch.empty_like(stable)
+    """y in photons with E{f(z) | y} = D, for D (B, C, H, W) and the read noise in photons, () or (B | 1, C | 1, 1, 1); exact to 1e-3 photons."""
+    read, result = read.to(stable).expand(*stable.shape[:2], 1, 1), torch.empty_like(stable)
     for value in read.unique():
         y, mean = (part.to(stable) for part in table(float(value)))
         planes = (read == value)[..., 0, 0]
