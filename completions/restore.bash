@@ -20,14 +20,14 @@ _restore() {
         --depth) COMPREPLY=($(compgen -W '8 16 32' -- "$cur")); return ;;
         --device) COMPREPLY=($(compgen -W 'auto cpu cuda mps' -- "$cur")); return ;;
         --format) COMPREPLY=($(compgen -W 'png jpeg tiff webp bmp exr' -- "$cur")); return ;;
-        --model|-m) COMPREPLY=($(compgen -W 'autoencoder bm3d csc csc-net drunet ml-csc mlp red10 red20 red30 vst' -- "$cur")); return ;;
+        --model|-m) COMPREPLY=($(compgen -W 'autoencoder bm3d csc csc-net drunet drunet.fast ml-csc mlp red10 red20 red30 vst' -- "$cur")); return ;;
         --noise) COMPREPLY=($(compgen -W 'gaussian poisson poisson-gaussian' -- "$cur")); return ;;
         --precision) COMPREPLY=($(compgen -W 'auto float32 bf16 fp16' -- "$cur")); return ;;
         --protocol) COMPREPLY=($(compgen -W 'rednet dncnn' -- "$cur")); return ;;
         --sigma|-s) COMPREPLY=($(compgen -W 'auto' -- "$cur")); return ;;
         --subsampling) COMPREPLY=($(compgen -W '4:4:4 4:2:2 4:2:0' -- "$cur")); return ;;
         --task) COMPREPLY=($(compgen -W 'denoise' -- "$cur")); return ;;
-        --activation|--batch|--data|--folder|--from-file|--loss|--memory|--minutes|--optimiser|--output|--pairs|--patch|--peak|--quality|--rate|--seed|--split|--start|--steps|--strength|--tile|--weights|-o) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --activation|--batch|--data|--folder|--from|--from-file|--loss|--memory|--minutes|--optimiser|--output|--pairs|--patch|--peak|--quality|--rate|--seed|--split|--steps|--strength|--tile|--weights|-o) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     esac
     case "$path" in
         '')
@@ -43,7 +43,7 @@ _restore() {
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--protocol --json --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /train)
-            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --data --pairs --start --patch --batch --loss --optimiser --rate --activation --steps --minutes --resume --folder --weights --split --device --list --quiet -q --help -h' -- "$cur")); return; fi
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --data --pairs --from --patch --batch --loss --optimiser --rate --activation --steps --minutes --resume --folder --weights --split --device --list --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /doctor)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
@@ -56,7 +56,7 @@ _restore() {
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /models/show)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
-            COMPREPLY=($(compgen -W 'autoencoder bm3d csc csc-net drunet ml-csc mlp red10 red20 red30 vst' -- "$cur")); return ;;
+            COMPREPLY=($(compgen -W 'autoencoder bm3d csc csc-net drunet drunet.fast ml-csc mlp red10 red20 red30 vst' -- "$cur")); return ;;
         /models/verify)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
