@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of one file of weights. What follows from class and arguments (halo, parameters) is not written."""
+    """What is known of one file of weights."""
 
     name: str  # the catalog's
     tag: str  # from the task: s50, blind, best
@@ -30,6 +30,7 @@ class Card:
     args: Mapping[str, object] = field(default_factory=dict)  # of the constructor, over the catalog row's
     parts: Mapping[str, str] = field(default_factory=dict)
     flops_per_pixel: float = 0.0  # multiply and add counted as two
+    facts: Mapping[str, object] = field(default_factory=dict)  # halo (left out: global) and bytes_per_pixel, as probed when the weights were saved
     parameters: int = 0
     sha256: str = ""
     licence: str = ""
@@ -179,12 +180,16 @@ def _fill(method: "Method", card: Card) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    from restore.method import Facts
+
     try:
         if not verify(card):
             raise RestoreError(f"{card.weights} is not the file that its card was written for (sha256 differs)",
                                "the bytes that it was written with", "install the program again, or restore models verify")
         state = load_file(card.weights)
         method.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
+        if card.facts:
+            method.facts = Facts(card.facts.get("halo"), card.facts["bytes_per_pixel"], card.flops_per_pixel)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise RestoreError(f"{card.weights} cannot be loaded: {error}", f"weights for {card.full_name}", "restore models verify") from error
 
@@ -195,10 +200,15 @@ def save(card: Card, method: "Method", folder: Path) -> Card:
     import torch
     from safetensors.torch import save as pack
 
+    from restore.method import Network
+
     state = {key: value.half() if value.dtype == torch.float32 else value for key, value in method.state_dict().items()}
     packed = pack({key: value.contiguous().cpu() for key, value in state.items()})
+    facts = {}
+    if isinstance(method, Network):
+        facts = {"bytes_per_pixel": method.facts.bytes_per_pixel} | ({} if method.facts.halo is None else {"halo": method.facts.halo})
     words = {
-        "name": card.name, "tag": card.tag, "flops_per_pixel": card.flops_per_pixel, "parameters": card.parameters,
+        "name": card.name, "tag": card.tag, "flops_per_pixel": card.flops_per_pixel, "parameters": card.parameters, "facts": facts,
         "sha256": hashlib.sha256(packed).hexdigest(), "licence": card.licence, "args": dict(card.args), "parts": dict(card.parts),
         "task": card.task.to_dict(), "recipe": dict(card.recipe), "data": [dict(row) for row in card.data],
         "results": [dict(row) for row in card.results],

@@ -138,18 +138,19 @@ class Network(Method):
         return self.net(y, None if self.blind else level(problem.noise, y))
 
     def tiling(self, problem):
-        return Whole() if self._facts.halo is None else Exact(self._facts.halo, self.multiple)
+        return Whole() if self.facts.halo is None else Exact(self.facts.halo, self.multiple)
 
     def bytes_per_pixel(self, problem):
-        return self._facts.bytes_per_pixel
+        return self.facts.bytes_per_pixel
 
     @property
     def flops_per_pixel(self) -> float:
         """Floating-point operations per pixel of the input; a multiply and an add count as two."""
-        return self._facts.flops_per_pixel
+        return self.facts.flops_per_pixel
 
     @cached_property
-    def _facts(self) -> "Facts":
+    def facts(self) -> "Facts":
+        """Probed in float64 on the CPU, which takes seconds; a card keeps what was found for its weights."""
         twin = deepcopy(self).to(device="cpu", dtype=torch.float64).eval()
         channels, side = self.channels or 1, -(-64 // self.multiple) * self.multiple
 
@@ -157,7 +158,7 @@ class Network(Method):
             return twin.net(y, None if twin.blind else torch.full((1, 1, 1, 1), 0.1, dtype=torch.float64))
 
         y = torch.zeros(1, channels, side, side, dtype=torch.float64)
-        return Facts(probe.halo(call, channels, self.multiple), probe.peak_bytes(lambda: call(y)) / 2 / side**2,
+        return Facts(probe.halo(call, channels, self.multiple), round(probe.peak_bytes(lambda: call(y)) / 2 / side**2, 1),
                      probe.flops(lambda: call(y)) / side**2)
 
 

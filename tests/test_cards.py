@@ -1,0 +1,72 @@
+"""The weights that are shipped, and how one is chosen for a task."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from restore import cards
+from restore.catalog import CATALOG
+from restore.errors import UsageError
+from restore.method import Network
+from restore.methods.drunet import DRUNet
+from restore.tasks import Denoise, Range
+
+SHIPPED = [cards.read(path) for path in sorted((Path(__file__).parent.parent / "weights").glob("*.toml"))]
+
+
+@pytest.mark.parametrize("card", SHIPPED, ids=lambda card: card.full_name)
+def test_a_shipped_card_tells_the_truth(card):
+    assert cards.verify(card) and card.name in CATALOG and CATALOG[card.name].trained and card.licence and card.data and card.recipe and card.results
+    method = cards.load(card.name, card)
+    assert sum(p.numel() for p in method.parameters()) == card.parameters
+    if isinstance(method, Network):
+        told = method.facts
+        del method.__dict__["facts"]
+        assert told == method.facts  # probed again
+
+
+def test_weights_stay_light():
+    assert sum(card.weights.stat().st_size for card in SHIPPED) < 90e6
+
+
+@pytest.fixture
+def three(tmp_path, monkeypatch):
+    """A small and a large colour net and a grey one, untrained."""
+    for tag, channels, widths, high in (("small", 3, [8, 16], 50), ("large", 3, [16, 32], 75), ("grey", 1, [8, 16], 75)):
+        args = {"channels": channels, "widths": widths, "blocks": [0, 1, 0]}
+        net = DRUNet(**args)
+        cards.save(cards.Card("drunet", tag, Denoise(sigma=Range(0, high)), args, flops_per_pixel=net.flops_per_pixel), net, tmp_path)
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(cards, "folders", lambda: [tmp_path])
+
+
+def name(task, *how, **more):
+    chosen, card = cards.choose(task, *how, **more)
+    return card.full_name if card else chosen
+
+
+def test_the_task_and_the_picture_choose_the_weights(three):
+    assert name(Denoise(sigma=25.0), channels=3) == "drunet.large" and name(Denoise(sigma=25.0), None, True, 3) == "drunet.small"
+    assert name(Denoise(sigma=25.0), channels=1) == "drunet.grey" and name(Denoise(sigma=60.0), None, True, 3) == "drunet.large"
+    assert name(Denoise(sigma=90.0), channels=3) == "bm3d" and name(Denoise("poisson", peak=4.0), channels=3) == "vst"
+    assert name(Denoise(sigma=25.0), "drunet.small", channels=1) == "drunet.small" and name(Denoise(sigma=25.0), "drunet", channels=1) == "drunet.grey"
+
+
+def test_a_level_out_of_range_is_an_error_that_names_what_covers_it(three):
+    with pytest.raises(UsageError, match="0-50") as caught:
+        cards.choose(Denoise(sigma=60.0), "drunet.small")
+    assert "drunet.large" in caught.value.remedy
+    with pytest.raises(UsageError, match="does not serve"):
+        cards.choose(Denoise("poisson", peak=4.0), "drunet.small")
+
+
+def test_saving_and_loading_costs_only_half_precision(tmp_path):
+    torch.manual_seed(0)
+    net = DRUNet(3, [8, 16], [0, 1, 0]).eval()
+    card = cards.save(cards.Card("drunet", "x", Denoise(sigma=Range(0, 75)), {"widths": [8, 16], "blocks": [0, 1, 0]}, flops_per_pixel=net.flops_per_pixel), net, tmp_path)
+    again = cards.load("drunet", card)
+    y, sigma = torch.rand(1, 3, 32, 32), torch.full((1, 1, 1, 1), 0.1)
+    with torch.no_grad():
+        assert float((again.net(y, sigma) - net.net(y, sigma)).abs().max()) < 5e-3
+    assert again.facts == net.facts and not [p for p in tmp_path.iterdir() if ".tmp" in p.name]
