@@ -13,12 +13,12 @@ INK, GRID, LINE = (40, 40, 40), (225, 225, 225), (20, 90, 170)
 
 
 def draw(folder: Path) -> Path:
-    """Read the log and write curves.png, two panels side by side; the loss on a logarithmic scale."""
+    """Read the log and write curves.png, two panels side by side; the loss on a logarithmic scale where it is positive."""
     rows = [json.loads(line) for line in (folder / LOG).read_text("utf-8").splitlines()]
     last = max([row["step"] for row in rows] + [row["of"] for row in rows] + [1])
     picture = Image.new("RGB", (2 * SIZE[0], SIZE[1]), "white")
     pen = ImageDraw.Draw(picture)
-    _panel(pen, 0, "loss", [(row["step"], row["loss"]) for row in rows], last, logarithmic=True)
+    _panel(pen, 0, "loss", [(row["step"], row["loss"]) for row in rows], last, logarithmic=all(row["loss"] > 0 for row in rows))
     _panel(pen, SIZE[0], "validation PSNR, dB", [(row["step"], row["psnr"]) for row in rows if "psnr" in row], last)
     path = folder / "curves.png"
     temporary = folder / ".curves.png.tmp"
@@ -48,4 +48,4 @@ def _panel(pen: ImageDraw.ImageDraw, left: int, title: str, points: list[tuple[i
 
 
 def _scaled(value: float, logarithmic: bool) -> float:
-    return math.log10(max(value, 1e-12)) if logarithmic else value
+    return math.log10(value) if logarithmic else value
