@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from restore.errors import RestoreError
-from restore.numerics.calm import Patches, calm_variance, clip_limits, principal
+from restore.numerics.calm import Limits, Patches, calm_variance, clip_limits, principal
 
 COUNT = 100_000  # patches to look at
 BINS = 24  # of intensity, equally filled, for the first line
@@ -66,10 +66,10 @@ def estimate(y: Tensor, read_noise: bool = True) -> PoissonGaussianEstimate:
 def _fit(channel: Tensor, through_zero: bool) -> tuple[float, float]:
     black, white = clip_limits(channel)
     limits = (-inf if through_zero else black, white)  # photons are never fewer than none: no clipping
-    patches = principal(channel, COUNT)
+    patches = principal(channel, limits, COUNT)
     if len(patches) < LEAST:
         raise RestoreError("the picture has too few finite samples to fit its noise to", "patches without NaN or Inf", "type the level: --peak 1000 --sigma 2")
-    line = _start(patches.untouched(limits), through_zero)
+    line = _start(patches.untouched(), through_zero)
     for _ in range(PASSES):
         last, line = line, _refine(patches, limits, line, through_zero)
         if all(abs(new - old) <= 1e-3 * new for new, old in zip(line, last)):
@@ -91,7 +91,7 @@ def _start(patches: Patches, through_zero: bool) -> tuple[float, float]:
     return a, b
 
 
-def _refine(patches: Patches, limits: tuple[float, float], line: tuple[float, float], through_zero: bool) -> tuple[float, float]:
+def _refine(patches: Patches, limits: Limits, line: tuple[float, float], through_zero: bool) -> tuple[float, float]:
     """The line of least squares through the patches that are calm by the line so far."""
     variance = (line[0] * patches.mean.clamp_min(0) + line[1]).clamp_min(TINY)
     enough = max(LEAST, int(SHARE * len(patches)))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from restore.errors import RestoreError
-from restore.numerics.calm import Patches, calm_variance, clip_limits, diagonal, principal
+from restore.numerics.calm import Limits, Patches, calm_variance, clip_limits, diagonal, principal
 
 MARGIN = 2.5  # sigmas from black and white where clipping takes less than 1 % of the level
 SMALLEST = 16  # the least height and width
@@ -57,18 +57,23 @@ def estimate(y: Tensor) -> SigmaEstimate:
     if min(y.shape[-2:]) < SMALLEST:
         raise RestoreError(f"a picture of {y.shape[3]}x{y.shape[2]} pixels is too small to estimate its noise", f"at least {SMALLEST} pixels a side",
                            "type the level: --sigma 25")
-    channels = y.detach().to("cpu", torch.float32).split(1, dim=1)
-    mad = tuple(_level(channel, diagonal, lambda values: (values.abs().median() / 0.6745) ** 2) for channel in channels)
-    pca = tuple(_level(channel, principal, lambda values: values.square().mean()) for channel in channels)
+    levels = [_levels_of(channel) for channel in y.detach().to("cpu", torch.float32).split(1, dim=1)]
+    mad, pca = (tuple(level) for level in zip(*levels))
     return SigmaEstimate(pca, mad, pca)
 
 
-def _level(channel: Tensor, cut: Callable[[Tensor], Patches], measure: Callable[[Tensor], Tensor]) -> float:
+def _levels_of(channel: Tensor) -> tuple[float, float]:
+    """Of one channel (1, 1, H, W), by wavelet MAD and by patch PCA."""
+    limits = clip_limits(channel)
+    return (_level(diagonal(channel, limits), limits, lambda values: (values.abs().median() / 0.6745) ** 2),
+            _level(principal(channel, limits), limits, lambda values: values.square().mean()))
+
+
+def _level(patches: Patches, limits: Limits, measure: Callable[[Tensor], Tensor]) -> float:
     """On the 0-255 scale: first from patches without a clipped sample, then from those well inside the range."""
-    limits, patches = clip_limits(channel), cut(channel)
     if len(patches) == 0:
         raise RestoreError("the picture has too few finite samples to estimate its noise", "patches without NaN or Inf", "type the level: --sigma 25")
-    sigma = sqrt(calm_variance(patches.untouched(limits), measure))
+    sigma = sqrt(calm_variance(patches.untouched(), measure))
     room = patches.room(limits)
     inside = room >= room.topk(patches.enough).values[-1].clamp(max=MARGIN * sigma)
     return 255 * sqrt(calm_variance(patches[inside], measure))

@@ -22,18 +22,21 @@ BAND = 32  # rows of a picture that are learned from, then as many that are meas
 BLOCK = 6  # side of a block of diagonal coefficients
 CALM = 0.03  # the least share of patches to be trusted
 TIED = 1e-4  # the share of samples at one extreme value that tells clipping
+MUCH = 0.25  # of the samples of a patch
 STEEPEST = 0.2  # in texture: energy of what is measured, per energy of the rest
+
+
+Limits = tuple[float, float]  # black and white
 
 
 @dataclass(frozen=True)
 class Patches:
-    """n patches: `values` (n, k) to be measured, `lively` (n,) the mean square of the other coefficients, and their samples' mean, least, most (n,)."""
+    """n patches: `values` (n, k) to be measured; (n,) `lively`, the mean square of the other coefficients, and the samples' mean and clipped share."""
 
     values: Tensor
     lively: Tensor
     mean: Tensor
-    least: Tensor
-    most: Tensor
+    clipped: Tensor
 
     def __getitem__(self, index: Tensor) -> "Patches":
         return Patches(*(part[index] for part in vars(self).values()))
@@ -46,17 +49,17 @@ class Patches:
         """How many patches at least make an estimate."""
         return min(len(self), max(100, ceil(CALM * len(self))))
 
-    def room(self, limits: tuple[float, float]) -> Tensor:
-        """(n,) how far the mean is from black and from white."""
-        return torch.minimum(self.mean - limits[0], limits[1] - self.mean)
+    def room(self, limits: Limits) -> Tensor:
+        """(n,) how far the mean is from black and from white; -inf where much is clipped, as on an edge between the two."""
+        return torch.minimum(self.mean - limits[0], limits[1] - self.mean).masked_fill(self.clipped > MUCH, -inf)
 
-    def untouched(self, limits: tuple[float, float]) -> "Patches":
-        """Those without a sample at black or white, or all where too few are."""
-        inside = (self.least > limits[0]) & (self.most < limits[1])
+    def untouched(self) -> "Patches":
+        """Those without a clipped sample, or all where too few are."""
+        inside = self.clipped == 0
         return self[inside] if inside.sum() >= self.enough else self
 
 
-def clip_limits(y: Tensor) -> tuple[float, float]:
+def clip_limits(y: Tensor) -> Limits:
     """Black and white, where many samples share the least or the greatest value: clipping has cut the noise there; else -inf and inf."""
     seen = y[y.isfinite()] if not y.sum().isfinite() else y
     if seen.numel() == 0:
@@ -66,19 +69,19 @@ def clip_limits(y: Tensor) -> tuple[float, float]:
     return (float(least) if (seen == least).sum() >= many else -inf, float(most) if (seen == most).sum() >= many else inf)
 
 
-def diagonal(y: Tensor) -> Patches:
+def diagonal(y: Tensor, limits: Limits) -> Patches:
     """Overlapping blocks of diagonal coefficients of one channel (1, 1, H, W), with the 14x14 samples under them; those with NaN or Inf are left out."""
     side, reach = 70, 2 * BLOCK + 2
     step = side * round(sqrt(y.numel() / 2**20))
     if step > side:
         y = y.unfold(2, side, step).unfold(3, side, step).reshape(-1, 1, side, side)
     detail = split(y.double(), 2)[:, 1:].unfold(2, BLOCK, 4).unfold(3, BLOCK, 4).permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, BLOCK**2)
-    mean, least, most = F.avg_pool2d(y, reach, 8), -F.max_pool2d(-y, reach, 8), F.max_pool2d(y, reach, 8)
-    blocks = Patches(detail[:, 2], detail[:, :2].square().mean((1, 2)), mean.flatten(), least.flatten(), most.flatten())
+    mean, clipped = (F.avg_pool2d(part, reach, 8).flatten() for part in (y, _clipped(y, limits).float()))
+    blocks = Patches(detail[:, 2], detail[:, :2].square().mean((1, 2)), mean, clipped)
     return blocks[blocks.mean.isfinite()]
 
 
-def principal(y: Tensor, count: int = 50_000) -> Patches:
+def principal(y: Tensor, limits: Limits, count: int = 50_000) -> Patches:
     """The weakest principal components of the patches of one channel (1, 1, H, W); each half's axes are the other half's.
 
     Patches with NaN or Inf are left out.
@@ -93,9 +96,12 @@ def principal(y: Tensor, count: int = 50_000) -> Patches:
     halves = [half[half.sum(1).isfinite()] for half in halves]
     means = [half.mean(1, keepdim=True) for half in halves]
     turned = [(half - mean) @ axes for half, mean, axes in zip(halves, means, reversed([_axes(half - mean) for half, mean in zip(halves, means)]))]
-    every, mean, values = (torch.cat(part) for part in (halves, means, turned))
-    lively = values[:, WEAKEST : -1 - SHADING].square().mean(1)
-    return Patches(values[:, :WEAKEST], lively, mean[:, 0], every.amin(1), every.amax(1))
+    values, mean, clipped = torch.cat(turned), torch.cat(means)[:, 0], _clipped(torch.cat(halves), limits).double().mean(1)
+    return Patches(values[:, :WEAKEST], values[:, WEAKEST : -1 - SHADING].square().mean(1), mean, clipped)
+
+
+def _clipped(samples: Tensor, limits: Limits) -> Tensor:
+    return (samples <= limits[0]) | (samples >= limits[1])
 
 
 def _axes(patches: Tensor) -> Tensor:
