@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from restore.engine.plan import windows
+from restore.engine.plan import even_size, windows
 from restore.measure.metrics import psnr
 from restore.methods import bm3d
 from restore.methods.bm3d import BM3D
@@ -32,8 +32,8 @@ def noisy(x: torch.Tensor, problem: Problem, seed: int = 0) -> torch.Tensor:
 
 def tiled(method, y, problem, size: int, halo: int, multiple: int) -> torch.Tensor:
     x = torch.empty_like(y)
-    for down in windows(y.shape[2], size, halo, multiple):
-        for across in windows(y.shape[3], size, halo, multiple):
+    for down in windows(y.shape[2], even_size(y.shape[2], size, halo, multiple), halo, multiple):
+        for across in windows(y.shape[3], even_size(y.shape[3], size, halo, multiple), halo, multiple):
             tile = method(y[..., down.start : down.start + down.size, across.start : across.start + across.size], problem)
             x[..., down.keep : down.until, across.keep : across.until] = tile[..., down.keep - down.start : down.until - down.start,
                                                                               across.keep - across.start : across.until - across.start]
@@ -67,7 +67,7 @@ def test_without_noise_nothing_changes():
 
 
 @pytest.mark.parametrize("level", [25.0, 60.0])
-@pytest.mark.parametrize("shape", [(1, 1), (5, 9), (8, 8), (3, 7000), (40, 33)])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 9), (8, 8), (3, 2000), (40, 33)])
 def test_any_size(shape, level):
     y = torch.full((1, 3, *shape), 0.5) + 0.01 * picture(*shape)
     x = BM3D()(y, gaussian(level))
@@ -108,10 +108,10 @@ def test_two_and_four_channels_are_filtered_one_by_one():
 @pytest.mark.parametrize(("channels", "level"), [(1, 25.0), (3, 25.0), (1, 50.0)])
 def test_tile_by_tile_as_on_the_whole(channels, level):
     problem, method = gaussian(level), BM3D()
-    y, kind = noisy(picture(230, 251)[:, :channels], problem), BM3D().tiling(problem)
+    y, kind = noisy(picture(218, 231)[:, :channels], problem), BM3D().tiling(problem)
     whole = method(y, problem)
-    assert float((tiled(method, y, problem, 195, kind.halo, kind.multiple) - whole).abs().max()) < 1e-5
-    assert float((tiled(method, y, problem, 195, 24, kind.multiple) - whole).abs().max()) > 1e-4  # the halo is needed
+    assert float((tiled(method, y, problem, 207, kind.halo, kind.multiple) - whole).abs().max()) < 1e-5
+    assert float((tiled(method, y, problem, 207, 24, kind.multiple) - whole).abs().max()) > 1e-4  # the halo is needed
 
 
 def test_a_batch_of_both_profiles_tiles_on_both_grids():

@@ -34,7 +34,9 @@ def even_size(length: int, most: int, halo: int, multiple: int) -> int:
 
 
 def next_window(done: int, length: int, size: int, halo: int, multiple: int) -> Window:
-    """The window that continues from sample `done`."""
+    """The window that continues from sample `done`. ValueError for a size that no `even_size` gives: it would not get on."""
+    if size < length and (size % multiple or size < 2 * round_up(halo, multiple) + multiple):
+        raise ValueError(f"windows of {size} samples with a halo of {halo} at multiples of {multiple}")
     last = max(length - size, 0) // multiple * multiple
     start = min(max((done - round_up(halo, multiple)) // multiple * multiple, 0), last)
     if start == last:
