@@ -1,4 +1,4 @@
-"""What is read and written: a header and samples. Numpy only, no file, no torch."""
+"""What is read and written: a header and samples, a picture or a scan. Numpy only, no file, no torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -60,6 +60,70 @@ class Image:
     def alpha(self) -> np.ndarray | None:
         """(H, W) in float32 on [0, 1], or nothing."""
         return as_float(self.samples[..., -1]) if self.header.alpha else None
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How the rays of a sinogram ran through the object: parallel where no source is given, else a fan from a point onto a flat detector.
+
+    angles: of the views, in degrees. detectors: pixels of the detector, `pitch` mm apart. source: mm from source to the axis of rotation;
+    detector: mm from source to detector. center: the detector pixel, counted from 0, that the axis casts its shadow on; None where unknown.
+    """
+
+    angles: tuple[float, ...]
+    detectors: int
+    pitch: float = 1.0
+    source: float | None = None
+    detector: float | None = None
+    center: float | None = None
+
+    @property
+    def fan(self) -> bool:
+        return self.source is not None
+
+    @property
+    def magnification(self) -> float:
+        """How much larger the shadow of the axis' surroundings is than they are."""
+        return self.detector / self.source if self.fan else 1.0
+
+    def replace(self, **changes) -> "Geometry":
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class ScanHeader:
+    """What is known of a scan beside its array.
+
+    kind: image (slice, y, x), sinogram (slice, view, detector), kspace (slice, coil, ky, kx); `axes` names them, one per axis of the array.
+    unit: of its values: HU, 1/mm, counts, or nothing where they are arbitrary. modality: CT, MR, or nothing where the file does not say.
+    spacing: mm between neighbours along slice, y, x. affine: (4, 4), from index (x, y, slice) to mm, right-anterior-superior, as NIfTI has it.
+    carry: what only this format knows; a writer of the same format puts it back, any other ignores it.
+    """
+
+    kind: str
+    axes: tuple[str, ...]
+    unit: str = ""
+    modality: str = ""
+    spacing: tuple[float, float, float] | None = None
+    affine: np.ndarray | None = None
+    geometry: Geometry | None = None
+    format: str = ""
+    carry: Mapping[str, object] = field(default_factory=dict)
+
+    def replace(self, **changes) -> "ScanHeader":
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A header and an array that is no picture: a volume in HU, a sinogram, complex k-space."""
+
+    header: ScanHeader
+    array: np.ndarray
+
+    def replace(self, array: np.ndarray, **changes) -> "Scan":
+        """The same scan with another array, and what else changed in the header."""
+        return Scan(self.header.replace(**changes), array)
 
 
 def as_float(samples: np.ndarray) -> np.ndarray:
