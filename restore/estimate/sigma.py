@@ -6,9 +6,9 @@ Both look at calm patches only (`numerics.calm`).
 
 Noise that has been through a demosaicing, a resampling or a JPEG coder is correlated: it has lost its finest grain, which is what both
 measure. So the picture is looked at again at half its size, as means of 2x2 pixels: white noise comes out there at half its level, grain
-that is coarser than a pixel at more. Where twice that is clearly above the level at full size it is taken: of ten to fourteen levels tried on
-noisy pictures that were coded, shrunk, enlarged or demosaiced, it lies near the one at which a denoiser of white noise loses least. Grain wider than about two pixels
-still reads low, and a picture that is texture all over may read high.
+that is coarser than a pixel at more. Where twice that is clearly above the level at full size it is taken: of twelve levels tried on noisy
+pictures that were coded, enlarged or demosaiced, it lies near the one at which a denoiser of white noise loses least. Grain wider than about
+two pixels still reads low, and a picture that is texture all over may read high.
 """
 
 from collections.abc import Callable
@@ -38,13 +38,13 @@ class SigmaEstimate:
 
     @property
     def sigma(self) -> tuple[float, ...]:
-        """The level to be used: by patch PCA, or from half size where the noise is correlated."""
-        return tuple(half if half > COARSER * pca + ABOVE else pca for pca, half in zip(self.pca, self.half, strict=True))
+        """The level to be used: by patch PCA, or from half size, where that is more, if the noise is correlated."""
+        return tuple(map(max, self.pca, self.half)) if self.correlated else self.pca
 
     @property
     def correlated(self) -> bool:
         """Whether the noise of some channel is coarser than a pixel."""
-        return self.sigma != self.pca
+        return any(half > COARSER * pca + ABOVE for pca, half in zip(self.pca, self.half, strict=True))
 
     @property
     def disagree(self) -> bool:
