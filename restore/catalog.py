@@ -42,5 +42,9 @@ CATALOG: dict[str, Row] = {
                        args={"channels": 1}, trained=True),
     "csc": Row("restore.methods.csc:CSC", "convolutional sparse coding with a dictionary learned from the noisy picture alone", CODES, ("denoise",)),
     "csc-net": Row("restore.methods.csc:LearnedCSC", "one iteration of sparse coding per layer", CODES, ("denoise",), trained=True),
+    "malvar": Row("restore.methods.malvar:Malvar", "demosaicing by linear filters of 5 x 5",
+                  "Malvar, He & Cutler, High-quality linear interpolation for demosaicing of Bayer-patterned color images, ICASSP 2004", ("isp",),
+                  noises=("none", "poisson-gaussian")),
+    "bilinear": Row("restore.methods.bilinear:Bilinear", "demosaicing by means of neighbours", "the textbooks'", ("isp",), noises=("none", "poisson-gaussian")),
     "ml-csc": Row("restore.methods.csc:LayeredCSC", "codes of codes: layered thresholding, layered pursuit or ML-ISTA", CODES, ("denoise",), trained=True),
 }

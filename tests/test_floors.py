@@ -21,7 +21,7 @@ FLOORS = {
     "cards": 5,
     "engine": 6,
     "names": 6, "jobs": 7, "measure": 7,
-    "api": 8, "train": 8, "bench": 8,
+    "api": 8, "develop": 8, "train": 8, "bench": 8,
     "batch": 8,
     "commands": 9,
     "cli": 10, "__main__": 11, "completions": 11,

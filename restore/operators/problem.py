@@ -8,8 +8,9 @@ from torch import Tensor
 
 from restore.errors import RestoreError
 from restore.operators.base import Box, Identity, Operator
+from restore.operators.mosaic import Mosaic
 from restore.operators.noise import Gaussian, NoNoise, Noise, Poisson, PoissonGaussian
-from restore.tasks import Denoise, Range, Task, Value
+from restore.tasks import Denoise, Isp, Range, Task, Value
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def problem_of(task: Task) -> Problem:
     """
     for part in task.unknown():
         raise RestoreError(f"{part} is unknown for the task {task.name}", "a number for every part")
-    return Problem(Identity(), _noise(task, {part: _tensor(value) for part, value in task.words().items() if not isinstance(value, str)}))
+    return Problem(_operator(task), _noise(task, {part: _tensor(value) for part, value in task.words().items() if not isinstance(value, str)}))
 
 
 def draw(task: Task, count: int, generator: torch.Generator, device: torch.device | str = "cpu") -> Problem:
@@ -62,7 +63,11 @@ def draw(task: Task, count: int, generator: torch.Generator, device: torch.devic
         return _tensor(given).to(device)
     for part in task.unknown():
         raise RestoreError(f"{part} is unknown for the task {task.name}", "a number or a range for every part")
-    return Problem(Identity(), _noise(task, {part: value(given) for part, given in task.words().items() if not isinstance(given, str)}).to(device))
+    return Problem(_operator(task), _noise(task, {part: value(given) for part, given in task.words().items() if not isinstance(given, str)}).to(device))
+
+
+def _operator(task: Task) -> Operator:
+    return Mosaic(task.pattern) if isinstance(task, Isp) and task.pattern != "linear" else Identity()
 
 
 def _tensor(value: Value) -> Tensor:
@@ -72,7 +77,7 @@ def _tensor(value: Value) -> Tensor:
 
 
 def _noise(task: Task, parts: dict[str, Tensor]) -> Noise:
-    if not isinstance(task, Denoise):
+    if not isinstance(task, (Denoise, Isp)) or task.noise == "none":
         return NoNoise()
     if task.noise == "gaussian":
         return Gaussian(parts["sigma"] / 255)
