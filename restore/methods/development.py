@@ -24,7 +24,7 @@ class Repair(Method):
         return develop.repair(y)
 
     def tiling(self, problem):
-        return Exact(2, 2)
+        return Exact(develop.REACH, 2)
 
 
 class Rendering(Method):

@@ -8,8 +8,12 @@ from restore.image import Space
 from restore.numerics.mirror import mirrored
 
 SAME = tuple((down, right) for down in (-2, 0, 2) for right in (-2, 0, 2) if (down, right) != (0, 0))  # the next samples of a colour in any mosaic
-STICKS_OUT = 0.05  # of white, and
-TIMES = 1.0  # spreads of the neighbours: by how much more a hot pixel is brighter than the brightest of them
+BESIDE = ((-1, 0), (1, 0), (0, -1), (0, 1))
+AROUND = tuple((down, right) for down in (-2, -1, 1, 2) for right in (-2, -1, 1, 2) if abs(down) != abs(right)) + ((-3, 0), (3, 0), (0, -3), (0, 3))
+REACH = 3  # pixels that these see
+STICKS_OUT = 0.02  # of white, and
+TIMES = 0.25  # spreads of the neighbours: by how much more a hot pixel is brighter than the brightest of them
+FOLLOWS = 0.1  # share of it by which the pixels beside stand out too, where it is light
 NEAR_CLIP = 0.95  # from here on a sample is no longer taken at its word
 KNEE = 0.6  # of white: where the shoulder begins
 CONTRAST = 0.5  # share of the S-curve
@@ -23,11 +27,16 @@ def repair(y: Tensor) -> Tensor:
     Light that falls on one pixel falls on the pixels beside it too, whatever their colours: where these stand out as well, it is kept.
     """
     height, width = y.shape[-2:]
-    wide = mirrored(y, 2)
-    around = torch.stack([wide[..., 2 + down : 2 + down + height, 2 + right : 2 + right + width] for down, right in SAME])
-    low, high = around.amin(0), around.amax(0)
-    margin = STICKS_OUT + TIMES * (high - low)
-    return torch.where((y > high + margin) | (y < low - margin), around.median(0).values, y)
+    wide = mirrored(y, REACH)
+
+    def moved(places: tuple[tuple[int, int], ...]) -> Tensor:
+        return torch.stack([wide[..., REACH + down : REACH + down + height, REACH + right : REACH + right + width] for down, right in places])
+
+    around = moved(SAME)
+    low, high, median = around.amin(0), around.amax(0), around.median(0).values
+    margin, out = STICKS_OUT + TIMES * (high - low), y - median
+    alone = (moved(BESIDE).mean(0) - moved(AROUND).mean(0)) * out.sign() < FOLLOWS * out.abs()
+    return torch.where(((y > high + margin) | (y < low - margin)) & alone, median, y)
 
 
 def balance(c: Tensor, gains: Tensor, rebuild: bool = True) -> Tensor:
