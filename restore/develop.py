@@ -99,8 +99,8 @@ class Developing(Walk):
         name, card = cards.choose(task, self.request.model) if sensor.pattern else ("libraw" if sensor.note else "as stored", None)
         problem, chain = problem_of(task), Repair() if look.repair and sensor.pattern else None
         if task.noise != "none":
-            denoiser, called = _denoiser(float(problem.noise.gain), float(problem.noise.sigma))
-            chain, said = _joined(chain, Planes(denoiser)), [*said, f"noise is taken away by {called}"]
+            denoiser, called = _denoiser(float(problem.noise.gain), float(problem.noise.sigma), header.channels)
+            chain, said = _joined(chain, Planes(denoiser) if sensor.pattern else denoiser), [*said, f"noise is taken away by {called}"]
         lines += said
         if sensor.pattern and (look.linear or not look.dng):
             chain = _joined(chain, _loaded(name, card and card.path))
@@ -185,11 +185,13 @@ def _loaded(name: str, path: Path | None) -> Method:
     return cards.load(name, cards.read(path) if path else None)
 
 
-def _denoiser(gain: float, sigma: float) -> tuple[Method, str]:
-    """Variance stabilisation around the best denoiser of colour pictures for the level that follows, and its name."""
+def _denoiser(gain: float, sigma: float, channels: int) -> tuple[Method, str]:
+    """Variance stabilisation around the best denoiser of pictures of so many channels for the level that follows, and its name."""
     level = vst.stabilised(Problem(problem_of(Denoise(sigma=1.0)).operator, PoissonGaussian(1 / gain, sigma))).noise.sigma
-    name, card = cards.choose(Denoise(sigma=255 * float(level)), channels=3)
-    return vst.VST(_loaded(name, card and card.path)), card.full_name if card else name
+    name, card = cards.choose(Denoise(sigma=255 * float(level)), channels=channels)
+    denoiser = vst.VST(_loaded(name, card and card.path))
+    denoiser.takes = denoiser.gives = "camera"
+    return denoiser, card.full_name if card else name
 
 
 def superpixels(source: io.Source, page: int) -> Tensor:
