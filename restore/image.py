@@ -6,6 +6,84 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 
+Matrix = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]  # rows
+
+
+@dataclass(frozen=True)
+class Space:
+    """A space of RGB: x, y of its primaries, white D65; `gamma`, or where it is 0 the curve of sRGB."""
+
+    name: str
+    primaries: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+    gamma: float = 0.0
+
+
+SPACES: dict[str, Space] = {
+    "srgb": Space("sRGB", ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))),  # IEC 61966-2-1
+    "p3": Space("Display P3", ((0.68, 0.32), (0.265, 0.69), (0.15, 0.06))),
+    "adobergb": Space("Adobe RGB (1998)", ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), 563 / 256),
+}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How a camera sees colour under one light. DNG 1.4, chapter 6.
+
+    kelvin: of the light. colour: XYZ to camera, calibration and analog balance included. forward: white-balanced camera to XYZ under D50.
+    """
+
+    kelvin: float
+    colour: Matrix
+    forward: Matrix | None = None
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """What a camera says of its samples: how they become light, and how light becomes colour.
+
+    pattern: the colours of the 2 x 2 cell in reading order (`rggb`), or empty where all three are known of every pixel.
+    black, white: samples that stand for 0 and 1, in the pattern's order, or of R, G, B. `neutral`, `daylight`: what the camera saw, and would
+    see by day, of a neutral surface, as R, G, B (None: it does not say). to_srgb: white-balanced camera to linear sRGB, for cameras without `profiles`.
+    noise: variance = a x + b of x on [0, 1], for R, G, B. stops: of exposure, to be added. note: what the user should know.
+    """
+
+    pattern: str
+    black: tuple[float, ...]
+    white: tuple[float, ...]
+    neutral: tuple[float, ...] | None = None
+    daylight: tuple[float, ...] | None = None
+    profiles: tuple[Profile, ...] = ()
+    to_srgb: Matrix | None = None
+    noise: tuple[tuple[float, float], ...] | None = None
+    stops: float = 0.0
+    camera: str = ""
+    note: str = ""
+
+    def light(self, samples: np.ndarray, top: int = 0) -> np.ndarray:
+        """Samples (rows, W, 1 or 3) from row `top` on as float32: 0 at black, 1 at white; not clipped."""
+        black, white = (np.asarray(part, np.float32) for part in (self.black, self.white))
+        if not self.pattern:
+            return (samples - black) / (white - black)
+        light = samples.astype(np.float32)
+        for place in range(4):
+            phase = light[(place // 2 + top) % 2 :: 2, place % 2 :: 2]
+            phase -= black[place]
+            phase /= white[place] - black[place]
+        return light
+
+    def stored(self, light: np.ndarray, top: int = 0) -> np.ndarray:
+        """The inverse of `light`, in float32, neither rounded nor clipped."""
+        black, white = (np.asarray(part, np.float32) for part in (self.black, self.white))
+        if not self.pattern:
+            return light * (white - black) + black
+        samples = light.astype(np.float32)
+        for place in range(4):
+            phase = samples[(place // 2 + top) % 2 :: 2, place % 2 :: 2]
+            phase *= white[place] - black[place]
+            phase += black[place]
+        return samples
+
+
 @dataclass(frozen=True)
 class Header:
     """What is known of one page of a picture before a sample is read.
@@ -29,6 +107,7 @@ class Header:
     dpi: tuple[float, float] | None = None
     orientation: int = 1  # EXIF 1 to 8; the samples stay as stored
     carry: Mapping[str, object] = field(default_factory=dict)
+    sensor: Sensor | None = None  # of samples that are a camera's own and no picture yet
 
     @property
     def samples(self) -> int:

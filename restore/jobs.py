@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -201,7 +202,7 @@ class Walk:
 
     def _plan(self, opened: Open, timed: bool) -> None:
         """Put the plan into the result; a small tile is timed if asked, and always before a large picture goes through an untrained method."""
-        stated, header, method = opened.stated, opened.ahead.header, method_for(opened.stated)
+        stated, header, method = opened.stated, opened.ahead.header, self.method(opened.stated)
         size = (header.channels, header.height, header.width)
         opened.result.plan = engine.plan(method, stated.problem, *size, self.settings)
         if timed or (stated.card is None and header.height * header.width > SLOW):
@@ -213,13 +214,23 @@ class Walk:
         if one.skip:
             return opened
         with _into(result):
-            opened.source = io.open_source(_stdin() if one.source == STREAM else one.source)
+            opened.source = self.source(_stdin() if one.source == STREAM else one.source)
             result.header = opened.source.headers[0]
             opened.stated = self.state(opened.source, 0)
             result.task, result.model = opened.stated.task, opened.stated.full_name
             result.notes += opened.stated.lines
             opened.ahead = Ahead(opened.source)
         return opened
+
+    def source(self, path: Path | BinaryIO) -> io.Source:
+        return io.open_source(path)
+
+    def method(self, stated: Stated) -> Method:
+        return method_for(stated)
+
+    def header(self, opened: Open) -> Header:
+        """Of the output."""
+        return out_header(opened.source.headers[0], self.request)
 
     def state(self, source: io.Source, page: int) -> Stated:
         header = source.headers[page]
@@ -258,7 +269,7 @@ class Walk:
     def work(self, opened: Open, write: Callable[[np.ndarray], None], report: Report) -> None:
         """One page through the engine."""
         stated, header = opened.stated, opened.ahead.header
-        method = method_for(stated)
+        method = self.method(stated)
         page = Page(opened.ahead.read, header, engine.wrapped(method, stated.problem, self.settings.ensemble).multiple)
         self._plan(opened, timed=False)
         if (opened.result.expected or 0) > PATIENCE:
@@ -269,7 +280,7 @@ class Walk:
 
     def _sink(self, opened: Open) -> io.Sink:
         target, request = opened.names.target, self.request
-        header = out_header(opened.source.headers[0], request)
+        header = self.header(opened)
         if target == STREAM:
             return io.open_sink(_stdout(), header, format=request.format or _streamed(header.format), quality=request.quality, subsampling=request.subsampling)
         make_folder(target)

@@ -1,5 +1,6 @@
 """A method undoes a problem: x = method(y, problem). The base class, the chain of two, and the three kinds of tiling."""
 
+import math
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -100,14 +101,18 @@ class Chain(Method):
             raise RestoreError(f"{type(start).__name__} gives {start.gives}, {type(finish).__name__} takes {finish.takes}")
         self.start, self.finish = start, finish
         self.takes, self.gives, self.noises = start.takes, finish.gives, start.noises
+        self.multiple = math.lcm(start.multiple, finish.multiple)
 
     def restore(self, y, problem):
         return self.finish(self.start(y, problem), problem)
 
+    def bytes_per_pixel(self, problem):
+        return max(self.start.bytes_per_pixel(problem), self.finish.bytes_per_pixel(problem))
+
     def tiling(self, problem):
         kinds = [self.start.tiling(problem), self.finish.tiling(problem)]
         if all(isinstance(kind, Exact) for kind in kinds):
-            return Exact(sum(kind.halo for kind in kinds), max(kind.multiple for kind in kinds))
+            return Exact(sum(kind.halo for kind in kinds), math.lcm(*(kind.multiple for kind in kinds)))
         return Whole()
 
 

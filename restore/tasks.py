@@ -50,6 +50,26 @@ def parse_value(text: str | float | None, name: str = "value") -> Value:
         raise UsageError(f"{name} {text!r} is not a number", "a number (25), one per channel (12,10,14), or auto") from None
 
 
+def parse_numbers(text: str, count: int, name: str, words: str = "") -> tuple[float, ...]:
+    """`2.1,1,1.4`: so many finite numbers; `words` are what could be typed instead."""
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != count or not all(abs(number) < float("inf") for number in numbers):
+        expected = f"{count} numbers with commas between" if count > 1 else "a number"
+        raise UsageError(f"{name} {text!r} is not understood", f"{words} or {expected}" if words else expected)
+    return numbers
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`768x512`: columns and rows."""
+    columns, _, rows = text.lower().partition("x")
+    if not (columns.isdecimal() and rows.isdecimal()):
+        raise UsageError(f"{text!r} is not a size", "columns x rows, as 768x512")
+    return int(columns), int(rows)
+
+
 def write_value(value: Value) -> str | float | None:
     """The inverse of `parse_value`: what a card, `--json` and a file name hold."""
     if isinstance(value, tuple):
@@ -139,27 +159,29 @@ def _check_level(part: str, value: Value) -> None:
 
 
 @dataclass(frozen=True)
-class Mri(Task):
-    """y = M (F S x + n): k-space of which one sample in `acceleration` was taken, the central `center_fraction` of lines whole (None: 0.32 /
-    acceleration, as fastMRI pairs them). `sigma`: of the noise, on the scale on which the picture goes to 255; `coils` of smooth sensitivity."""
+class Isp(Task):
+    """y = M x + n, M the mosaic `pattern` of a sensor (linear: none). `peak`: photons at white, `sigma`: read noise on the 0-255 scale, both on the mosaic."""
 
-    name: ClassVar[str] = "mri"
-    MASKS: ClassVar[tuple[str, ...]] = ("random", "equispaced", "poisson")
-    acceleration: Value = None
-    mask: str | None = "random"
-    sigma: Value = 0.0
-    center_fraction: Value = None
-    coils: Value = 1.0
+    name: ClassVar[str] = "isp"
+    PATTERNS: ClassVar[tuple[str, ...]] = ("rggb", "bggr", "grbg", "gbrg", "linear")
+    NOISES: ClassVar[tuple[str, ...]] = ("none", "poisson-gaussian")
+    pattern: str = "rggb"
+    noise: str = "none"
+    peak: Value = None
+    sigma: Value = None
 
     def __post_init__(self):
-        if self.mask is not None and self.mask not in self.MASKS:
-            raise UsageError(f"unknown mask {self.mask!r}", nearest(self.mask, self.MASKS))
+        for part, words in (("pattern", self.PATTERNS), ("noise", self.NOISES)):
+            if getattr(self, part) not in words:
+                raise UsageError(f"unknown {part} {getattr(self, part)!r}", nearest(getattr(self, part), words))
+        for part in ("sigma", "peak"):
+            _check_level(part, getattr(self, part))
 
     def relevant(self):
-        return ("acceleration", "mask", "sigma")
+        return ("pattern", "noise") if self.noise == "none" else ("pattern", "noise", "peak", "sigma")
 
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Denoise, Mri)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Denoise, Isp)}
 
 
 def from_dict(words: dict[str, object]) -> Task:

@@ -143,7 +143,7 @@ def _exact(work: Method, problem: Problem, page: Page, write, now: Plan, report:
     while done < page.height:
         down = planning.next_window(done, page.height, now.height, halo, multiple)
         y = page.rows(down.start, down.start + down.size)
-        x = torch.empty(*y.shape[:2], down.until - down.keep, page.width)
+        x = None
         for group in planning.equal_groups(across, now.batch):
             try:
                 boxes = [(down.start, window.start, down.size, window.size) for window in group]
@@ -153,6 +153,8 @@ def _exact(work: Method, problem: Problem, page: Page, write, now: Plan, report:
                     raise
                 error.__traceback__ = None  # it holds the tensors that did not fit
                 raise _Short(done, tiles) from None
+            if x is None:  # a method may give other channels than it takes
+                x = torch.empty(1, out.shape[1], down.until - down.keep, page.width)
             for window, tile in zip(group, out, strict=True):
                 x[0, ..., window.keep : window.until] = tile[..., down.keep - down.start : down.until - down.start, window.keep - window.start : window.until - window.start]
             tiles += len(group)
@@ -179,11 +181,12 @@ def _blend(work: Method, problem: Problem, page: Page, write, now: Plan, report:
     for index, (start, height) in enumerate(down):
         y = page.rows(start, start + height)
         fresh_rows = start + height - top
-        total = _grown(total, y.shape[:2], fresh_rows, page.width)
         weight = _grown(weight, (1, 1), fresh_rows, page.width)
         for left, width in across:
             ramp = _ramp(height, half)[:, None] * _ramp(width, half)[None]
             x = _tiles(work, problem, y, start, [(start, left, height, width)], now)
+            if left == across[0][0]:
+                total = _grown(total, x.shape[:2], fresh_rows, page.width)
             total[..., start - top : start - top + height, left : left + width] += ramp * x
             weight[..., start - top : start - top + height, left : left + width] += ramp
             report.progress(index * len(across) + across.index((left, width)) + 1, len(down) * len(across))

@@ -14,13 +14,13 @@ from restore.image import Header, Image
 from restore.io.base import Sink, Source
 from restore.io.files import Target, broken, reading, shown, writing
 
-RAW = "3fr arw cr2 cr3 crw dcr dng erf fff iiq k25 kdc mef mos mrw nef nrw orf pef raf rw2 rwl sr2 srf srw x3f".split()
+RAW = "3fr arw cr2 cr3 crw dcr erf fff iiq k25 kdc mef mos mrw nef nrw orf pef raf rw2 rwl sr2 srf srw x3f".split()
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg", ".jfif": "jpeg", ".tif": "tiff", ".tiff": "tiff", ".btf": "tiff",
-            ".webp": "webp", ".bmp": "bmp", ".dib": "bmp", ".gif": "gif", ".exr": "exr"} | {f".{name}": "raw" for name in RAW}
+            ".webp": "webp", ".bmp": "bmp", ".dib": "bmp", ".gif": "gif", ".exr": "exr"} | {f".{name}": "raw" for name in RAW} | {".dng": "dng"}
 _SOURCES = {"png": "png:PngSource", "jpeg": "jpeg:JpegSource", "tiff": "tiff:TiffSource", "webp": "standard:WebpSource", "bmp": "standard:BmpSource",
-            "gif": "standard:GifSource", "exr": "exr:ExrSource", "raw": "raw:RawSource"}
+            "gif": "standard:GifSource", "exr": "exr:ExrSource", "raw": "raw:RawSource", "dng": "raw:RawSource"}
 _SINKS = {"png": "png:PngSink", "jpeg": "jpeg:JpegSink", "tiff": "tiffwrite:TiffSink", "webp": "standard:WebpSink", "bmp": "standard:BmpSink",
-          "exr": "exr:ExrSink"}
+          "exr": "exr:ExrSink", "dng": "dngwrite:DngSink"}
 READABLE, WRITABLE = tuple(_SOURCES), tuple(_SINKS)
 
 _MAGIC = ((0, b"\x89PNG\r\n\x1a\n", "png"), (0, b"\xff\xd8\xff", "jpeg"), (8, b"WEBP", "webp"), (0, b"GIF8", "gif"), (0, b"v/1\x01", "exr"),
@@ -40,6 +40,25 @@ def open_source(path: Path | BinaryIO, name: str | None = None) -> Source:
         file = _spool(path, name) if spooled else _open(Path(path), name)
         try:
             return _codec(_SOURCES[_recognise(file, "" if spooled else Path(path).suffix.lower(), name)])(file, name)
+        except BaseException:
+            file.close()
+            raise
+
+
+def open_sensor(path: Path | BinaryIO, layout=None) -> Source:
+    """What the sensor of a camera saw, to read: of a camera file, or by its `mosaic.Layout` of a file without a header."""
+    spooled = not isinstance(path, str | os.PathLike)
+    name = "standard input" if spooled else shown(path)
+    with reading(name):
+        file = _spool(path, name) if spooled else _open(Path(path), name)
+        try:
+            if layout is not None:
+                return _codec("mosaic:HeaderlessSource")(file, name, layout)
+            found = _recognise(file, "" if spooled else Path(path).suffix.lower(), name)
+            if found != "raw":
+                raise RestoreError(f"{name}: is a finished picture ({found})", "the file of a camera: " + " ".join(RAW[:8]) + " ...",
+                                   "restore denoise treats it; a mosaic without a header takes --raw-size WIDTHxHEIGHT")
+            return _codec("mosaic:MosaicSource")(file, name)
         except BaseException:
             file.close()
             raise
@@ -74,7 +93,7 @@ def _recognise(file: BinaryIO, suffix: str, name: str) -> str:
         raise RestoreError(f"{name}: is empty", "a picture", "copy or download the file again")
     found = next((format for at, magic, format in _MAGIC if start[at:].startswith(magic)), None)
     declared = SUFFIXES.get(suffix)
-    if declared == "raw" and found in (None, "tiff"):
+    if declared in ("raw", "dng") and found in (None, "tiff"):
         return "raw"
     if found == "tiff" and _codec("raw:is_dng")(file):
         return "raw"

@@ -1,4 +1,4 @@
-"""Camera files, read through LibRaw's own development to 16-bit sRGB until a development of ours is asked for."""
+"""Camera files as pictures: LibRaw's own development to 16-bit sRGB. What the sensor saw is in `mosaic`."""
 
 import io
 import os
@@ -31,40 +31,21 @@ class RawSource(WholeSource):
 
     def __init__(self, file: BinaryIO, name: str):
         super().__init__(file, name)
-        import rawpy
-
-        file.seek(0)
-        try:
-            with _listening(name):
-                self.raw = rawpy.imread(file)
-        except rawpy.LibRawError as cause:
-            raise RestoreError(f"{name}: is no camera file that LibRaw {'.'.join(map(str, rawpy.libraw_version))} reads ({_reason(cause)})",
-                               "the file of a camera that LibRaw knows", "convert it to DNG first") from cause
+        self.raw = opened(file, name)
         sizes = self.raw.sizes
         height, width = (sizes.iwidth, sizes.iheight) if sizes.flip & 4 else (sizes.iheight, sizes.iwidth)  # a quarter turn
         sane(name, height, width)
-        file.seek(0)
-        if sizes.pixel_aspect != 1 or file.read(15) == b"FUJIFILMCCD-RAW":  # oblong pixels, or rows at 45 degrees: only the development knows the size
+        if uneven(self.raw, file):  # only the development knows the size
             self._whole = self._decode()
             height, width = self._whole.shape[:2]
-        exif, xmp = self._told()
+        exif, xmp = told(self.raw, file)
         self.headers = [Header(height, width, channels=3, dtype=np.dtype(np.uint16), format="raw", exif=tags.with_orientation(exif, 1) if exif else None,
                                xmp=tags.xmp_with_orientation(xmp, 1))]
-
-    def _told(self) -> tuple[bytes | None, bytes | None]:
-        """EXIF and XMP: of the directories where the file is made like a TIFF, else of the preview that the camera put in."""
-        order, directory = _directory(self.file)
-        if directory:
-            told = {tag: value for tag, value in directory.items() if tag in tags.DESCRIPTIVE}
-            xmp = directory.get(700)
-            return (tags.build(order, told) if told else None), (xmp[2] if isinstance(xmp, tuple) else None)
-        said = _preview(self.raw)
-        return said.get("exif"), said.get("xmp")
 
     def _decode(self) -> np.ndarray:
         import rawpy
 
-        with _listening(self.name):
+        with listening(self.name):
             return self.raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_color=rawpy.ColorSpace.sRGB, output_bps=16, gamma=_SRGB)
 
     def close(self) -> None:
@@ -72,8 +53,38 @@ class RawSource(WholeSource):
         super().close()
 
 
+def opened(file: BinaryIO, name: str):
+    """The file as rawpy has it; RestoreError where LibRaw does not know it."""
+    import rawpy
+
+    file.seek(0)
+    try:
+        with listening(name):
+            return rawpy.imread(file)
+    except rawpy.LibRawError as cause:
+        raise RestoreError(f"{name}: is no camera file that LibRaw {'.'.join(map(str, rawpy.libraw_version))} reads ({_reason(cause)})",
+                           "the file of a camera that LibRaw knows", "convert it to DNG first") from cause
+
+
+def uneven(raw, file: BinaryIO) -> bool:
+    """Oblong pixels, or rows at 45 degrees."""
+    file.seek(0)
+    return raw.sizes.pixel_aspect != 1 or file.read(15) == b"FUJIFILMCCD-RAW"
+
+
+def told(raw, file: BinaryIO) -> tuple[bytes | None, bytes | None]:
+    """EXIF and XMP: of the directories where the file is made like a TIFF, else of the preview that the camera put in."""
+    order, directory = first_directory(file)
+    if directory:
+        exif = {tag: value for tag, value in directory.items() if tag in tags.DESCRIPTIVE}
+        xmp = directory.get(700)
+        return (tags.build(order, exif) if exif else None), (xmp[2] if isinstance(xmp, tuple) else None)
+    said = _preview(raw)
+    return said.get("exif"), said.get("xmp")
+
+
 @contextmanager
-def _listening(name: str) -> Iterator[None]:
+def listening(name: str) -> Iterator[None]:
     """LibRaw tells of missing data on the error stream alone and goes on with half a picture.
 
     What it says becomes an error; what others say there meanwhile is passed on.
@@ -101,10 +112,10 @@ def _listening(name: str) -> Iterator[None]:
 
 def is_dng(file: BinaryIO) -> bool:
     """A TIFF that says it is a digital negative."""
-    return _DNG_VERSION in _directory(file)[1]
+    return _DNG_VERSION in first_directory(file)[1]
 
 
-def _directory(file: BinaryIO) -> tuple[str, tags.Directory]:
+def first_directory(file: BinaryIO) -> tuple[str, tags.Directory]:
     """Byte order and first directory of a file made like a TIFF (cameras change its 42); an empty one of any other."""
     file.seek(0)
     start = file.read(8)

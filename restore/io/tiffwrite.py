@@ -20,6 +20,7 @@ _NEW = {"order": None, "big": False, "compression": 8, "predictor": 2, "planar":
 class TiffSink(Sink):
     """From other formats: deflate with horizontal differences for integers, plain floats, strips of a quarter of a megabyte."""
 
+    new = _NEW  # the layout of a file that was no TIFF
     link = 0  # where the place of the next directory is to be written
     work: Ordered | None = None
 
@@ -31,7 +32,7 @@ class TiffSink(Sink):
 
     def _begin(self) -> None:
         header = self.header
-        self.layout = layout = {**_NEW, **(self.given.carry if self.given.format == "tiff" else {})}
+        self.layout = layout = {**self.new, **(self.given.carry if self.given.format == "tiff" else {})}
         if layout["order"] is None:
             layout["order"] = tags.parse(header.exif)[0]
         if self.given.format != "tiff" and header.dtype.kind == "f":

@@ -1,0 +1,243 @@
+"""The walk of `restore isp`: what a sensor saw becomes a picture, by a chain of methods that is made for each file."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restore import cards, io
+from restore.engine import run as engine
+from restore.engine.picture import Page
+from restore.errors import RestoreError, UsageError, nearest
+from restore.estimate import poisson_gaussian
+from restore.image import SPACES, Header, Matrix, Profile, Sensor
+from restore.io import icc
+from restore.jobs import Open, Stated, Walk, out_header
+from restore.method import Chain, Method
+from restore.methods import vst
+from restore.methods.development import Rendering, Repair
+from restore.methods.planes import Planes
+from restore.numerics import camera, develop
+from restore.operators.noise import PoissonGaussian
+from restore.operators.problem import Problem, problem_of
+from restore.tasks import Denoise, Isp
+
+CURVES = ("filmic", "plain")
+HIGHLIGHTS = ("rebuild", "clip")
+WHITES = ("camera", "daylight", "auto")
+CELLS = 1 << 20  # pixels that decide what is decided once, at most
+BAND = 256  # rows read at one go
+MINKOWSKI = 6  # between the mean of the world (1) and its brightest spot (infinity)
+GREY = 0.18  # of white: where automatic exposure puts the logarithmic mean, unless
+BRIGHT = 0.99  # of the pixels would then not be
+LIMIT = 1.0  # under white
+STRONGEST = 16.0  # factor of exposure
+BLACK = 2048.0  # of 65535, in a DNG: noise goes below black
+STEEP = 100.0  # read noise over noise of photons, at white: beyond it nothing changes any more
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the user asks of a development. `wb`: camera, daylight, auto, or gains (R, G, B). `noise`: auto, none, or (a, b) of variance = a x + b.
+
+    `exposure` in stops, None: automatic. `dng`: a mosaic is written, or with `linear` what a demosaicing made of it. `matrix`: XYZ to camera.
+    """
+
+    wb: str | tuple[float, float, float] = "camera"
+    noise: str | tuple[float, float] = "auto"
+    exposure: float | None = None
+    curve: str = "filmic"
+    linear: bool = False
+    space: str = "srgb"
+    highlights: str = "rebuild"
+    sharpen: float = 0.5
+    repair: bool = True
+    dng: bool = False
+    layout: object | None = None
+    matrix: Matrix | None = None
+
+    def __post_init__(self):
+        for part, names in (("curve", CURVES), ("space", SPACES), ("highlights", HIGHLIGHTS)):
+            if getattr(self, part) not in names:
+                raise UsageError(f"unknown {part} {getattr(self, part)!r}", nearest(getattr(self, part), names))
+
+
+@dataclass(frozen=True)
+class Developed(Stated):
+    """A development that is settled: its chain of methods, and the header of what it gives."""
+
+    chain: Method | None = None
+    header: Header | None = None
+
+
+class Developing(Walk):
+    """Jobs of `restore isp`. The method of the request is that of demosaicing."""
+
+    def __init__(self, request, events, look: Look):
+        super().__init__(request, events)
+        self.look = look
+
+    def source(self, path: Path | BinaryIO) -> io.Source:
+        return io.open_sensor(path, self.look.layout)
+
+    def method(self, stated: Developed) -> Method:
+        return stated.chain
+
+    def header(self, opened: Open) -> Header:
+        return opened.stated.header
+
+    def state(self, source: io.Source, page: int) -> Developed:
+        header, look = source.headers[page], self.look
+        sensor = header.sensor if look.matrix is None else replace(header.sensor, profiles=(Profile(6504.0, look.matrix),))
+        lines = [sensor.note] if sensor.note else []
+        cells = superpixels(source, page)
+        task, said = self._noise(Isp(sensor.pattern or "linear"), sensor, source, page)
+        name, card = cards.choose(task, self.request.model) if sensor.pattern else ("libraw" if sensor.note else "as stored", None)
+        problem, chain = problem_of(task), Repair() if look.repair and sensor.pattern else None
+        if task.noise != "none":
+            denoiser, called = _denoiser(float(problem.noise.gain), float(problem.noise.sigma), header.channels)
+            chain, said = _joined(chain, Planes(denoiser) if sensor.pattern else denoiser), [*said, f"noise is taken away by {called}"]
+        lines += said
+        if sensor.pattern and (look.linear or not look.dng):
+            chain = _joined(chain, _loaded(name, card and card.path))
+        if look.dng:
+            pattern = "" if look.linear else sensor.pattern
+            kept = replace(sensor, pattern=pattern, black=(BLACK,) * (4 if pattern else 3), white=(65535.0,) * (4 if pattern else 3),
+                           neutral=white_balance(look.wb, sensor, cells)[0])
+            made = header.replace(channels=1 if pattern else 3, dtype=np.dtype(np.uint16), sensor=kept)
+        else:
+            rendering, said = self._rendering(sensor, cells)
+            chain, lines = _joined(chain, rendering), lines + said
+            dtype = np.dtype(np.float32 if look.linear else np.uint16)
+            made = out_header(header.replace(channels=3, dtype=dtype, icc=icc.build(SPACES[look.space], look.linear), sensor=None), self.request)
+        return Developed(task, problem, name, card, tuple(lines), chain or _As(), made)
+
+    def _noise(self, task: Isp, sensor: Sensor, source: io.Source, page: int) -> tuple[Isp, list[str]]:
+        """The task with the noise that is given, that the file tells of, or that is found in the mosaic."""
+        if self.look.noise == "none":
+            return task, []
+        if self.look.noise != "auto":
+            (a, b), how = self.look.noise, "as given"
+        elif sensor.noise:
+            (a, b), how = np.mean(sensor.noise, 0).tolist(), "as the file says"
+        else:
+            try:
+                found = poisson_gaussian.estimate(_patch(source, page))
+            except RestoreError as problem:
+                return task, [f"no noise was estimated, and none is taken away: {problem.what}"]
+            a, b, how = float(np.median(found.a)), float(np.median(found.b)), "estimated"
+        if a <= 0 and b <= 0:
+            return task, ["no noise was found"]
+        a = max(a, b / STEEP)
+        return replace(task, noise="poisson-gaussian", peak=1 / a, sigma=255 * b**0.5), [f"variance of the noise {a:.3g} x + {b:.3g}, {how}"]
+
+    def _rendering(self, sensor: Sensor, cells: Tensor) -> tuple[Rendering, list[str]]:
+        look, space = self.look, SPACES[self.look.space]
+        neutral, how = white_balance(look.wb, sensor, cells)
+        gains = 1 / torch.tensor(neutral, dtype=torch.float64)
+        matrix = camera.matrix(sensor, neutral, space)
+        lines = [f"white balance {', '.join(f'{gain:.3g}' for gain in gains)} ({how})"]
+        if not sensor.profiles:
+            lines.append("colours by LibRaw's matrix" if sensor.to_srgb else "no colour matrix is known: the camera's colours are taken for sRGB's")
+        curve = "linear" if look.linear else look.curve
+        rendering = Rendering(gains.float(), matrix.float(), 1.0, space, curve, look.sharpen, look.highlights == "rebuild")
+        if look.exposure is not None:
+            rendering.exposure = 2.0 ** (look.exposure + (0 if look.linear else sensor.stops))
+        elif not look.linear:
+            rendering.exposure = exposure(rendering.linear(cells))
+            lines.append(f"exposure {np.log2(rendering.exposure):+.2f} stops (automatic)")
+        return rendering, lines
+
+    def work(self, opened: Open, write, report) -> None:
+        stated, header = opened.stated, opened.ahead.header
+        sensor, kept = header.sensor, stated.header.sensor
+        light = header.replace(dtype=np.dtype(np.float32))
+        page = Page(lambda top, bottom: sensor.light(opened.ahead.read(top, bottom), top), light, engine.wrapped(stated.chain, stated.problem, self.settings.ensemble).multiple)
+        self._plan(opened, timed=False)
+
+        def finish(top: int, x: Tensor) -> None:
+            rows = x[0, :, : header.height - top, : header.width].permute(1, 2, 0).numpy()
+            write(kept.stored(rows, top) / np.float32(65535) if kept else rows)
+
+        self.settings = engine.run(stated.chain, stated.problem, page, finish, self.settings, report)
+
+
+class _As(Method):
+    """Nothing is left to do."""
+
+    takes = gives = "camera"
+    noises = ("NoNoise",)
+
+    def restore(self, y, problem):
+        return y
+
+
+def _joined(start: Method | None, finish: Method) -> Method:
+    return finish if start is None else Chain(start, finish)
+
+
+@lru_cache(maxsize=4)
+def _loaded(name: str, path: Path | None) -> Method:
+    return cards.load(name, cards.read(path) if path else None)
+
+
+def _denoiser(gain: float, sigma: float, channels: int) -> tuple[Method, str]:
+    """Variance stabilisation around the best denoiser of pictures of so many channels for the level that follows, and its name."""
+    level = vst.stabilised(Problem(problem_of(Denoise(sigma=1.0)).operator, PoissonGaussian(1 / gain, sigma))).noise.sigma
+    name, card = cards.choose(Denoise(sigma=255 * float(level)), channels=channels)
+    denoiser = vst.VST(_loaded(name, card and card.path))
+    denoiser.takes = denoiser.gives = "camera"
+    return denoiser, card.full_name if card else name
+
+
+def superpixels(source: io.Source, page: int) -> Tensor:
+    """(1, 3, h, w) on [0, 1]: the colours of up to CELLS cells of the mosaic, or of as many pixels, spread over the picture."""
+    header = source.headers[page]
+    step = max(1, int(np.ceil((header.height * header.width / (4 if header.sensor.pattern else 1) / CELLS) ** 0.5)))
+    bands = []
+    for top in range(0, header.height - header.height % 2 or 1, BAND):
+        light = header.sensor.light(source.read(top, min(top + BAND, header.height), page), top)
+        bands.append(_cells(light, header.sensor.pattern)[::step, ::step])
+    return torch.from_numpy(np.concatenate(bands)).permute(2, 0, 1)[None]
+
+
+def _cells(light: np.ndarray, pattern: str) -> np.ndarray:
+    if not pattern:
+        return light
+    height, width = (max(size // 2 * 2, 1) for size in light.shape[:2])
+    planes = [light[place // 2 : height : 2, place % 2 : width : 2, 0] for place in range(4)]
+    return np.stack([np.mean([planes[place] for place in range(4) if pattern[place] == colour], 0) for colour in "rgb"], -1)
+
+
+def _patch(source: io.Source, page: int) -> Tensor:
+    """Planes (1, 4 or 3, h, w) of the middle of the picture, for the estimator of noise."""
+    header = source.headers[page]
+    rows = min(header.height, max(128, CELLS * 4 // header.width)) // 2 * 2
+    top = (header.height - rows) // 4 * 2
+    light = torch.from_numpy(header.sensor.light(source.read(top, top + rows, page), top)).permute(2, 0, 1)[None]
+    return torch.nn.functional.pixel_unshuffle(light[..., : header.width // 2 * 2], 2) if header.sensor.pattern else light
+
+
+def white_balance(wb: str | tuple[float, float, float], sensor: Sensor, cells: Tensor) -> tuple[tuple[float, ...], str]:
+    """What the camera saw of a neutral surface, as R, G, B, and how that is known."""
+    if not isinstance(wb, str):
+        return tuple(wb[1] / gain for gain in wb), "as given"
+    if wb == "daylight" and sensor.profiles:
+        return camera.neutral_under(sensor.profiles, camera.D55), "daylight"
+    said = {"camera": sensor.neutral, "daylight": sensor.daylight}.get(wb)
+    if said:
+        return said, wb
+    lit = cells.clamp_min(0) * (cells.amax(1, keepdim=True) < develop.NEAR_CLIP)
+    mean = lit.double().pow(MINKOWSKI).mean((0, 2, 3)).pow(1 / MINKOWSKI).clamp_min(1e-6)
+    return tuple((mean / mean[1]).tolist()), "shades of grey" if wb == "auto" else f"shades of grey: the file says nothing of {wb}"
+
+
+def exposure(light: Tensor) -> float:
+    """The factor that puts the logarithmic mean of the light at GREY, and no more than the brightest of it above LIMIT."""
+    luminance = (light * torch.tensor([0.2126, 0.7152, 0.0722]).reshape(1, 3, 1, 1)).sum(1).clamp_min(1e-4)
+    bright = float(light.amax(1).flatten().kthvalue(max(1, int(BRIGHT * luminance.numel()))).values)
+    return float(np.clip(min(GREY / float(luminance.log().mean().exp()), LIMIT / max(bright, 1e-4)), 1 / STRONGEST, STRONGEST))

@@ -1,0 +1,127 @@
+"""What a camera's sensor saw, before any development: the mosaic with its levels and colours, and mosaics without a header."""
+
+import os
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from restore.errors import RestoreError, UsageError
+from restore.image import Header, Matrix, Profile, Sensor
+from restore.io import dngtags
+from restore.io import exif as tags
+from restore.io.base import Source, WholeSource, sane
+from restore.io.raw import first_directory, listening, opened, told, uneven
+
+PATTERNS = ("rggb", "bggr", "grbg", "gbrg")
+_ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}  # LibRaw's turns in EXIF's words
+_D65 = 6504.0
+_MAKE, _MODEL = 271, 272
+
+
+class MosaicSource(WholeSource):
+    """The visible part of the sensor as stored, unturned: (H, W, 1) of a Bayer mosaic, (H, W, 3) of what is linear already.
+
+    Mosaics that are no Bayer mosaics (X-Trans, four colours, oblong pixels) go through LibRaw's demosaicing; the sensor's `note` says so.
+    """
+
+    def __init__(self, file: BinaryIO, name: str):
+        super().__init__(file, name)
+        self.raw = opened(file, name)
+        self._whole, pattern, black, white, note = self._samples()
+        height, width, channels = self._whole.shape
+        sane(name, height, width)
+        exif, xmp = told(self.raw, file)
+        orientation = _ORIENTATIONS.get(self.raw.sizes.flip, 1)
+        self.headers = [Header(height, width, channels=channels, dtype=np.dtype(np.uint16), format="raw", exif=tags.with_orientation(exif, orientation) if exif else None,
+                               xmp=tags.xmp_with_orientation(xmp, orientation), orientation=orientation, sensor=self._sensor(pattern, black, white, note))]
+
+    def _samples(self) -> tuple[np.ndarray, str, tuple[float, ...], tuple[float, ...], str]:
+        """The samples, their pattern, black and white, and what is to be said of it."""
+        import rawpy
+
+        raw, colours = self.raw, self.raw.color_desc.decode("latin-1").lower()
+        if raw.raw_type == rawpy.RawType.Flat and raw.raw_pattern is not None and raw.raw_pattern.shape == (2, 2) and not uneven(raw, self.file):
+            cell = raw.raw_colors_visible[:2, :2]
+            pattern = "".join(colours[index] for index in cell.flat)
+            if pattern in PATTERNS:
+                levels = raw.camera_white_level_per_channel or [raw.white_level] * 4
+                black = tuple(float(raw.black_level_per_channel[index]) for index in cell.flat)
+                white = tuple(float(levels[index] if levels[index] > black[place] else raw.white_level) for place, index in enumerate(cell.flat))
+                return raw.raw_image_visible[..., None].copy(), pattern, black, white, ""
+        if raw.raw_type == rawpy.RawType.Stack and raw.num_colors == 3 and not uneven(raw, self.file):
+            return raw.raw_image_visible[..., :3].copy(), "", tuple(map(float, raw.black_level_per_channel[:3])), (float(raw.white_level),) * 3, ""
+        with listening(self.name):
+            whole = raw.postprocess(output_color=rawpy.ColorSpace.raw, gamma=(1, 1), user_wb=[1.0] * 4, no_auto_bright=True, output_bps=16,
+                                    adjust_maximum_thr=0, user_flip=0)
+        return whole[..., :3], "", (0.0,) * 3, (65535.0,) * 3, f"its mosaic ({_kind(raw)}) is no Bayer mosaic: demosaiced by LibRaw"
+
+    def _sensor(self, pattern: str, black: tuple[float, ...], white: tuple[float, ...], note: str) -> Sensor:
+        order, directory = first_directory(self.file)
+        said = dngtags.read(self.file, order, directory)
+        profiles = said.profiles
+        if not profiles and np.any(matrix := self.raw.rgb_xyz_matrix[:3]):
+            profiles = (Profile(_D65, _matrix(matrix)),)
+        to_srgb = self.raw.color_matrix[:, :3]
+        names = [directory[tag][2].rstrip(b"\0 ").decode("utf-8", "replace") for tag in (_MAKE, _MODEL) if isinstance(directory.get(tag), tuple)]
+        return Sensor(pattern, black, white, _neutral(self.raw.camera_whitebalance), _neutral(self.raw.daylight_whitebalance), profiles,
+                      _matrix(to_srgb) if np.any(to_srgb) else None, said.noise, said.stops, said.camera or " ".join(names), note)
+
+    def close(self) -> None:
+        self.raw.close()
+        super().close()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Of a mosaic without a header: 8 bits, or 16 with the low byte first. `white`: by default the largest sample that its bits hold."""
+
+    width: int
+    height: int
+    pattern: str = "rggb"
+    black: float = 0.0
+    white: float | None = None
+
+    def __post_init__(self):
+        if self.pattern not in PATTERNS:
+            raise UsageError(f"unknown pattern {self.pattern!r}", " or ".join(PATTERNS), "the colours of the first 2 x 2 pixels in reading order")
+        if self.white is not None and not self.white > self.black:
+            raise UsageError(f"white {self.white:g} is not above black {self.black:g}", "two levels of the file's samples, as --black 600 --white 15520")
+
+
+class HeaderlessSource(Source):
+    """Rows of samples from the first byte to the last, and nothing else in the file."""
+
+    def __init__(self, file: BinaryIO, name: str, layout: Layout):
+        super().__init__(file, name)
+        sane(name, layout.height, layout.width)
+        size, pixels = file.seek(0, os.SEEK_END), layout.width * layout.height
+        if size not in (pixels, 2 * pixels):
+            raise RestoreError(f"{name}: has {size} bytes, and {layout.width} x {layout.height} samples take {pixels} or {2 * pixels}",
+                               "8 or 16 bits for every sample and no header", "give the size of the whole sensor: --raw-size WIDTHxHEIGHT")
+        dtype = np.dtype("<u2") if size > pixels else np.dtype(np.uint8)
+        white = layout.white or float(np.iinfo(dtype).max)
+        sensor = Sensor(layout.pattern, (layout.black,) * 4, (white,) * 4)
+        self.headers = [Header(layout.height, layout.width, channels=1, dtype=dtype.newbyteorder("="), format="raw", sensor=sensor)]
+        self.stored = dtype
+
+    def _rows(self, top: int, bottom: int, page: int) -> np.ndarray:
+        width = self.headers[0].width
+        self.file.seek(top * width * self.stored.itemsize)
+        samples = np.frombuffer(self.file.read((bottom - top) * width * self.stored.itemsize), self.stored)
+        return samples.reshape(bottom - top, width, 1).astype(self.headers[0].dtype)
+
+
+def _neutral(gains: list[float]) -> tuple[float, ...] | None:
+    """What the gains make neutral, green 1; nothing where the camera says none."""
+    red, green, blue = gains[:3]
+    return (green / red, 1.0, green / blue) if min(red, green, blue) > 0 else None
+
+
+def _matrix(values: np.ndarray) -> Matrix:
+    return tuple(tuple(float(value) for value in row) for row in values)
+
+
+def _kind(raw) -> str:
+    cell = raw.raw_pattern
+    return "colours side by side" if cell is None else f"{cell.shape[1]} x {cell.shape[0]} of {raw.color_desc.decode('latin-1')}"

@@ -1,0 +1,62 @@
+"""The two ends of a classical development: a mosaic made ready for demosaicing, and camera colours made a picture.
+
+The steps are functions of `numerics.develop`; what stands between the two ends is a method of demosaicing, learned or not. The order is
+that of Ramanath, Snyder, Yoo & Drew, Color image processing pipeline, IEEE Signal Processing Magazine 2005.
+"""
+
+import torch
+from torch import Tensor
+
+from restore.image import SPACES, Space
+from restore.method import Exact, Method
+from restore.numerics import develop
+
+EVERY = ("NoNoise", "Gaussian", "Poisson", "PoissonGaussian")
+
+
+class Repair(Method):
+    """Hot and dead pixels of a mosaic (B, 1, H, W) replaced."""
+
+    noises, channels, multiple = EVERY, 1, 2
+    takes = gives = "camera"
+
+    def restore(self, y, problem):
+        return develop.repair(y)
+
+    def tiling(self, problem):
+        return Exact(develop.REACH, 2)
+
+
+class Rendering(Method):
+    """Camera values (B, 3, H, W) on [0, 1] to a picture, or to linear light.
+
+    gains: of the white balance, for R, G, B. matrix: white-balanced camera to linear RGB of `space`, (3, 3). exposure: a factor.
+    curve: filmic, plain (the curve of the space alone) or linear (none; not clipped). sharpen: 0 leaves it.
+    """
+
+    noises = EVERY
+    takes, gives = "camera", "srgb"
+
+    def __init__(self, gains: Tensor, matrix: Tensor, exposure: float = 1.0, space: Space = SPACES["srgb"], curve: str = "filmic",
+                 sharpen: float = 0.0, rebuild: bool = True):
+        super().__init__()
+        self.register_buffer("gains", gains / gains.min())
+        self.register_buffer("matrix", matrix)
+        self.exposure, self.space, self.curve, self.amount, self.rebuild = exposure, space, curve, sharpen, rebuild
+
+    def linear(self, c: Tensor) -> Tensor:
+        """Linear light in the space, not clipped."""
+        return self.exposure * develop.coloured(develop.balance(c, self.gains, self.rebuild), self.matrix)
+
+    def restore(self, y, problem):
+        light = self.linear(y)
+        if self.curve == "linear":
+            return light
+        x = develop.filmic(light, self.space) if self.curve == "filmic" else develop.encoded(light, self.space)
+        return develop.sharpened(x, self.amount).clamp(0, 1) if self.amount else x
+
+    def tiling(self, problem):
+        return Exact(develop.EDGE if self.amount and self.curve != "linear" else 0)
+
+    def bytes_per_pixel(self, problem):
+        return 120.0

@@ -1,0 +1,88 @@
+"""The steps of a classical development, each on tensors (B, C, H, W): hot pixels, highlights, tone, sharpness."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from restore.image import Space
+from restore.numerics.mirror import mirrored
+
+SAME = tuple((down, right) for down in (-2, 0, 2) for right in (-2, 0, 2) if (down, right) != (0, 0))  # the next samples of a colour in any mosaic
+BESIDE = ((-1, 0), (1, 0), (0, -1), (0, 1))
+AROUND = tuple((down, right) for down in (-2, -1, 1, 2) for right in (-2, -1, 1, 2) if abs(down) != abs(right)) + ((-3, 0), (3, 0), (0, -3), (0, 3))
+REACH = 3  # pixels that these see
+STICKS_OUT = 0.02  # of white, and
+TIMES = 0.25  # spreads of the neighbours: by how much more a hot pixel is brighter than the brightest of them
+FOLLOWS = 0.1  # share of it by which the pixels beside stand out too, where it is light
+NEAR_CLIP = 0.95  # from here on a sample is no longer taken at its word
+KNEE = 0.6  # of white: where the shoulder begins
+CONTRAST = 0.5  # share of the S-curve
+SOFT = 1.0  # pixels, of the Gaussian that is taken away in sharpening
+EDGE = 3  # pixels that it reaches
+
+
+def repair(y: Tensor) -> Tensor:
+    """A mosaic without hot and dead pixels: one that sticks out of the eight next samples of its colour takes their median.
+
+    Light that falls on one pixel falls on the pixels beside it too, whatever their colours: where these stand out as well, it is kept.
+    """
+    height, width = y.shape[-2:]
+    wide = mirrored(y, REACH)
+
+    def moved(places: tuple[tuple[int, int], ...]) -> Tensor:
+        return torch.stack([wide[..., REACH + down : REACH + down + height, REACH + right : REACH + right + width] for down, right in places])
+
+    around = moved(SAME)
+    low, high, median = around.amin(0), around.amax(0), around.median(0).values
+    margin, out = STICKS_OUT + TIMES * (high - low), y - median
+    alone = (moved(BESIDE).mean(0) - moved(AROUND).mean(0)) * out.sign() < FOLLOWS * out.abs()
+    return torch.where(((y > high + margin) | (y < low - margin)) & alone, median, y)
+
+
+def balance(c: Tensor, gains: Tensor, rebuild: bool = True) -> Tensor:
+    """Camera values (B, 3, H, W) on [0, 1] times gains (3,), the least of them 1.
+
+    What the sensor clipped is taken as bright as the colours that it did not clip, if that is brighter, and where it clipped all as neutral;
+    without `rebuild` everything is clipped where the first colour is.
+    """
+    gains = gains.to(c).reshape(1, 3, 1, 1)
+    v = c * gains
+    if not rebuild:
+        return v.clamp_max(1)
+    clipped = ((c - NEAR_CLIP) / (1 - NEAR_CLIP)).clamp(0, 1)
+    known = 1 - clipped
+    others = (v * known).sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp_min(1e-6)
+    v = v + clipped * (others - v).clamp_min(0) * known.amax(1, keepdim=True)
+    return torch.lerp(v, v.amax(1, keepdim=True), clipped.amin(1, keepdim=True))
+
+
+def coloured(v: Tensor, matrix: Tensor) -> Tensor:
+    """Every pixel through a matrix (3, 3)."""
+    return torch.einsum("ij,bjhw->bihw", matrix.to(v), v)
+
+
+def filmic(light: Tensor, space: Space) -> Tensor:
+    """Linear light to a picture: highlights above KNEE roll off towards white, the curve of the space, then more contrast by an S-curve."""
+    light = light.clamp_min(0)
+    over = (light - KNEE).clamp_min(0) / (1 - KNEE)
+    t = encoded(torch.where(light > KNEE, KNEE + (1 - KNEE) * (1 - torch.exp(-over)), light), space)
+    return torch.lerp(t, t * t * (3 - 2 * t), CONTRAST)
+
+
+def encoded(light: Tensor, space: Space) -> Tensor:
+    """Linear light, clipped to [0, 1], by the curve of the space."""
+    light = light.clamp(0, 1)
+    if space.gamma:
+        return light ** (1 / space.gamma)
+    return torch.where(light <= 0.0031308, 12.92 * light, 1.055 * light.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)
+
+
+def sharpened(x: Tensor, amount: float) -> Tensor:
+    """x + amount (luminance - its Gaussian): unsharp masking, alike in all colours."""
+    at = torch.arange(-EDGE, EDGE + 1).to(x)
+    kernel = torch.exp(-(at**2) / (2 * SOFT**2))
+    kernel = kernel / kernel.sum()
+    luminance = (x * torch.tensor([0.2126, 0.7152, 0.0722]).to(x).reshape(1, 3, 1, 1)).sum(1, keepdim=True)
+    wide = mirrored(luminance, EDGE)
+    blurred = F.conv2d(F.conv2d(wide, kernel.reshape(1, 1, -1, 1)), kernel.reshape(1, 1, 1, -1))
+    return x + amount * (luminance - blurred)

@@ -1,0 +1,273 @@
+"""From mosaics to pictures: demosaicing, the steps of a development, colours, DNG there and back, and the command."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from restore import io
+from restore.commands.isp import isp
+from restore.engine import run as engine
+from restore.engine.picture import Page
+from restore.engine.run import Settings
+from restore.errors import UsageError
+from restore.image import SPACES, Header, Profile, Sensor
+from restore.io import icc
+from restore.io.mosaic import Layout
+from restore.measure.metrics import psnr
+from restore.measure.score import load
+from restore.method import Chain
+from restore.methods.bilinear import Bilinear
+from restore.methods.development import Rendering, Repair
+from restore.methods.malvar import Malvar
+from restore.numerics import camera, develop
+from restore.operators.mosaic import PATTERNS, Mosaic
+from restore.operators.noise import NoNoise
+from restore.operators.problem import Problem
+
+NIKON = (0.9020, -0.2890, -0.0715), (-0.4535, 1.2436, 0.2348), (-0.0934, 0.1919, 0.7086)  # XYZ to camera
+
+
+def problem(pattern="rggb"):
+    return Problem(Mosaic(pattern), NoNoise())
+
+
+def smooth(height=40, width=52, seed=0):
+    """A picture without detail finer than the mosaic's cell, (1, 3, H, W) on [0, 1]."""
+    rough = torch.rand(1, 3, height // 16 + 2, width // 16 + 2, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(rough, (height, width), mode="bicubic", align_corners=True).clamp(0, 1)
+
+
+@pytest.fixture
+def headerless(tmp_path):
+    """A mosaic of a smooth picture as a file without a header, black 600 and white 15520, and the options that say so."""
+    def make(pattern="rggb", x=None, name="shot.raw"):
+        y = problem(pattern).simulate(smooth() if x is None else x)[0, 0].numpy()
+        (tmp_path / name).write_bytes(np.rint(600 + y * (15520 - 600)).astype("<u2").tobytes())
+        return [str(tmp_path / name)], {"raw_size": f"{y.shape[1]}x{y.shape[0]}", "pattern": pattern, "black": 600.0, "white": 15520.0, "wb": "2,1,1.5", "quiet": True}
+    return make
+
+
+@pytest.mark.parametrize("method", [Bilinear(), Malvar()], ids=["bilinear", "malvar"])
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_demosaicing_keeps_samples_and_slopes(method, pattern):
+    down, right = torch.meshgrid(torch.arange(20.0), torch.arange(14.0), indexing="ij")
+    x = torch.stack([0.2 + 0.01 * down, 0.3 + 0.02 * right, 0.9 - 0.02 * down - 0.01 * right])[None]
+    y = problem(pattern).simulate(x)
+    found = method(y, problem(pattern))
+    assert torch.allclose(problem(pattern).operator(found), y, atol=1e-6)
+    if isinstance(method, Bilinear):
+        assert torch.allclose(found[..., 2:-2, 2:-2], x[..., 2:-2, 2:-2], atol=1e-5)
+    grey = torch.full((1, 3, 9, 7), 0.4)  # odd sides too
+    assert torch.allclose(method(problem(pattern).simulate(grey), problem(pattern)), grey, atol=1e-6)
+
+
+def test_malvar_has_the_papers_gains():
+    """Green at red takes the Laplacian of red with gain 1/2; red at blue that of blue with 3/4."""
+    y = torch.zeros(1, 1, 12, 12)
+    y[..., 4, 4] = 1.0
+    red = Malvar()(y, problem("rggb"))  # (4, 4) is red
+    assert float(red[0, 1, 4, 4]) == pytest.approx(0.5) and float(red[0, 2, 4, 4]) == pytest.approx(0.75) and float(red[0, 0, 4, 4]) == 1
+    assert float(red[0, 0, 4, 5]) == pytest.approx(0.5) and float(red[0, 0, 5, 5]) == pytest.approx(0.25)
+    green = Malvar()(y, problem("grbg"))
+    assert float(green[0, 0, 4, 4]) == pytest.approx(0.625) and float(green[0, 2, 4, 4]) == pytest.approx(0.625)
+
+
+@pytest.mark.data
+def test_malvar_is_worth_its_filters(data):
+    x = load(data / "test/set14/barbara.bmp", 3)[..., :200, :200]
+    y = problem().simulate(x)
+    first, second = (float(psnr(method(y, problem()), x)[0]) for method in (Bilinear(), Malvar()))
+    assert second > first + 3
+
+
+@pytest.mark.parametrize("method", [Bilinear(), Malvar(), Chain(Chain(Repair(), Malvar()), Rendering(torch.tensor([2.0, 1, 1.5]), torch.eye(3), sharpen=1.0))],
+                         ids=["bilinear", "malvar", "development"])
+def test_tiles_give_what_the_whole_gives(method):
+    y = problem().simulate(torch.rand(1, 3, 47, 61, generator=torch.Generator().manual_seed(1)))
+    rows = []
+    header = Header(47, 61, 1, np.dtype(np.float32))
+    page = Page(lambda top, bottom: y[0, 0, top:bottom, :, None].numpy(), header, method.multiple)
+    engine.run(method, problem(), page, lambda top, x: rows.append(x), Settings("cpu", tile=24))
+    whole = method(y, problem())
+    assert torch.equal(torch.cat(rows, 2)[:, :, :47], whole)
+
+
+def test_a_mosaic_cut_by_a_row_or_a_column_gives_the_same_picture():
+    y = problem("rggb").simulate(smooth())
+    whole = Malvar()(y, problem("rggb"))
+    for down, right in ((1, 0), (0, 1), (1, 1)):
+        part = Problem(Mosaic("rggb").shifted(down, right), NoNoise())
+        cut = Malvar()(y[..., down:, right:], part)
+        assert torch.allclose(cut[..., 2:-2, 2:-2], whole[..., down:, right:][..., 2:-2, 2:-2], atol=1e-6)
+
+
+def test_hot_and_dead_pixels_are_repaired_and_nothing_else():
+    y = problem().simulate(0.4 + 0.2 * smooth())
+    assert torch.equal(develop.repair(y), y)
+    spoiled, places = y.clone(), [(10, 10), (17, 4), (21, 30)]
+    for place, value in zip(places, (1.0, 0.9, 0.0), strict=True):
+        spoiled[(0, 0, *place)] = value
+    repaired = develop.repair(spoiled)
+    assert (repaired != spoiled).nonzero()[:, 2:].tolist() == [list(place) for place in places]
+    assert float((repaired - y).abs().max()) < 0.08
+    star = y.clone()
+    star[..., 20, 20] = 1.0  # its light falls on the pixels beside it too
+    for down, right in develop.BESIDE:
+        star[..., 20 + down, 20 + right] += 0.2
+    assert float(develop.repair(star)[..., 20, 20]) == 1.0
+
+
+@pytest.mark.data
+def test_hot_pixels_of_a_real_mosaic(data):
+    clean, spoiled = (torch.from_numpy((np.fromfile(data / f"test/raw/nikon/DSC_1339_768x512_{name}.raw", "<u2").astype(np.float32) - 600) / 14920)
+                      .reshape(1, 1, 512, 768) for name in ("rggb", "rggb_bpc_test"))
+    hot, touched = spoiled > clean, develop.repair(spoiled) != spoiled
+    assert int(hot.sum()) == 200 and int((touched & hot).sum()) >= 195 and int((touched & (spoiled == clean)).sum()) <= 10
+
+
+def test_what_one_colour_clips_does_not_turn_magenta():
+    gains = torch.tensor([2.0, 1.0, 1.5])
+    for light in (1.2, 1.5, 3.0):  # of a white surface, green clips first
+        c = (torch.full((1, 3, 1, 1), light) / gains.reshape(1, 3, 1, 1)).clamp_max(1)
+        v = develop.balance(c, gains).flatten()
+        assert float(v.max() - v.min()) < 0.01 and float(v.min()) >= 0.99
+    assert torch.equal(develop.balance(c, gains, rebuild=False), torch.ones(1, 3, 1, 1))
+    dull = torch.full((1, 3, 1, 1), 0.3)
+    assert torch.allclose(develop.balance(dull, gains).flatten(), 0.3 * gains)
+
+
+def test_white_stays_white_in_every_space_and_under_every_light():
+    forward = ((0.7464, 0.1044, 0.1135), (0.2648, 0.9173, -0.1820), (0.0113, -0.2154, 1.0292))
+    warm, cold = Profile(2856.0, NIKON), Profile(6504.0, tuple(tuple(value * 1.1 for value in row) for row in NIKON))
+    for profiles in ((), (cold,), (warm, cold), (Profile(2856.0, NIKON, forward), Profile(6504.0, NIKON, forward))):
+        sensor = Sensor("rggb", (0.0,) * 4, (1.0,) * 4, profiles=profiles, to_srgb=((1.8, -0.9, 0.1), (-0.2, 1.7, -0.5), (0, -0.5, 1.5)) if not profiles else None)
+        for space in SPACES.values():
+            rows = camera.matrix(sensor, (0.5, 1.0, 0.7), space).sum(1)
+            assert torch.allclose(rows, torch.ones(3, dtype=torch.float64), atol=2e-3)
+
+
+def test_the_white_of_a_light_is_found_again():
+    profiles = (Profile(2856.0, ((1.1, -0.4, -0.1), (-0.4, 1.2, 0.2), (0.0, 0.2, 0.6))), Profile(6504.0, NIKON))
+    for light in (camera.D65, camera.D50, (0.44, 0.405)):
+        assert camera.white(profiles, camera.neutral_under(profiles, light)) == pytest.approx(light, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_profiles_are_what_they_say(name):
+    """Little CMS takes the primaries of each space to where the numbers say they are in sRGB."""
+    from io import BytesIO
+
+    from PIL import Image, ImageCms
+
+    profile = ImageCms.ImageCmsProfile(BytesIO(icc.build(SPACES[name])))
+    assert SPACES[name].name in ImageCms.getProfileDescription(profile)
+    patch = Image.fromarray(np.array([[[200, 120, 60], [90, 90, 90]]], np.uint8))
+    seen = np.asarray(ImageCms.profileToProfile(patch, profile, ImageCms.createProfile("sRGB"), renderingIntent=1))
+    space, srgb = SPACES[name], SPACES["srgb"]
+    code = torch.tensor([200, 120, 60.0], dtype=torch.float64) / 255
+    light = code**space.gamma if space.gamma else torch.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
+    light = torch.linalg.inv(camera.to_xyz(srgb)) @ camera.to_xyz(space) @ light
+    assert np.abs(seen[0, 0] - 255 * develop.encoded(light, srgb).numpy()).max() < 1.6 and np.abs(seen[0, 1].astype(int) - 90).max() <= 1
+
+
+def test_four_patterns_give_one_picture(headerless, tmp_path):
+    found = []
+    for pattern in PATTERNS:
+        files, how = headerless(pattern)
+        assert isp(files, noise="none", exposure="0", sharpen=0.0, output=str(tmp_path / f"{pattern}.tif"), **how) == 0
+        found.append(tifffile.imread(tmp_path / f"{pattern}.tif").astype(float) / 65535)
+    assert found[0].shape == (40, 52, 3) and max(np.abs(one - found[0])[4:-4, 4:-4].mean() for one in found) < 0.01
+
+
+@pytest.mark.data
+def test_the_four_nikon_files_agree(data, tmp_path):
+    """They are one crop moved by a pixel: the means of the pictures agree to 1 %, and so does everything that does not move."""
+    names = [str(data / f"test/raw/nikon/DSC_1339_768x512_{pattern}.raw") for pattern in PATTERNS]
+    how = {"raw_size": "768x512", "black": 600.0, "white": 15520.0, "wb": "1.949,1,1.344", "noise": "none", "linear": True, "quiet": True}
+    found = []
+    for pattern, name in zip(PATTERNS, names, strict=True):
+        assert isp([name], pattern=pattern, output=str(tmp_path / f"{pattern}.tif"), **how) == 0
+        found.append(tifffile.imread(tmp_path / f"{pattern}.tif").astype(float))
+    means = np.array([one.mean((0, 1)) for one in found])
+    assert np.abs(means / means[0] - 1).max() < 0.01
+
+
+@pytest.mark.parametrize("linear", [False, True])
+def test_a_dng_is_read_again_by_others_and_by_us(headerless, tmp_path, linear):
+    import rawpy
+
+    files, how = headerless("gbrg", 0.1 + 0.7 * smooth())
+    how |= {"noise": "none", "repair": False, "xyz2cam": ",".join(str(value) for row in NIKON for value in row)}
+    assert isp(files, output=str(tmp_path / "out.dng"), linear=linear, **how) == 0
+    with io.open_sensor(tmp_path / "out.dng") as source, io.open_sensor(files[0], Layout(52, 40, "gbrg", 600, 15520)) as first:
+        header, light = source.headers[0], source.headers[0].sensor.light(source.read(0, 40))
+        y = first.headers[0].sensor.light(first.read(0, 40))
+    assert header.sensor.pattern == ("" if linear else "gbrg") and header.sensor.neutral == pytest.approx((0.5, 1, 1 / 1.5), abs=1e-4)
+    assert np.allclose(header.sensor.profiles[0].colour, NIKON, atol=1e-4)
+    kept = problem("gbrg").operator(torch.from_numpy(light).permute(2, 0, 1)[None])[0, 0].numpy() if linear else light[..., 0]
+    assert np.abs(kept - y[..., 0]).max() < 2e-5
+    with rawpy.imread(str(tmp_path / "out.dng")) as raw:
+        assert raw.postprocess(use_camera_wb=True, no_auto_bright=True).shape == (40, 52, 3)
+        assert raw.camera_whitebalance[:3] == pytest.approx([2, 1, 1.5], rel=1e-3)
+    pictures = []
+    for name, given, more in (("a.tif", files, how), ("b.tif", [str(tmp_path / "out.dng")], {"noise": "none", "repair": False, "quiet": True})):
+        assert isp(given, output=str(tmp_path / name), exposure="0", **more) == 0
+        pictures.append(tifffile.imread(tmp_path / name).astype(float) / 65535)
+    assert np.abs(pictures[0] - pictures[1]).max() < 2e-3
+
+
+def test_linear_light_is_not_clipped_and_has_its_profile(headerless, tmp_path):
+    files, how = headerless(x=torch.full((1, 3, 16, 16), 0.8))
+    assert isp(files, noise="none", linear=True, space="p3", output=str(tmp_path / "out.tif"), **how) == 0
+    with tifffile.TiffFile(tmp_path / "out.tif") as tiff:
+        page = tiff.pages[0]
+        found = page.asarray()
+        assert b"l\0i\0n\0e\0a\0r" in page.tags[34675].value
+    assert found.dtype == np.float32 and found.max() > 1.2
+    assert isp(files, noise="none", linear=True, output=str(tmp_path / "out.exr"), **how) == 0
+    assert io.read(tmp_path / "out.exr").samples.max() > 1.2
+
+
+def test_noise_on_the_mosaic_goes_down(headerless, tmp_path):
+    from restore.develop import _denoiser
+    from restore.methods.planes import Planes
+    from restore.operators.noise import PoissonGaussian
+
+    x = 0.8 * smooth(64, 64)
+    for pattern in ("rggb", "gbrg"):
+        noisy = Problem(Mosaic(pattern), PoissonGaussian(200.0, 0.01))
+        y = noisy.simulate(x, torch.Generator().manual_seed(0))
+        clean = Planes(_denoiser(1 / 200, 0.01, 1)[0])(y, noisy)
+        assert float(psnr(clean, noisy.operator(x))[0]) > float(psnr(y, noisy.operator(x))[0]) + 6
+
+
+def test_bad_input_says_what_to_type(headerless, tmp_path, capsys):
+    files, how = headerless()
+    out = str(tmp_path / "out.tif")
+    with pytest.raises(UsageError, match="rggb"):
+        isp(files, output=out, **(how | {"pattern": "rgbg"}))
+    with pytest.raises(UsageError, match="768x512"):
+        isp(files, output=out, **(how | {"raw_size": "big"}))
+    with pytest.raises(UsageError, match="not above black"):
+        isp(files, output=out, **(how | {"white": 600.0}))
+    with pytest.raises(UsageError, match="camera, daylight, auto"):
+        isp(files, output=out, **(how | {"wb": "sunny"}))
+    assert isp(files, output=out, **(how | {"raw_size": "50x40"})) == 1
+    assert "52" not in capsys.readouterr().err.split("--raw-size")[0].split("samples")[0].split("bytes")[1]
+    io.write(tmp_path / "done.png", np.zeros((8, 8, 3), np.uint8))
+    assert isp([str(tmp_path / "done.png")], output=out) == 1 and "finished picture" in capsys.readouterr().err
+    (tmp_path / "cut.dng").write_bytes(b"II*\0\x08\0\0\0")
+    assert isp([str(tmp_path / "cut.dng")], output=out) == 1 and "cut.dng" in capsys.readouterr().err
+    assert not (tmp_path / "out.tif").exists() and not list(tmp_path.glob(".out*"))
+
+
+@pytest.mark.data
+def test_a_real_dng_says_what_is_in_it(data, tmp_path, capsys):
+    file = data / "test/raw/raw_dng_photoprism/canon_eos_6d.dng"
+    assert isp([str(file)], dry_run=True, json=True, output=str(tmp_path / "out.tif")) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["channels"] == 3 and said["task"]["pattern"] == "linear" and any("as the file says" in note for note in said["notes"])
+    assert said["task"]["peak"] == pytest.approx(1 / 3.28e-5, rel=0.01)
