@@ -7,13 +7,16 @@ import numpy as np
 
 from restore.errors import RestoreError
 from restore.image import Geometry, Scan, ScanHeader
+from restore.io import kspace
 
-AXES = {"image": ("slice", "y", "x"), "sinogram": ("slice", "view", "detector"), "kspace": ("slice", "coil", "ky", "kx")}
+AXES = {"image": ("slice", "y", "x"), "sinogram": ("slice", "view", "detector"), "kspace": kspace.AXES}
 
 
 def bare(array: np.ndarray, name: str, kind: str, format: str) -> Scan:
     """An array of which nothing is known, taken for a scan of this kind; missing leading axes are added."""
     axes = AXES[kind]
+    if kind == "kspace":
+        array = kspace.checked(array, name)
     if array.dtype.kind not in "uifcb":
         raise RestoreError(f"{name}: holds {array.dtype}, which is no number", "an array of numbers")
     if array.dtype.kind == "c" and kind != "kspace":
@@ -32,19 +35,21 @@ def write_npy(file: BinaryIO, scan: Scan, suffix: str) -> None:
 
 
 def read_hdf5(path: Path, name: str, expect: str) -> Scan:
-    """`exchange/data` with `data_dark`, `data_white` and `theta`, or one dataset of this kind."""
+    """`exchange/data` with `data_dark`, `data_white` and `theta`, k-space, or one dataset of this kind."""
     import h5py
 
     with h5py.File(path, "r") as file:
         if "exchange/data" in file:
             return _exchange(file, name)
+        if kspace.here(file):
+            return kspace.read(file, name)
         found = _datasets(file)
-        for known in ("sinogram", "data", "image", "reconstruction", "volume"):
+        for known in () if expect == "kspace" else ("sinogram", "data", "image", "reconstruction", "volume"):
             if known in found:
                 scan = bare(file[known][()], name, expect, "hdf5")
                 return scan.replace(scan.array, geometry=_stated(file[known], scan.array.shape[-1]))
     raise RestoreError(f"{name}: holds no {expect} under a name known here; found: {', '.join(sorted(found)[:12]) or 'nothing'}",
-                       "exchange/data (Data Exchange), sinogram, data, image or volume")
+                       "kspace (fastMRI) or dataset/data (ISMRMRD)" if expect == "kspace" else "exchange/data (Data Exchange), sinogram, data, image or volume")
 
 
 def _datasets(file) -> list[str]:
@@ -85,9 +90,12 @@ def _stated(dataset, detectors: int) -> Geometry | None:
 
 
 def write_hdf5(file: BinaryIO, scan: Scan, suffix: str) -> None:
-    """One dataset, named after the kind; the geometry as its attributes."""
+    """One dataset, named after the kind; the geometry as its attributes. What comes from a magnet goes as fastMRI has it."""
     import h5py
 
+    if scan.header.modality == "MR":
+        kspace.write(file, scan)
+        return
     with h5py.File(file, "w") as out:
         dataset = out.create_dataset(scan.header.kind, data=scan.array)
         dataset.attrs["unit"] = scan.header.unit

@@ -1,0 +1,78 @@
+"""An unrolled network: steps of gradient descent on the data, each with a learned regulariser.
+
+Hammernik, Klatzer, Kobler, Recht, Sodickson, Pock & Knoll, Learning a variational network for reconstruction of accelerated MRI data, MRM 2018;
+Sriram et al., End-to-end variational networks for accelerated MRI reconstruction, MICCAI 2020.
+"""
+
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restore.method import Facts, Network
+from restore.numerics import probe
+
+
+class VarNet(Network):
+    """x <- x - eta_k D^T (D x - y) - R_k(x), `cascades` times from x = D^T y; R_k is a small U-Net of `width` channels on real and imaginary part.
+
+    Works on y / max |D^T y|, x is |x| at the end. eta_k starts at 1, where one step puts the measured samples back, and R_k near nothing.
+    It sees the whole of k-space, hence the whole picture.
+    """
+
+    takes, gives, half_ok, blind = "k-space", "magnitude", False, True
+
+    def __init__(self, cascades: int = 5, width: int = 8):
+        super().__init__()
+        self.regularisers = nn.ModuleList(Regulariser(width) for _ in range(cascades))
+        self.rates = nn.Parameter(torch.ones(cascades))
+
+    def restore(self, y: Tensor, problem) -> Tensor:
+        operator = problem.operator
+        x = operator.adjoint(y)
+        unit = x.abs().amax((1, 2, 3), keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
+        x, y = x / unit, y / unit
+        for rate, regulariser in zip(self.rates, self.regularisers, strict=True):
+            x = x - rate * operator.adjoint(operator(x) - y) - regulariser(x)
+        return unit * x.abs()
+
+    @cached_property
+    def facts(self) -> Facts:
+        side = 64
+        x = torch.zeros(1, 1, side, side, dtype=torch.complex64)
+        with torch.no_grad():
+            once = self.regularisers[0].cpu()
+            return Facts(None, round(probe.peak_bytes(lambda: once(x)) / side**2 + 32, 1), len(self.rates) * probe.flops(lambda: once(x)) / side**2)
+
+
+class Regulariser(nn.Module):
+    """R(x), complex in and out: a U-Net of three scales, two convolutions 3x3 at each, leaky ReLU; sides are reflected to multiples of 4."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.down = nn.ModuleList([_pair(2, width), _pair(width, 2 * width), _pair(2 * width, 4 * width)])
+        self.up = nn.ModuleList([_pair(3 * width, width), _pair(6 * width, 2 * width)])
+        self.tail = nn.Conv2d(width, 2, 3, padding=1)
+        with torch.no_grad():
+            self.tail.weight.mul_(0.1)
+            self.tail.bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        parts = F.pad(torch.cat([x.real, x.imag], 1), (0, -width % 4, 0, -height % 4), mode="reflect")
+        fine = self.down[0](parts)
+        middle = self.down[1](F.avg_pool2d(fine, 2))
+        coarse = self.down[2](F.avg_pool2d(middle, 2))
+        middle = self.up[1](torch.cat([_twice(coarse), middle], 1))
+        fine = self.up[0](torch.cat([_twice(middle), fine], 1))
+        real, imaginary = self.tail(fine)[..., :height, :width].float().chunk(2, 1)
+        return torch.complex(real, imaginary)
+
+
+def _pair(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(*(layer for a, b in ((inputs, outputs), (outputs, outputs)) for layer in (nn.Conv2d(a, b, 3, padding=1), nn.LeakyReLU(0.1, inplace=True))))
+
+
+def _twice(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
