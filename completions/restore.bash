@@ -21,13 +21,13 @@ _restore() {
         --depth) COMPREPLY=($(compgen -W '8 16 32' -- "$cur")); return ;;
         --device) COMPREPLY=($(compgen -W 'auto cpu cuda mps' -- "$cur")); return ;;
         --format) COMPREPLY=($(compgen -W 'png jpeg tiff webp bmp exr dng' -- "$cur")); return ;;
-        --model|-m) COMPREPLY=($(compgen -W 'autoencoder bilinear bm3d csc csc-net drunet drunet.fast malvar ml-csc mlp red10 red20 red30 vst' -- "$cur")); return ;;
+        --model|-m) COMPREPLY=($(compgen -W 'autoencoder bilinear bm3d cgsense csc csc-net cswavelet drunet drunet.fast fastmri-unet malvar ml-csc mlp red10 red20 red30 varnet vst zerofill' -- "$cur")); return ;;
         --noise) COMPREPLY=($(compgen -W 'gaussian poisson poisson-gaussian' -- "$cur")); return ;;
         --precision) COMPREPLY=($(compgen -W 'auto float32 bf16 fp16' -- "$cur")); return ;;
         --protocol) COMPREPLY=($(compgen -W 'rednet dncnn' -- "$cur")); return ;;
         --sigma|-s) COMPREPLY=($(compgen -W 'auto' -- "$cur")); return ;;
         --subsampling) COMPREPLY=($(compgen -W '4:4:4 4:2:2 4:2:0' -- "$cur")); return ;;
-        --task) COMPREPLY=($(compgen -W 'denoise isp' -- "$cur")); return ;;
+        --task) COMPREPLY=($(compgen -W 'denoise isp mri' -- "$cur")); return ;;
         --activation|--batch|--black|--curve|--data|--exposure|--folder|--from|--from-file|--highlights|--loss|--memory|--minutes|--optimiser|--output|--pairs|--patch|--pattern|--peak|--quality|--rate|--raw-size|--seed|--sharpen|--space|--split|--steps|--strength|--tile|--wb|--weights|--white|--xyz2cam|-o) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     esac
     case "$path" in
@@ -60,7 +60,7 @@ _restore() {
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /models/show)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
-            COMPREPLY=($(compgen -W 'autoencoder bilinear bm3d csc csc-net drunet drunet.fast malvar ml-csc mlp red10 red20 red30 vst' -- "$cur")); return ;;
+            COMPREPLY=($(compgen -W 'autoencoder bilinear bm3d cgsense csc csc-net cswavelet drunet drunet.fast fastmri-unet malvar ml-csc mlp red10 red20 red30 varnet vst zerofill' -- "$cur")); return ;;
         /models/verify)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;

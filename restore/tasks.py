@@ -181,7 +181,28 @@ class Isp(Task):
         return ("pattern", "noise") if self.noise == "none" else ("pattern", "noise", "peak", "sigma")
 
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Denoise, Isp)}
+@dataclass(frozen=True)
+class Mri(Task):
+    """y = M (F S x + n): k-space of which one sample in `acceleration` was taken, the central `center_fraction` of lines whole (None: 0.32 /
+    acceleration, as fastMRI pairs them). `sigma`: of the noise, on the scale on which the picture goes to 255; `coils` of smooth sensitivity."""
+
+    name: ClassVar[str] = "mri"
+    MASKS: ClassVar[tuple[str, ...]] = ("random", "equispaced", "poisson")
+    acceleration: Value = None
+    mask: str | None = "random"
+    sigma: Value = 0.0
+    center_fraction: Value = None
+    coils: Value = 1.0
+
+    def __post_init__(self):
+        if self.mask is not None and self.mask not in self.MASKS:
+            raise UsageError(f"unknown mask {self.mask!r}", nearest(self.mask, self.MASKS))
+
+    def relevant(self):
+        return ("acceleration", "mask", "sigma")
+
+
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Denoise, Isp, Mri)}
 
 
 def from_dict(words: dict[str, object]) -> Task:

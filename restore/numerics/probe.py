@@ -10,6 +10,9 @@ from torch.utils._pytree import tree_iter
 from torch.utils.flop_counter import FlopCounterMode
 
 
+LONGEST = 4096  # pixels of a strip: what reaches farther counts as global
+
+
 @torch.no_grad()
 def halo(call: Callable[[Tensor], Tensor], channels: int, step: int) -> int | None:
     """How far a NaN in one pixel travels, over every phase of `step`; None: it fills the picture (a global norm or pool).
@@ -17,8 +20,10 @@ def halo(call: Callable[[Tensor], Tensor], channels: int, step: int) -> int | No
     call: float64 CPU tensors (1, channels, H, W) -> (1, c, H, W), H and W multiples of `step`. Reach along one axis does not
     depend on the other (supports of convolutions are boxes), so strips as narrow as one step tell it.
     """
+    if _reach(call, channels, step, -(-LONGEST // step) * step, 2, 0) is None:  # once is enough to know it
+        return None
     size = 64
-    while size <= 4096:
+    while size <= LONGEST:
         length = -(-size // step) * step
         reaches = [_reach(call, channels, step, length, axis, phase) for axis in (2, 3) for phase in range(step)]
         if None not in reaches:

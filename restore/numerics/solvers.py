@@ -7,7 +7,9 @@ from torch import Tensor
 
 
 def soft(x: Tensor, threshold: Tensor | float) -> Tensor:
-    """sign(x) max(|x| - t, 0): the proximal map of t |x|_1."""
+    """sign(x) max(|x| - t, 0): the proximal map of t |x|_1; for complex x, whose sign is x / |x|, too."""
+    if x.is_complex():
+        return torch.sgn(x) * (x.abs() - threshold).clamp_min(0)
     return x - x.clamp(-threshold, threshold) if isinstance(threshold, float) else torch.sign(x) * (x.abs() - threshold).clamp_min(0)
 
 
@@ -41,3 +43,29 @@ def largest(apply: Callable[[Tensor], Tensor], start: Tensor, steps: int = 30) -
         value = torch.linalg.vector_norm(x)
         x = x / value
     return float(value)
+
+
+def cg(apply: Callable[[Tensor], Tensor], b: Tensor, start: Tensor, steps: int = 100, tolerance: float = 1e-6) -> Tensor:
+    """x with A x = b, A symmetric and positive definite, by conjugate gradients from `start`, each item of a batch for itself.
+
+    Until |b - A x| <= tolerance |b| for every item, or `steps`. Hestenes & Stiefel, Methods of conjugate gradients for solving linear systems, 1952.
+    """
+    x, r = start, b - apply(start)
+    p, rr, enough = r, _dot(r, r), tolerance**2 * _dot(b, b)
+    for _ in range(steps):
+        if bool((rr <= enough).all()):
+            break
+        q = apply(p)
+        rate = rr / _dot(p, q).clamp_min(_TINY)
+        x, r = x + rate * p, r - rate * q
+        before, rr = rr, _dot(r, r)
+        p = r + rr / before.clamp_min(_TINY) * p
+    return x
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """Re <a, b> of each item of a batch, to be multiplied with it."""
+    return (a.conj() * b).real.flatten(1).sum(1).reshape(-1, *(1,) * (a.ndim - 1))
+
+
+_TINY = 1e-30

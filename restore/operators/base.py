@@ -122,6 +122,9 @@ class Compose(Operator):
     def out_shape(self, in_shape):
         return self.outer.out_shape(self.inner.out_shape(in_shape))
 
+    def turn(self, turn):
+        return Compose(self.outer.turn(turn), self.inner.turn(turn))
+
     def __repr__(self):
         return f"{self.outer} @ {self.inner}"
 

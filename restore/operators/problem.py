@@ -8,9 +8,11 @@ from torch import Tensor
 
 from restore.errors import RestoreError
 from restore.operators.base import Box, Identity, Operator
+from restore.operators.fourier import Fourier, Loops, Pattern, smooth_phase
 from restore.operators.mosaic import Mosaic
 from restore.operators.noise import Gaussian, NoNoise, Noise, Poisson, PoissonGaussian
-from restore.tasks import Denoise, Isp, Range, Task, Value
+from restore.operators.sampling import seed_of
+from restore.tasks import Denoise, Isp, Mri, Range, Task, Value
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,26 @@ class Problem:
         return Problem(self.operator.to(device), self.noise.to(device))
 
 
+@dataclass(frozen=True)
+class Acquisition(Problem):
+    """y = M (F S x + n). Simulated from a magnitude, x is first given a smooth phase that nobody is told; noise falls on what is sampled alone."""
+
+    def simulate(self, x, generator=None):
+        phased = x * smooth_phase(x.shape, generator, x.device)
+        return self.operator.outer(self.noise.sample(self.operator.inner(phased), generator))
+
+
+def acquisition(task: Mri, name: str = "", acceleration: float | None = None, sigma: Tensor | float | None = None) -> Acquisition:
+    """The problem of simulated k-space, for any grid; `name` decides the mask. acceleration, sigma: over the task's own."""
+    rate = task.acceleration if acceleration is None else acceleration
+    if rate is None or isinstance(rate, Range) or isinstance(task.sigma if sigma is None else sigma, Range):
+        raise RestoreError(f"k-space cannot be simulated for {task}", "an acceleration and a sigma that are numbers")
+    fraction = 0.32 / rate if task.center_fraction is None else task.center_fraction
+    inner = Fourier() if task.coils == 1 else Fourier() @ Loops(int(task.coils))
+    sigma = (task.sigma or 0.0) / 255 if sigma is None else sigma
+    return Acquisition(Pattern(task.mask or "random", rate, fraction, seed_of(name)) @ inner, Gaussian(sigma))
+
+
 def problem_of(task: Task) -> Problem:
     """The problem of a task whose parts are all known: sigma / 255, photons at white as they are.
 
@@ -52,6 +74,8 @@ def problem_of(task: Task) -> Problem:
     """
     for part in task.unknown():
         raise RestoreError(f"{part} is unknown for the task {task.name}", "a number for every part")
+    if isinstance(task, Mri):
+        return acquisition(task)
     return Problem(_operator(task), _noise(task, {part: _tensor(value) for part, value in task.words().items() if not isinstance(value, str)}))
 
 
@@ -63,6 +87,9 @@ def draw(task: Task, count: int, generator: torch.Generator, device: torch.devic
         return _tensor(given).to(device)
     for part in task.unknown():
         raise RestoreError(f"{part} is unknown for the task {task.name}", "a number or a range for every part")
+    if isinstance(task, Mri):  # one mask for the batch
+        rate, seed = value(task.acceleration).flatten()[0], torch.randint(2**31, (1,), generator=generator, device=device)
+        return acquisition(task, str(int(seed)), float(rate), value(task.sigma) / 255).to(device)
     return Problem(_operator(task), _noise(task, {part: value(given) for part, given in task.words().items() if not isinstance(given, str)}).to(device))
 
 
