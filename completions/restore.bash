@@ -20,7 +20,7 @@ _restore() {
     case "$prev" in
         --depth) COMPREPLY=($(compgen -W '8 16 32' -- "$cur")); return ;;
         --device) COMPREPLY=($(compgen -W 'auto cpu cuda mps' -- "$cur")); return ;;
-        --format) COMPREPLY=($(compgen -W 'png jpeg tiff webp bmp exr dng' -- "$cur")); return ;;
+        --format) COMPREPLY=($(compgen -W 'png jpeg tiff webp bmp exr' -- "$cur")); return ;;
         --model|-m) COMPREPLY=($(compgen -W 'autoencoder bilinear bm3d cgsense csc csc-net cswavelet drunet drunet.fast fastmri-unet malvar ml-csc mlp red10 red20 red30 varnet vst zerofill' -- "$cur")); return ;;
         --noise) COMPREPLY=($(compgen -W 'gaussian poisson poisson-gaussian' -- "$cur")); return ;;
         --precision) COMPREPLY=($(compgen -W 'auto float32 bf16 fp16' -- "$cur")); return ;;
@@ -38,7 +38,7 @@ _restore() {
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --noise --peak --model -m --strength --compare --ensemble --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --precision --tile --memory --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /isp)
-            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--wb --noise --model -m --exposure --curve --linear --space --highlights --sharpen --repair --no-repair --raw-size --pattern --black --white --xyz2cam --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --tile --memory --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--wb --noise --model -m --exposure --curve --match-embedded --linear --space --highlights --sharpen --repair --no-repair --raw-size --pattern --black --white --xyz2cam --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --tile --memory --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /degrade)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--task --sigma -s --noise --peak --seed --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --json --quiet -q --help -h' -- "$cur")); return; fi

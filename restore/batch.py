@@ -29,7 +29,7 @@ class Files:
 
 def run(command: str, request: Request, files: Files, kind: type[Walk] = Walk, after: Callable[[Result], None] | None = None) -> int:
     """Settle all names, walk all files, tell of each; the exit code: 0 all done, 1 some failed."""
-    writable, raw = ({suffix for suffix, format in SUFFIXES.items() if format in formats} for formats in (WRITABLE, {"raw", "dng"}))
+    writable, raw = ({suffix for suffix, format in SUFFIXES.items() if format in formats} for formats in ({*WRITABLE, request.format}, {"raw", "dng"}))
     inputs = expand(files.files or [], SUFFIXES, command, files.from_file, files.nul)
     fields = {part: str(write_value(value) if value is not None else "auto") for part, value in request.task.words().items() if part == "sigma"}
     fields = {"sigma": "auto", "model": request.model or "auto"} | {part: value.removesuffix(".0") for part, value in fields.items()}

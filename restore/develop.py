@@ -56,6 +56,7 @@ class Look:
     highlights: str = "rebuild"
     sharpen: float = 0.5
     repair: bool = True
+    match: bool = False  # the tone of the picture that the camera put into its file
     dng: bool = False
     layout: object | None = None
     matrix: Matrix | None = None
@@ -110,7 +111,7 @@ class Developing(Walk):
                            neutral=white_balance(look.wb, sensor, cells)[0])
             made = header.replace(channels=1 if pattern else 3, dtype=np.dtype(np.uint16), sensor=kept)
         else:
-            rendering, said = self._rendering(sensor, cells)
+            rendering, said = self._rendering(sensor, cells, source)
             chain, lines = _joined(chain, rendering), lines + said
             dtype = np.dtype(np.float32 if look.linear else np.uint16)
             made = out_header(header.replace(channels=3, dtype=dtype, icc=icc.build(SPACES[look.space], look.linear), sensor=None), self.request)
@@ -135,7 +136,7 @@ class Developing(Walk):
         a = max(a, b / STEEP)
         return replace(task, noise="poisson-gaussian", peak=1 / a, sigma=255 * b**0.5), [f"variance of the noise {a:.3g} x + {b:.3g}, {how}"]
 
-    def _rendering(self, sensor: Sensor, cells: Tensor) -> tuple[Rendering, list[str]]:
+    def _rendering(self, sensor: Sensor, cells: Tensor, source: io.Source) -> tuple[Rendering, list[str]]:
         look, space = self.look, SPACES[self.look.space]
         neutral, how = white_balance(look.wb, sensor, cells)
         gains = 1 / torch.tensor(neutral, dtype=torch.float64)
@@ -145,7 +146,13 @@ class Developing(Walk):
             lines.append("colours by LibRaw's matrix" if sensor.to_srgb else "no colour matrix is known: the camera's colours are taken for sRGB's")
         curve = "linear" if look.linear else look.curve
         rendering = Rendering(gains.float(), matrix.float(), 1.0, space, curve, look.sharpen, look.highlights == "rebuild")
-        if look.exposure is not None:
+        if look.match:
+            seen = source.preview()
+            if seen is None:
+                raise RestoreError(f"{source.name}: holds no picture of the camera's own to match", "", "leave --match-embedded out")
+            rendering.curve = develop.matching(rendering.linear(cells), torch.from_numpy(seen.copy()).float() / 255)
+            lines.append(f"tone of the embedded picture ({seen.shape[1]} x {seen.shape[0]})")
+        elif look.exposure is not None:
             rendering.exposure = 2.0 ** (look.exposure + (0 if look.linear else sensor.stops))
         elif not look.linear:
             rendering.exposure = exposure(rendering.linear(cells))

@@ -12,6 +12,7 @@ def isp(
     model: Annotated[str | None, options.own("--model", "-m", help="Method of demosaicing; the best that covers the noise if not given.", metavar="NAME[.TAG]")] = None,
     exposure: Annotated[str, options.own("--exposure", help="Stops, or auto.", metavar="STOPS|auto")] = "auto",
     curve: Annotated[str, options.own("--curve", help="filmic, or plain: the curve of the space alone.")] = "filmic",
+    match_embedded: Annotated[bool, options.own("--match-embedded", help="Take the tone from the picture that the camera put into its file.")] = False,
     linear: Annotated[bool, options.own("--linear", help="Linear light in 32-bit float, not clipped, white 1; into a .dng: demosaiced, in the camera's colours.")] = False,
     space: Annotated[str, options.own("--space", help="srgb, p3 or adobergb; the profile is attached.")] = "srgb",
     highlights: Annotated[str, options.own("--highlights", help="rebuild what not all colours clipped, or clip.")] = "rebuild",
@@ -48,17 +49,20 @@ def isp(
     from restore import batch
     from restore.develop import Developing, Look
     from restore.engine.run import Settings
+    from restore.errors import UsageError
     from restore.io.mosaic import Layout
     from restore.jobs import Request
     from restore.tasks import Isp, parse_numbers, parse_size
 
+    if match_embedded and linear:
+        raise UsageError("--match-embedded gives a tone, and --linear has none", "one of the two")
     layout = None if raw_size is None else Layout(*parse_size(raw_size), pattern, black, white)
     matrix = None if xyz2cam is None else parse_numbers(xyz2cam, 9, "xyz2cam")
     dng = format == "dng" or (output or "").lower().endswith(".dng")
     look = Look(wb if wb in ("camera", "daylight", "auto") else parse_numbers(wb, 3, "wb", "camera, daylight, auto"),
                 noise if noise in ("auto", "none") else parse_numbers(noise, 2, "noise", "auto, none"),
-                None if exposure == "auto" else parse_numbers(exposure, 1, "exposure", "auto")[0], curve, linear, space, highlights, sharpen, repair, dng, layout,
+                None if exposure == "auto" else parse_numbers(exposure, 1, "exposure", "auto")[0], curve, linear, space, highlights, sharpen, repair, match_embedded, dng, layout,
                 matrix and (matrix[0:3], matrix[3:6], matrix[6:9]))
-    request = Request(Isp(pattern), model, Settings(device, "auto", tile, memory), format=format, depth=depth, quality=quality, subsampling=subsampling)
+    request = Request(Isp(pattern), model, Settings(device, "auto", tile, memory), format="dng" if dng else format, depth=depth, quality=quality, subsampling=subsampling)
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
     return batch.run("isp", request, files_, partial(Developing, look=look))

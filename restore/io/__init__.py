@@ -21,7 +21,7 @@ _SOURCES = {"png": "png:PngSource", "jpeg": "jpeg:JpegSource", "tiff": "tiff:Tif
             "gif": "standard:GifSource", "exr": "exr:ExrSource", "raw": "raw:RawSource", "dng": "raw:RawSource"}
 _SINKS = {"png": "png:PngSink", "jpeg": "jpeg:JpegSink", "tiff": "tiffwrite:TiffSink", "webp": "standard:WebpSink", "bmp": "standard:BmpSink",
           "exr": "exr:ExrSink", "dng": "dngwrite:DngSink"}
-READABLE, WRITABLE = tuple(_SOURCES), tuple(_SINKS)
+READABLE, WRITABLE = tuple(_SOURCES), tuple(format for format in _SINKS if format != "dng")  # pictures; a DNG holds none yet
 
 _MAGIC = ((0, b"\x89PNG\r\n\x1a\n", "png"), (0, b"\xff\xd8\xff", "jpeg"), (8, b"WEBP", "webp"), (0, b"GIF8", "gif"), (0, b"v/1\x01", "exr"),
           (0, b"BM", "bmp"), (8, b"CR\x02", "raw"), (0, b"FUJIFILMCCD-RAW", "raw"), (4, b"ftypcrx", "raw"), (0, b"IIRO", "raw"), (0, b"IIRS", "raw"),

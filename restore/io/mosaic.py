@@ -1,5 +1,6 @@
 """What a camera's sensor saw, before any development: the mosaic with its levels and colours, and mosaics without a header."""
 
+import io
 import os
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -67,6 +68,21 @@ class MosaicSource(WholeSource):
         return Sensor(pattern, black, white, _neutral(self.raw.camera_whitebalance), _neutral(self.raw.daylight_whitebalance), profiles,
                       _matrix(to_srgb) if np.any(to_srgb) else None, said.noise, said.stops, said.camera or " ".join(names), note)
 
+    def preview(self) -> np.ndarray | None:
+        """The picture that the camera made itself, (h, w, 3) in 8 bits, as far as it put one in."""
+        import rawpy
+        from PIL import Image
+
+        self.file.seek(0)
+        try:
+            with rawpy.RawPy() as fresh:  # after unpacking some files LibRaw looks for it in the wrong place
+                fresh.open_buffer(self.file)
+                thumb = fresh.extract_thumb()
+            picture = thumb.data if thumb.format == rawpy.ThumbFormat.BITMAP else np.asarray(Image.open(io.BytesIO(thumb.data)).convert("RGB"))
+        except (rawpy.LibRawError, OSError, ValueError):
+            return None
+        return picture if picture.ndim == 3 and picture.dtype == np.uint8 else None
+
     def close(self) -> None:
         self.raw.close()
         super().close()
@@ -104,6 +120,9 @@ class HeaderlessSource(Source):
         sensor = Sensor(layout.pattern, (layout.black,) * 4, (white,) * 4)
         self.headers = [Header(layout.height, layout.width, channels=1, dtype=dtype.newbyteorder("="), format="raw", sensor=sensor)]
         self.stored = dtype
+
+    def preview(self) -> None:
+        """There is none."""
 
     def _rows(self, top: int, bottom: int, page: int) -> np.ndarray:
         width = self.headers[0].width

@@ -31,18 +31,19 @@ class Rendering(Method):
     """Camera values (B, 3, H, W) on [0, 1] to a picture, or to linear light.
 
     gains: of the white balance, for R, G, B. matrix: white-balanced camera to linear RGB of `space`, (3, 3). exposure: a factor.
-    curve: filmic, plain (the curve of the space alone) or linear (none; not clipped). sharpen: 0 leaves it.
+    curve: filmic, plain (the curve of the space alone), linear (none; not clipped), or nodes as `develop.matching` gives them. sharpen: 0 leaves it.
     """
 
     noises = EVERY
     takes, gives = "camera", "srgb"
 
-    def __init__(self, gains: Tensor, matrix: Tensor, exposure: float = 1.0, space: Space = SPACES["srgb"], curve: str = "filmic",
+    def __init__(self, gains: Tensor, matrix: Tensor, exposure: float = 1.0, space: Space = SPACES["srgb"], curve: str | Tensor = "filmic",
                  sharpen: float = 0.0, rebuild: bool = True):
         super().__init__()
         self.register_buffer("gains", gains / gains.min())
         self.register_buffer("matrix", matrix)
-        self.exposure, self.space, self.curve, self.amount, self.rebuild = exposure, space, curve, sharpen, rebuild
+        self.exposure, self.space, self.curve, self.rebuild = exposure, space, curve, rebuild
+        self.amount = 0.0 if isinstance(curve, str) and curve == "linear" else sharpen
 
     def linear(self, c: Tensor) -> Tensor:
         """Linear light in the space, not clipped."""
@@ -50,13 +51,14 @@ class Rendering(Method):
 
     def restore(self, y, problem):
         light = self.linear(y)
-        if self.curve == "linear":
-            return light
-        x = develop.filmic(light, self.space) if self.curve == "filmic" else develop.encoded(light, self.space)
+        if isinstance(self.curve, Tensor):
+            x = develop.through(light, self.curve)
+        else:
+            x = {"filmic": develop.filmic, "plain": develop.encoded, "linear": lambda light, space: light}[self.curve](light, self.space)
         return develop.sharpened(x, self.amount).clamp(0, 1) if self.amount else x
 
     def tiling(self, problem):
-        return Exact(develop.EDGE if self.amount and self.curve != "linear" else 0)
+        return Exact(develop.EDGE if self.amount else 0)
 
     def bytes_per_pixel(self, problem):
         return 120.0

@@ -17,6 +17,8 @@ FOLLOWS = 0.1  # share of it by which the pixels beside stand out too, where it 
 NEAR_CLIP = 0.95  # from here on a sample is no longer taken at its word
 KNEE = 0.6  # of white: where the shoulder begins
 CONTRAST = 0.5  # share of the S-curve
+NODES = 129  # of a curve that is matched
+ROOT = 1 / 2.4  # of linear light: shadows get as many of them as the eye gives them
 SOFT = 1.0  # pixels, of the Gaussian that is taken away in sharpening
 EDGE = 3  # pixels that it reaches
 
@@ -67,6 +69,23 @@ def filmic(light: Tensor, space: Space) -> Tensor:
     over = (light - KNEE).clamp_min(0) / (1 - KNEE)
     t = encoded(torch.where(light > KNEE, KNEE + (1 - KNEE) * (1 - torch.exp(-over)), light), space)
     return torch.lerp(t, t * t * (3 - 2 * t), CONTRAST)
+
+
+def matching(light: Tensor, seen: Tensor) -> Tensor:
+    """The curve, as NODES of (light ** ROOT, value) in (2, NODES), that gives linear light the distribution of the values of another picture."""
+    shares = torch.linspace(0, 1, NODES, dtype=torch.float64)
+    ours = light.clamp_min(0).pow(ROOT).flatten().double().sort().values
+    theirs = seen.flatten().double().sort().values
+    return torch.stack([values[(shares * (len(values) - 1)).round().long()] for values in (ours, theirs)]).float()
+
+
+def through(light: Tensor, curve: Tensor) -> Tensor:
+    """Linear light by a curve that `matching` found, straight between its nodes."""
+    at, value = curve.to(light)
+    u = light.clamp_min(0).pow(ROOT)
+    right = torch.searchsorted(at, u.contiguous()).clamp(1, len(at) - 1)
+    share = ((u - at[right - 1]) / (at[right] - at[right - 1]).clamp_min(1e-6)).clamp(0, 1)
+    return torch.lerp(value[right - 1], value[right], share)
 
 
 def encoded(light: Tensor, space: Space) -> Tensor:
