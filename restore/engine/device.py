@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+import threading
 from contextlib import contextmanager, nullcontext
 from functools import cache
 
@@ -79,6 +80,37 @@ def release(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+class PeakMemory:
+    """What a block of code took at most above what was there before: `bytes` on leaving. On a CPU the resident memory is looked at a hundred times a second."""
+
+    def __init__(self, device: torch.device):
+        self.device, self.bytes = device, 0
+
+    def __enter__(self):
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+            self.before = torch.cuda.memory_allocated(self.device)
+        else:
+            self.process, self.over = psutil.Process(), threading.Event()
+            self.before = self.most = self.process.memory_info().rss
+            self.watch = threading.Thread(target=self._look, daemon=True)
+            self.watch.start()
+        return self
+
+    def _look(self) -> None:
+        while not self.over.wait(0.01):
+            self.most = max(self.most, self.process.memory_info().rss)
+
+    def __exit__(self, kind, error, trace):
+        if self.device.type == "cuda":
+            self.most = torch.cuda.max_memory_allocated(self.device)
+        else:
+            self.over.set()
+            self.watch.join()
+            self.most = max(self.most, self.process.memory_info().rss)
+        self.bytes = self.most - self.before
 
 
 @contextmanager

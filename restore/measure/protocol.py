@@ -13,21 +13,33 @@ from restore.tasks import Task
 
 @dataclass(frozen=True)
 class Protocol:
-    """The conventions of one school of papers. Both pictures are treated alike; y itself is never clipped or rounded."""
+    """The conventions of one school of papers. Estimate and truth are treated alike."""
 
     name: str
     clip: bool = False  # the estimate, to [0, 1]
     round: bool = False  # to 8 bits, after clipping
     border: int = 0  # pixels not counted at each side
     channel: str = "rgb"  # rgb: the mean over all channels; y: luma alone
+    eight_bit_y: bool = False  # y clipped to [0, 1] and rounded to 8 bits, as a file would hold it
+    stretch: bool = False  # x divided by its maximum, so that `peak` is the largest mean count
     seed: int = 0
 
     def text(self) -> str:
         """One line that says all of it."""
         values = "rounded to 8 bits" if self.round else "clipped to [0, 1]" if self.clip else "in float, not clipped, not rounded"
         channel = "luma (BT.601)" if self.channel == "y" else "all channels"
-        return (f"protocol {self.name}: estimate {values}; {channel}; border {self.border}; PSNR from the mean over pictures of dB, "
-                f"SSIM 11x11 Gaussian, valid; y neither clipped nor rounded, seed {self.seed} by picture name and task")
+        y = "clipped and rounded to 8 bits" if self.eight_bit_y else "neither clipped nor rounded"
+        x = "x divided by its maximum; " if self.stretch else ""
+        return (f"protocol {self.name}: {x}estimate {values}; {channel}; border {self.border}; PSNR from the mean over pictures of dB, "
+                f"SSIM 11x11 Gaussian, valid; y {y}, seed {self.seed} by picture name and task")
+
+    def clean(self, x: Tensor) -> Tensor:
+        """The truth as it is degraded and compared with."""
+        return x / x.max().clamp_min(1e-6) if self.stretch else x
+
+    def measured(self, y: Tensor) -> Tensor:
+        """The simulated y as the method gets it."""
+        return (y.clamp(0, 1) * 255).round() / 255 if self.eight_bit_y else y
 
     def generator(self, picture: str, task: Task) -> torch.Generator:
         """The generator of the noise of a picture, from its name and the task alone: the order of a run never matters. CPU."""
@@ -51,6 +63,9 @@ class Protocol:
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (
     Protocol("rednet"),  # RED-Net, WNNM, NCSR: float, as it is
     Protocol("dncnn", clip=True, round=True),  # DnCNN, FFDNet, DRUNet: both pictures in 8 bits
+    Protocol("pgpd", clip=True),  # PGPD, EPLL: the estimate clipped
+    Protocol("files", clip=True, round=True, eight_bit_y=True),  # the noisy picture comes from an 8-bit file, as Burger's and a user's does
+    Protocol("poisson", stretch=True),  # Poisson denoising: the peak is the largest mean count, PSNR over the peak
 )}
 
 

@@ -38,16 +38,22 @@ def score(method: Method, task: Task, files: Iterable[Path], protocol: Protocol,
         yield score_one(method, task, file.stem, load(file, channels), protocol, ensemble, device)
 
 
-@torch.inference_mode()
 def score_one(method: Method, task: Task, name: str, x: Tensor, protocol: Protocol, ensemble: bool = False, device: torch.device | str = "cpu") -> Row:
     """The row of one clean picture x (1, C, H, W) on the CPU."""
-    problem = problem_of(task)
-    y = problem.simulate(x, protocol.generator(name, task)).to(device)
+    return estimate_one(method, task, name, x, protocol, ensemble, device)[0]
+
+
+@torch.inference_mode()
+def estimate_one(method: Method, task: Task, name: str, x: Tensor, protocol: Protocol, ensemble: bool = False,
+                 device: torch.device | str = "cpu") -> tuple[Row, Tensor]:
+    """As `score_one`, with the estimate of x on the CPU."""
+    problem, x = problem_of(task), protocol.clean(x)
+    y = protocol.measured(problem.simulate(x, protocol.generator(name, task))).to(device)
     problem = problem.to(device)
     began = time.perf_counter()
     estimate = wrapped(method, problem, ensemble)(y, problem).float().cpu()
     seconds = time.perf_counter() - began
-    return Row(name, *protocol.scores(estimate, x), seconds)
+    return Row(name, *protocol.scores(estimate, x), seconds), estimate
 
 
 def mean(rows: Iterable[Row], name: str = "mean") -> Row:

@@ -1,0 +1,85 @@
+"""Figures that were measured before, each under a key made of all that it depends on."""
+
+import ast
+import hashlib
+import json
+import os
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from restore.cards import Card
+from restore.catalog import CATALOG
+
+
+def folder() -> Path:
+    """RESTORE_CACHE, or the user's cache folder."""
+    own = os.environ.get("RESTORE_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "restore"
+
+
+def key(*words: object) -> str:
+    return hashlib.sha256("\n".join(map(str, words)).encode()).hexdigest()
+
+
+def read(name: str) -> dict[str, object] | None:
+    """What was kept under a key; nothing where it cannot be read."""
+    try:
+        return json.loads((folder() / name[:2] / f"{name}.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def write(name: str, words: dict[str, object]) -> None:
+    path = folder() / name[:2] / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(words), "utf-8")
+    os.replace(temporary, path)
+
+
+def method_key(name: str, card: Card | None) -> str:
+    """What a method is: its source with all of ours that it imports, its parts, its weights."""
+    row = CATALOG[name]
+    modules = set(_closure(row.target.partition(":")[0]))
+    for part in row.parts.values():
+        modules |= set(_closure(CATALOG[part.partition(".")[0]].target.partition(":")[0]))
+    digests = [digest for _, digest in sorted((module, _digest(module)) for module in modules)]
+    return key(name, dict(row.args), dict(row.parts), card.sha256 if card else "", card and dict(card.args), *digests)
+
+
+@cache
+def _closure(module: str) -> tuple[str, ...]:
+    """A module of ours and those that it imports, and so on."""
+    seen, waiting = set(), [module]
+    while waiting:
+        one = waiting.pop()
+        if one not in seen and _path(one):
+            seen.add(one)
+            waiting += _imports(one)
+    return tuple(sorted(seen))
+
+
+def _imports(module: str) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(_path(module).read_bytes())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("restore"):
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name.startswith("restore")]
+    return found
+
+
+@cache
+def _path(module: str) -> Path | None:
+    """The file of a module; nothing where the name is that of something inside one."""
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin) if spec and spec.origin else None
+
+
+@cache
+def _digest(module: str) -> str:
+    return hashlib.sha256(_path(module).read_bytes()).hexdigest()

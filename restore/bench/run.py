@@ -1,0 +1,265 @@
+"""A table is run cell by cell; what was measured before is taken from the cache, so a run that broke off goes on where it was."""
+
+import base64
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from math import isnan, nan, sqrt
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from restore import cards
+from restore.bench import cache
+from restore.bench.table import Entry, Published, Table
+from restore.cards import Card
+from restore.engine import device as devices
+from restore.errors import RestoreError, UsageError, nearest
+from restore.image import as_samples
+from restore.measure import sets
+from restore.measure.protocol import Protocol
+from restore.measure.score import estimate_one, load
+from restore.method import Method
+
+CROP = 96  # pixels of the crops that a report shows
+SHOWN = 2  # pictures of which crops are kept
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one method did on one picture. `crop`: 8-bit samples of the shown box in base64, where they are kept."""
+
+    picture: str
+    psnr: float
+    ssim: float
+    seconds: float
+    bytes: int  # peak of memory above what was there before
+    crop: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method at one level: a row per picture, or why there is none."""
+
+    entry: Entry
+    level: float
+    model: str = ""
+    rows: tuple[Figures, ...] = ()
+    reason: str = ""
+
+    def mean(self, figure: str) -> float:
+        """Over the pictures; NaN where nothing was run."""
+        return sum(getattr(row, figure) for row in self.rows) / len(self.rows) if self.rows else nan
+
+    def error(self, figure: str) -> float:
+        """The standard error of the mean: what choosing these pictures leaves open."""
+        values, count = [getattr(row, figure) for row in self.rows], len(self.rows)
+        if count < 2:
+            return nan
+        middle = sum(values) / count
+        return sqrt(sum((value - middle) ** 2 for value in values) / (count - 1) / count)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A clean picture of the set, with the box of it that is shown."""
+
+    name: str
+    x: Tensor
+    digest: str
+    box: tuple[int, int, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What of a table is to be run. `pictures`: names; `every`: each n-th only."""
+
+    set: str | None = None
+    methods: tuple[str, ...] = ()
+    levels: tuple[float, ...] = ()
+    pictures: tuple[str, ...] = ()
+    every: int = 1
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Events:
+    """Where a run tells how far it is: `progress(done, of, text, seconds_left)`; NaN seconds where nothing is known yet."""
+
+    progress: Callable[[int, int, str, float], None] = lambda done, of, text, left: None
+    note: Callable[[str], None] = lambda text: None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A table that was run, in part or whole."""
+
+    table: Table
+    published: Published
+    protocol: Protocol
+    cells: tuple[Cell, ...]
+    pictures: tuple[Picture, ...]
+    of: int  # pictures in the set
+    device: str
+    levels: tuple[float, ...] = field(default=())
+
+    def cell(self, entry: str, level: float) -> Cell | None:
+        return next((cell for cell in self.cells if cell.entry.name == entry and cell.level == level), None)
+
+    def entries(self) -> list[Entry]:
+        return list(dict.fromkeys(cell.entry for cell in self.cells))
+
+    def ours(self, entry: str, level: float, figure: str = "psnr") -> float:
+        cell = self.cell(entry, level)
+        return cell.mean(figure) if cell else nan
+
+    def theirs(self, entry: str, level: float, figure: str = "psnr") -> float:
+        """The published figure; NaN where there is none."""
+        values = getattr(self.published, figure).get(entry)
+        return float(values[self.table.levels.index(level)]) if values and level in self.table.levels else nan
+
+    def difference(self, entry: str, level: float, figure: str = "psnr") -> float:
+        """Ours less theirs; where the set is not theirs, ours less our baseline, less the same of theirs."""
+        found = self.ours(entry, level, figure) - self.theirs(entry, level, figure)
+        if not self.published.absolute:
+            found -= self.ours(self.table.baseline, level, figure) - self.theirs(self.table.baseline, level, figure)
+        return found
+
+
+def run(table: Table, choice: Choice, protocol: Protocol, events: Events = Events()) -> Result:
+    """Run what was chosen of a table. Raises UsageError for names that are not there; a method that fails leaves an empty cell with its reason."""
+    device = devices.pick(choice.device)
+    entries, levels = _entries(table, choice.methods), choice.levels or table.levels
+    published, (pictures, of) = table.published(choice.set or _first(table)), _pictures(table, choice)
+    jobs = [(entry, level) for entry in entries for level in levels if entry.model]
+    cells, clock = [], _Clock(len(jobs) * len(pictures), events)
+    for entry in entries:
+        for level in levels:
+            cells.append(_cell(entry, level, table, pictures, protocol, device, clock) if entry.model else Cell(entry, level, reason="published only"))
+    return Result(table, published, protocol, tuple(cells), pictures, of, str(device), tuple(levels))
+
+
+def _first(table: Table) -> str:
+    """The table's first set that is there, else the pictures that come with scikit-image."""
+    return next((row.set for row in table.sets if sets.find(row.set).there), "skimage")
+
+
+def _entries(table: Table, chosen: Sequence[str]) -> list[Entry]:
+    if not chosen:
+        return list(table.entries)
+    by_name = {entry.name.lower(): entry for entry in table.entries} | {entry.model.lower(): entry for entry in table.entries if entry.model}
+    found = []
+    for name in chosen:
+        if name.lower() in by_name:
+            found.append(by_name[name.lower()])
+        else:
+            cards.find(name.removesuffix(" x8"))  # any model of the catalog may join a table
+            found.append(Entry(name, name.removesuffix(" x8"), name.endswith(" x8")))
+    return found
+
+
+def _pictures(table: Table, choice: Choice) -> tuple[tuple[Picture, ...], int]:
+    name = choice.set or _first(table)
+    name = next((row.set for row in table.sets if name == row.alias), name)
+    files = sets.pictures(Path(name)) if Path(name).is_dir() else sets.find(name).files()
+    of = len(files)
+    if choice.pictures:
+        known = {file.stem: file for file in files}
+        for word in choice.pictures:
+            if word not in known:
+                raise UsageError(f"there is no picture {word!r} in {name}", nearest(word, known))
+        files = [known[word] for word in choice.pictures]
+    files = files[:: choice.every]
+    if not files:
+        raise RestoreError(f"{name} holds no pictures", "a set, or a folder of pictures", "restore bench sets shows what is found")
+    return tuple(_picture(file, table.channels, number < SHOWN) for number, file in enumerate(files)), of
+
+
+def _picture(file: Path, channels: int, shown: bool) -> Picture:
+    x = load(file, channels)
+    digest = hashlib.sha256(x.numpy().tobytes()).hexdigest()
+    return Picture(file.stem, x, digest, _liveliest(x) if shown else None)
+
+
+def _liveliest(x: Tensor) -> tuple[int, int, int, int]:
+    """The box (top, left, height, width) with the most detail, away from borders where there is room."""
+    height, width = (min(CROP, size) for size in x.shape[-2:])
+    grey = x.mean(1, keepdim=True)
+    energy = torch.zeros_like(grey)
+    energy[..., 1:, :] += grey.diff(dim=-2).abs()
+    energy[..., :, 1:] += grey.diff(dim=-1).abs()
+    means = torch.nn.functional.avg_pool2d(energy, (height, width), max(CROP // 4, 1))[0, 0]
+    at = int(means.argmax())
+    step = max(CROP // 4, 1)
+    return at // means.shape[1] * step, at % means.shape[1] * step, height, width
+
+
+def _cell(entry: Entry, level: float, table: Table, pictures: Sequence[Picture], protocol: Protocol, device: torch.device, clock: "_Clock") -> Cell:
+    task, method = table.at(level), None
+    try:
+        name, card = cards.choose(task, entry.model, channels=table.channels)
+    except RestoreError as error:
+        clock.skip(len(pictures))
+        return Cell(entry, level, reason=error.what)
+    shown, rows = card.full_name if card else name, []
+    identity = cache.method_key(name, card)
+    for picture in pictures:
+        key = cache.key(identity, entry.ensemble, task, protocol.text(), picture.digest, picture.box, picture.name, device.type)
+        kept = cache.read(key)
+        if kept is None:
+            method = method or _loaded(name, card, device)
+            try:
+                kept = asdict(_measure(method, task, picture, protocol, entry.ensemble, device))
+            except RestoreError as error:
+                clock.skip(len(pictures) - len(rows))
+                return Cell(entry, level, shown, reason=error.what)
+            cache.write(key, kept)
+            clock.measured(f"{entry.name}, {table.part} {level:g}, {picture.name}: {kept['psnr']:.2f} dB", entry, picture, kept["seconds"])
+        else:
+            clock.skip(1)
+        rows.append(Figures(**kept))
+    return Cell(entry, level, shown, tuple(rows))
+
+
+def _loaded(name: str, card: Card | None, device: torch.device) -> Method:
+    return cards.load(name, card).to(device)
+
+
+def _measure(method: Method, task, picture: Picture, protocol: Protocol, ensemble: bool, device: torch.device) -> Figures:
+    with devices.numerics(device), devices.PeakMemory(device) as memory:
+        row, estimate = estimate_one(method, task, picture.name, picture.x, protocol, ensemble, device)
+    crop = ""
+    if picture.box:
+        top, left, height, width = picture.box
+        samples = estimate[0, :, top : top + height, left : left + width].permute(1, 2, 0).numpy()
+        crop = base64.b64encode(as_samples(samples, "uint8").tobytes()).decode()
+    return Figures(row.name, row.psnr, row.ssim, row.seconds, memory.bytes, crop)
+
+
+class _Clock:
+    """Pictures done and seconds left: from the seconds per pixel of each method, and for those not yet seen of the mean one."""
+
+    def __init__(self, of: int, events: Events):
+        self.done, self.of, self.events, self.spent, self.fresh = 0, of, events, 0.0, 0
+        self.started = time.monotonic()
+
+    def skip(self, count: int) -> None:
+        self.done += count
+
+    def measured(self, text: str, entry: Entry, picture: Picture, seconds: float) -> None:
+        self.done, self.fresh = self.done + 1, self.fresh + 1
+        left = (time.monotonic() - self.started) / self.fresh * (self.of - self.done)
+        self.events.progress(self.done, self.of, text, left)
+
+
+def variants(table: Table, choice: Choice, protocols: Sequence[Protocol], events: Events = Events()) -> list[Result]:
+    """The same under several protocols: what each moves."""
+    return [run(table, choice, protocol, events) for protocol in protocols]
+
+
+def beyond(result: Result, tolerance: float) -> list[tuple[str, float, float]]:
+    """Cells whose PSNR is further from the published than `tolerance` dB: (method, level, difference)."""
+    found = [(entry.name, level, result.difference(entry.name, level)) for entry in result.entries() for level in result.levels]
+    return [cell for cell in found if not isnan(cell[2]) and abs(cell[2]) > tolerance]

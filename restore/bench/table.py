@@ -1,0 +1,81 @@
+"""Tables of published figures: one TOML file each, with the source of every figure."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from restore.errors import UsageError, nearest
+from restore.tasks import Task, from_dict
+
+FOLDER = Path(__file__).parent / "tables"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a paper prints for one set: per figure (psnr, ssim) and method a number per level; NaN or left out where it prints none.
+
+    absolute: our figures may be compared as they are; else only as distances from the table's baseline.
+    """
+
+    set: str
+    title: str = ""
+    alias: str = ""
+    absolute: bool = True
+    note: str = ""
+    psnr: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    ssim: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of a table: `model` is the catalog's NAME or NAME.TAG, empty where only the published figure is shown; x8 with the self-ensemble."""
+
+    name: str
+    model: str
+    ensemble: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Methods in rows, levels of one part of a task in columns."""
+
+    name: str
+    title: str
+    source: str
+    task: Mapping[str, object]
+    part: str
+    levels: tuple[float, ...]
+    protocol: str
+    baseline: str
+    channels: int
+    entries: tuple[Entry, ...]
+    sets: tuple[Published, ...]
+
+    def at(self, level: float) -> Task:
+        """The task of one column."""
+        return from_dict(dict(self.task) | {self.part: level})
+
+    def published(self, name: str) -> Published:
+        """The figures for a set, by its name or alias; for a folder those of the first set, as absolute; none for another set."""
+        for row in self.sets:
+            if name in (row.set, row.alias):
+                return row
+        if Path(name).is_dir():
+            first = self.sets[0]
+            return Published(name, first.title, psnr=first.psnr, ssim=first.ssim, note="A user's folder: the published figures apply if it holds the table's pictures.")
+        return Published(name, note="Nothing is published for this set.")
+
+
+def names() -> list[str]:
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def find(name: str) -> Table:
+    """The table of this name."""
+    if name not in names():
+        raise UsageError(f"unknown table {name!r}", nearest(name, names()), "restore bench --list shows all")
+    words = tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
+    entries = tuple(Entry(shown, model.removesuffix(" x8"), model.endswith(" x8")) for shown, model in words.pop("models").items())
+    sets = tuple(Published(**row) for row in words.pop("sets"))
+    return Table(name=name, entries=entries, sets=sets, **words | {"levels": tuple(words["levels"])})
