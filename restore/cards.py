@@ -8,7 +8,7 @@ import importlib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -196,7 +196,6 @@ def _fill(method: "Method", card: Card) -> None:
 
 def save(card: Card, method: "Method", folder: Path) -> Card:
     """Write the method's numbers in fp16 safetensors and the card beside them, each under a temporary name; returns the card with its sha256."""
-    import tomli_w
     import torch
     from safetensors.torch import save as pack
 
@@ -207,16 +206,26 @@ def save(card: Card, method: "Method", folder: Path) -> Card:
     facts = {}
     if isinstance(method, Network):
         facts = {"bytes_per_pixel": method.facts.bytes_per_pixel} | ({} if method.facts.halo is None else {"halo": method.facts.halo})
-    words = {
-        "name": card.name, "tag": card.tag, "flops_per_pixel": card.flops_per_pixel, "parameters": card.parameters, "facts": facts,
-        "sha256": hashlib.sha256(packed).hexdigest(), "licence": card.licence, "args": dict(card.args), "parts": dict(card.parts),
-        "task": card.task.to_dict(), "recipe": dict(card.recipe), "data": [dict(row) for row in card.data],
-        "results": [dict(row) for row in card.results],
-    }
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{card.full_name}.toml"
-    for target, content in ((path.with_suffix(".safetensors"), packed), (path, tomli_w.dumps(words).encode())):
-        temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
-        temporary.write_bytes(content)
-        os.replace(temporary, target)
-    return read(path)
+    card = replace(card, facts=facts, sha256=hashlib.sha256(packed).hexdigest(), path=folder / f"{card.full_name}.toml")
+    _replaced(card.weights, packed)
+    write(card)
+    return read(card.path)
+
+
+def write(card: Card) -> None:
+    """Write a card at its path, under a temporary name first."""
+    import tomli_w
+
+    words = {
+        "name": card.name, "tag": card.tag, "flops_per_pixel": card.flops_per_pixel, "parameters": card.parameters, "facts": dict(card.facts),
+        "sha256": card.sha256, "licence": card.licence, "args": dict(card.args), "parts": dict(card.parts), "task": card.task.to_dict(),
+        "recipe": dict(card.recipe), "data": [dict(row) for row in card.data], "results": [dict(row) for row in card.results],
+    }
+    _replaced(card.path, tomli_w.dumps(words).encode())
+
+
+def _replaced(target: Path, content: bytes) -> None:
+    temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
+    temporary.write_bytes(content)
+    os.replace(temporary, target)

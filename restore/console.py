@@ -104,6 +104,44 @@ def batch(total: int, quiet: bool) -> Iterator[Batch]:
         yield shown_batch
 
 
+class Counted:
+    """What is shown while a long count goes on: a bar on a terminal, else a line every half minute."""
+
+    EVERY = 30.0  # seconds
+
+    def __init__(self, quiet: bool):
+        self.quiet, self.bar, self.shown = quiet, None, 0.0
+
+    def progress(self, done: int, of: int, text: str, left: float) -> None:
+        import time
+
+        if self.bar:
+            self.bar.update(self.task, completed=done, total=of, description=_clean(text))
+        elif not self.quiet and time.monotonic() - self.shown > self.EVERY:
+            self.shown = time.monotonic()
+            note(f"{done} of {of}: {text}, about {left / 60:.0f} min left")
+
+    def note(self, text: str) -> None:
+        if not self.quiet:
+            note(text)
+
+
+@contextmanager
+def counted(unit: str, quiet: bool) -> Iterator[Counted]:
+    """A bar of `unit` on standard error, if that is a terminal."""
+    view = Counted(quiet)
+    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield view
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as view.bar:
+        view.task = view.bar.add_task("", total=None)
+        yield view
+
+
 class Training:
     """What is shown while a network trains: a live line on a terminal, else a line at every validation and at most one a minute."""
 

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from math import isnan, nan, sqrt
 from pathlib import Path
 
@@ -103,7 +103,7 @@ class Result:
     pictures: tuple[Picture, ...]
     of: int  # pictures in the set
     device: str
-    levels: tuple[float, ...] = field(default=())
+    levels: tuple[float, ...]
 
     def cell(self, entry: str, level: float) -> Cell | None:
         return next((cell for cell in self.cells if cell.entry.name == entry and cell.level == level), None)
@@ -216,7 +216,7 @@ def _cell(entry: Entry, level: float, table: Table, pictures: Sequence[Picture],
                 clock.skip(len(pictures) - len(rows))
                 return Cell(entry, level, shown, reason=error.what)
             cache.write(key, kept)
-            clock.measured(f"{entry.name}, {table.part} {level:g}, {picture.name}: {kept['psnr']:.2f} dB", entry, picture, kept["seconds"])
+            clock.measured(f"{entry.name}, {table.part} {level:g}, {picture.name}: {kept['psnr']:.2f} dB")
         else:
             clock.skip(1)
         rows.append(Figures(**kept))
@@ -239,19 +239,18 @@ def _measure(method: Method, task, picture: Picture, protocol: Protocol, ensembl
 
 
 class _Clock:
-    """Pictures done and seconds left: from the seconds per pixel of each method, and for those not yet seen of the mean one."""
+    """Pictures done, and seconds left from the mean of those measured in this run."""
 
     def __init__(self, of: int, events: Events):
-        self.done, self.of, self.events, self.spent, self.fresh = 0, of, events, 0.0, 0
+        self.done, self.of, self.events, self.fresh = 0, of, events, 0
         self.started = time.monotonic()
 
     def skip(self, count: int) -> None:
         self.done += count
 
-    def measured(self, text: str, entry: Entry, picture: Picture, seconds: float) -> None:
+    def measured(self, text: str) -> None:
         self.done, self.fresh = self.done + 1, self.fresh + 1
-        left = (time.monotonic() - self.started) / self.fresh * (self.of - self.done)
-        self.events.progress(self.done, self.of, text, left)
+        self.events.progress(self.done, self.of, text, (time.monotonic() - self.started) / self.fresh * (self.of - self.done))
 
 
 def variants(table: Table, choice: Choice, protocols: Sequence[Protocol], events: Events = Events()) -> list[Result]:

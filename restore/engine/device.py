@@ -82,6 +82,14 @@ def release(device: torch.device) -> None:
         torch.mps.empty_cache()
 
 
+def wait(device: torch.device) -> None:
+    """Until what was asked of the device is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 class PeakMemory:
     """What a block of code took at most above what was there before: `bytes` on leaving. On a CPU the resident memory is looked at a hundred times a second."""
 

@@ -1,0 +1,157 @@
+"""A run as columns and rows, Markdown, CSV, JSON and one HTML page that needs nothing beside it."""
+
+import base64
+import csv
+import json
+from html import escape
+from io import BytesIO, StringIO
+from math import isnan
+
+import numpy as np
+
+from restore.bench.plot import chart
+from restore.bench.run import Picture, Result
+from restore.image import Header, as_samples
+from restore.io import open_sink
+
+FIGURES = {"psnr": ("PSNR in dB", 2), "ssim": ("SSIM", 4)}
+STYLE = ("body{font-family:sans-serif;margin:2em;max-width:1200px}table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #ccc;padding:3px 8px;text-align:right}"
+         "td:first-child,th:first-child{text-align:left}small{color:#666}figure{display:inline-block;margin:4px;text-align:center}img{image-rendering:pixelated;width:192px}")
+
+
+def lines(result: Result) -> list[str]:
+    """What must stand above the table for it to be read."""
+    count = len(result.pictures)
+    said = [f"{result.table.title}{', ' + result.published.title if result.published.title else ''}: {result.table.source}",
+            result.protocol.text(),
+            f"{count} of {result.of} pictures" + (" (the standard error of each mean is in the CSV and JSON)" if count < result.of else "") + f", on {result.device}"]
+    if result.published.note:
+        said.append(result.published.note)
+    said.append("each cell: ours (published; ours less published" + (")" if result.published.absolute else f", of the distances from {result.table.baseline})"))
+    return said
+
+
+def grid(result: Result, figure: str) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of one figure."""
+    digits = FIGURES[figure][1]
+    columns = ["method", *(f"{result.table.part} {level:g}" for level in result.levels), "s per picture"]
+    rows = []
+    for entry in result.entries():
+        seconds = [cell.mean("seconds") for cell in result.cells if cell.entry == entry and cell.rows]
+        rows.append([entry.name, *(_cell(result, entry.name, level, figure, digits) for level in result.levels),
+                     f"{sum(seconds) / len(seconds):.2f}" if seconds else ""])
+    return columns, rows
+
+
+def _cell(result: Result, entry: str, level: float, figure: str, digits: int) -> str:
+    ours, theirs, difference = (find(entry, level, figure) for find in (result.ours, result.theirs, result.difference))
+    left = "-" if isnan(ours) else f"{ours:.{digits}f}"
+    if isnan(theirs):
+        return left
+    return f"{left} ({theirs:.{digits}f})" if isnan(difference) else f"{left} ({theirs:.{digits}f}; {difference:+.{digits}f})"
+
+
+def reasons(result: Result) -> list[str]:
+    """Why cells are empty, each reason once."""
+    found: dict[str, list[str]] = {}
+    for cell in result.cells:
+        if cell.reason and cell.entry.model:
+            found.setdefault(cell.reason, []).append(cell.entry.name)
+    return [f"{', '.join(dict.fromkeys(names))}: {reason}" for reason, names in found.items()]
+
+
+def markdown(result: Result) -> str:
+    parts = ["\n".join(f"> {line}  " for line in lines(result))]
+    for figure in FIGURES:
+        columns, rows = grid(result, figure)
+        parts.append("\n".join([f"**{FIGURES[figure][0]}**", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns), *("| " + " | ".join(row) + " |" for row in rows)]))
+    parts += [f"Empty: {reason}." for reason in reasons(result)]
+    return "\n\n".join(parts) + "\n"
+
+
+def records(result: Result) -> list[dict[str, object]]:
+    """One per cell: all that is known of it, pictures apart."""
+    return [{"table": result.table.name, "set": result.published.set, "protocol": result.protocol.name, "method": cell.entry.name, "model": cell.model, "x8": cell.entry.ensemble,
+             result.table.part: cell.level, "pictures": len(cell.rows), "of": result.of, "device": result.device,
+             **{figure: _number(cell.mean(figure)) for figure in FIGURES}, **{f"{figure}_standard_error": _number(cell.error(figure)) for figure in FIGURES},
+             **{f"{figure}_published": _number(result.theirs(cell.entry.name, cell.level, figure)) for figure in FIGURES},
+             **{f"{figure}_difference": _number(result.difference(cell.entry.name, cell.level, figure)) for figure in FIGURES},
+             "seconds": _number(cell.mean("seconds")), "peak_bytes": max((row.bytes for row in cell.rows), default=None), "reason": cell.reason}
+            for cell in result.cells]
+
+
+def _number(value: float) -> float | None:
+    return None if isnan(value) else round(value, 5)
+
+
+def to_csv(result: Result) -> str:
+    """Per picture, with the cell's published figure beside it."""
+    text = StringIO()
+    rows = [record | {"picture": row.picture, "psnr": round(row.psnr, 4), "ssim": round(row.ssim, 5), "seconds": round(row.seconds, 3), "peak_bytes": row.bytes}
+            for record, cell in zip(records(result), result.cells, strict=True) for row in cell.rows]
+    if rows:
+        writer = csv.DictWriter(text, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()
+
+
+def to_json(result: Result) -> str:
+    cells = [record | {"rows": [{"picture": row.picture, "psnr": row.psnr, "ssim": row.ssim, "seconds": row.seconds, "peak_bytes": row.bytes} for row in cell.rows]}
+             for record, cell in zip(records(result), result.cells, strict=True)]
+    return json.dumps({"schema": 1, "title": result.table.title, "source": result.table.source, "protocol": result.protocol.text(), "cells": cells}, indent=1) + "\n"
+
+
+def html(result: Result) -> str:
+    """Tables, plots and crops in one page."""
+    body = [f"<h1>{escape(result.table.title)}</h1>", *(f"<p>{escape(line)}</p>" for line in lines(result))]
+    for figure, (title, _) in FIGURES.items():
+        columns, rows = grid(result, figure)
+        body.append(f"<h2>{title}</h2><table><tr>{''.join(f'<th>{escape(column)}</th>' for column in columns)}</tr>"
+                    + "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows) + "</table>")
+    body += [f"<p><small>Empty: {escape(reason)}.</small></p>" for reason in reasons(result)]
+    body += [plot for plot in _plots(result) if plot]
+    body += [_crops(result, picture) for picture in result.pictures if picture.box]
+    return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(result.table.title)}</title><style>{STYLE}</style><body>{"".join(body)}</body></html>\n'
+
+
+def _plots(result: Result) -> list[str]:
+    table, levels = result.table, result.levels
+    entries = [entry.name for entry in result.entries()]
+    mean = chart(f"distance from {table.baseline}, ours", table.part, "dB",
+                 {name: [(level, result.ours(name, level) - result.ours(table.baseline, level)) for level in levels] for name in entries})
+    cost = chart("PSNR against seconds", "seconds per picture", "dB",
+                 {name: [(cell.mean("seconds"), cell.mean("psnr")) for cell in result.cells if cell.entry.name == name and cell.level == levels[-1]] for name in entries},
+                 logarithmic=True, joined=False)
+    base = {row.picture: row.psnr for row in (result.cell(table.baseline, levels[-1]) or result.cells[0]).rows}
+    single = chart(f"distance from {table.baseline} per picture, {table.part} {levels[-1]:g}", "picture", "dB",
+                   {cell.entry.name: [(number + 1, row.psnr - base[row.picture]) for number, row in enumerate(cell.rows) if row.picture in base]
+                    for cell in result.cells if cell.level == levels[-1] and cell.entry.name != table.baseline}, joined=False)
+    return [mean, cost, single]
+
+
+def _crops(result: Result, picture: Picture) -> str:
+    """The box of one picture at every level: the truth, then each method's."""
+    top, left, height, width = picture.box
+    truth = as_samples(picture.x[0, :, top : top + height, left : left + width].permute(1, 2, 0).numpy(), np.dtype(np.uint8))
+    parts = [f"<h2>{escape(picture.name)}</h2>"]
+    for level in result.levels:
+        shown = [("clean", truth)]
+        for cell in result.cells:
+            for row in cell.rows:
+                if cell.level == level and row.picture == picture.name and row.crop:
+                    shown.append((f"{cell.entry.name} {row.psnr:.2f} dB", np.frombuffer(base64.b64decode(row.crop), np.uint8).reshape(height, width, -1)))
+        parts.append(f"<h3>{escape(result.table.part)} {level:g}</h3>" + "".join(
+            f'<figure><img alt="" src="data:image/png;base64,{_png(samples)}"><figcaption>{escape(name)}</figcaption></figure>' for name, samples in shown))
+    return "".join(parts)
+
+
+def _png(samples: np.ndarray) -> str:
+    """8-bit samples (H, W, C) as PNG in base64."""
+    stream = BytesIO()
+    with open_sink(stream, Header(*samples.shape, format="png"), format="png") as sink:
+        sink.write(samples)
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+FORMATS = {".md": markdown, ".csv": to_csv, ".json": to_json, ".html": html}

@@ -1,0 +1,155 @@
+"""How fast: each method and network of ours on this machine, the bare network on the same tiles, and the peers that are installed."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from math import nan
+
+import torch
+from torch import Tensor
+
+from restore import cards
+from restore.catalog import CATALOG
+from restore.engine import device as devices
+from restore.engine import run as engine
+from restore.engine.picture import Page
+from restore.engine.run import Settings
+from restore.image import Header
+from restore.method import Method, Network
+from restore.operators.problem import problem_of
+from restore.tasks import Denoise, Task
+
+SIGMA = 25.0
+PUBLISHED = {"bm3d": 0.65, "wnnm": 203.1, "epll": 25.4, "mlp": 1.42}  # seconds on a CPU at 256x256: Zhang et al., DnCNN, TIP 2017
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One line: the best of some runs on one picture. NaN where it is not known."""
+
+    name: str
+    side: int
+    channels: int
+    seconds: float
+    bytes: int
+    flops: float  # per pixel; of matrix products and convolutions
+    published: float = nan  # seconds
+
+    @property
+    def rate(self) -> float:
+        """Megapixels per second."""
+        return self.side**2 / 1e6 / self.seconds
+
+
+def ours(side: int, device: str, chosen: tuple[str, ...] = (), patience: float = 60.0) -> Iterator[Speed]:
+    """Every method that serves Gaussian noise, through the engine, on a grey picture (colour where it is made for colour); a network also bare, on the engine's own tiles.
+
+    Methods that would need more than `patience` seconds are timed on a smaller side.
+    """
+    where = devices.pick(device)
+    for name, row in CATALOG.items():
+        if "denoise" not in row.tasks or (chosen and name not in chosen):
+            continue
+        noise = row.noises[0]
+        task = Denoise(noise, SIGMA if "gaussian" in noise else None, 30.0 if "poisson" in noise else None)
+        for card in [card for card in cards.every() if card.name == name] if row.trained else [None]:
+            if card is None or card.task.covers(task):
+                yield from _method(name, card, task, side, where, patience)
+
+
+def _method(name: str, card, task: Task, side: int, where: torch.device, patience: float) -> Iterator[Speed]:
+    method = cards.load(name, card).to(where)
+    shown, channels = card.full_name if card else name, method.channels or 1
+    problem, settings = problem_of(task), Settings(str(where))
+    expected = engine.expected_seconds(method, problem, channels, side, side, settings)
+    while expected > patience and side > 64:
+        side, expected = side // 2, expected / 4
+    y = torch.rand(1, channels, side, side, generator=torch.Generator().manual_seed(0))
+    flops = getattr(method, "flops_per_pixel", nan)
+    seconds, peak = _best(lambda: _through(method, problem, y, settings), where)
+    yield Speed(shown, side, channels, seconds, peak, flops, PUBLISHED.get(name, nan) if side == 256 else nan)
+    if isinstance(method, Network):
+        yield _bare(shown, method, problem, y, settings, where, flops)
+
+
+def _bare(shown: str, method: Network, problem, y: Tensor, settings: Settings, where: torch.device, flops: float) -> Speed:
+    """The network alone on as many tiles of the same shape: what the engine adds to it is its overhead."""
+    plan = engine.plan(method, problem, *y.shape[1:], settings)
+    tile = torch.rand(plan.batch, y.shape[1], plan.height, plan.width).to(where, plan.dtype, memory_format=torch.channels_last)
+    net = method.to(memory_format=torch.channels_last)
+    net = net if plan.dtype == torch.float32 else net.to(plan.dtype)
+    calls = -(-plan.rows * plan.columns // plan.batch)
+
+    def run() -> None:
+        for _ in range(calls):
+            net(tile, problem.to(where))
+    with devices.numerics(where):
+        seconds, peak = _best(run, where)
+    return Speed(f"{shown}, bare", y.shape[-1], y.shape[1], seconds, peak, flops * (1 + plan.overhead))
+
+
+def _through(method: Method, problem, y: Tensor, settings: Settings) -> None:
+    samples = y[0].permute(1, 2, 0).numpy()
+    header = Header(*samples.shape, samples.dtype)
+    page = Page(lambda top, bottom: samples[top:bottom], header, method.multiple)
+    engine.run(method, problem, page, lambda top, x: page.finish(top, x), settings)
+
+
+def peers(side: int) -> Iterator[Speed]:
+    """Denoisers that users have, on the same noise, where they are installed. None of them is needed or shipped."""
+    y = torch.rand(side, side, generator=torch.Generator().manual_seed(0)).numpy()
+    cpu = torch.device("cpu")
+    for name, module, call in (("bm3d wheel", "bm3d", _wheel), ("OpenCV NLM", "cv2", _opencv), ("scikit-image NLM", "skimage", _nlm),
+                               ("scikit-image wavelet", "pywt", _wavelet), ("scikit-image TV", "skimage", _tv)):
+        if find_spec(module):
+            seconds, peak = _best(lambda: call(y), cpu)
+            yield Speed(name, side, 1, seconds, peak, nan)
+
+
+def _wheel(y) -> None:
+    import bm3d
+
+    bm3d.bm3d(y, sigma_psd=SIGMA / 255)
+
+
+def _opencv(y) -> None:
+    import cv2
+
+    cv2.fastNlMeansDenoising((y * 255).astype("uint8"), None, h=SIGMA, templateWindowSize=7, searchWindowSize=21)
+
+
+def _nlm(y) -> None:
+    from skimage.restoration import denoise_nl_means
+
+    denoise_nl_means(y, patch_size=7, patch_distance=10, h=0.8 * SIGMA / 255, sigma=SIGMA / 255, fast_mode=True)
+
+
+def _wavelet(y) -> None:
+    from skimage.restoration import denoise_wavelet
+
+    denoise_wavelet(y, sigma=SIGMA / 255)
+
+
+def _tv(y) -> None:
+    from skimage.restoration import denoise_tv_chambolle
+
+    denoise_tv_chambolle(y, weight=SIGMA / 255)
+
+
+def _best(call: Callable[[], object], where: torch.device, least: float = 0.5, most: int = 5) -> tuple[float, int]:
+    """Seconds of the fastest of up to `most` calls after one that warms up, and the peak of memory above what was there."""
+    found, peak, begun = [], 0, time.perf_counter()
+    for number in range(most + 1):
+        with devices.PeakMemory(where) as memory:
+            start = time.perf_counter()
+            call()
+            devices.wait(where)
+            seconds = time.perf_counter() - start
+        peak = max(peak, memory.bytes)
+        if number or seconds > 5:  # what takes long is not run twice
+            found.append(seconds)
+        if found and time.perf_counter() - begun > least * most:
+            break
+    return min(found), peak
+

@@ -1,0 +1,140 @@
+"""What `restore bench` does with a table that was asked for: runs it, shows it, writes it. The command beside it only reads the line."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isnan
+from pathlib import Path
+
+from restore import cards, console
+from restore.bench import report, speed as speeds
+from restore.bench import table as tables
+from restore.bench.run import Choice, Events, Result, beyond, run
+from restore.bench.table import Table
+from restore.errors import RestoreError, UsageError
+from restore.measure import protocol as protocols
+from restore.measure.sets import SETS
+
+
+def levels(text: str | None) -> tuple[float, ...]:
+    """`10,50` as numbers."""
+    try:
+        return tuple(float(part) for part in (text or "").split(",") if part.strip())
+    except ValueError:
+        raise UsageError(f"the levels {text!r} are no numbers", "numbers with commas between them, as 10,50") from None
+
+
+def table(asked: Table, choice: Choice, protocol: str | None, tolerance: float | None, outputs: Sequence[Path], json: bool, quiet: bool) -> int:
+    """Run and show a table; the exit code: 0, or 3 where a figure is further from the published one than `tolerance`."""
+    if choice.every < 1:
+        raise UsageError(f"--every {choice.every} is out of range", "1 or more")
+    for path in outputs:
+        if path.suffix not in report.FORMATS:
+            raise UsageError(f"{path} has a suffix that no report has", ", ".join(report.FORMATS))
+    names = (protocol or asked.protocol).split(",")
+    with console.counted("pictures", quiet) as shown:
+        results = [run(asked, choice, protocols.find(one.strip()), Events(shown.progress, shown.note)) for one in names]
+    result = results[0]
+    for path in outputs:
+        _write(path, report.FORMATS[path.suffix](result))
+    if json:
+        for record in report.records(result):
+            console.json_line({"schema": 1} | record)
+    else:
+        _show(result)
+        _moved(results)
+    far = beyond(result, tolerance) if tolerance is not None else []
+    for name, level, difference in far:
+        console.note(f"{name} at {asked.part} {level:g} is {difference:+.2f} dB from the published figure, more than {tolerance:g}")
+    return 3 if far else 0
+
+
+def _show(result: Result) -> None:
+    for line in report.lines(result):
+        console.note(line)
+    for figure, (title, _) in report.FIGURES.items():
+        console.table(*report.grid(result, figure), title)
+    for reason in report.reasons(result):
+        console.note(f"empty: {reason}")
+
+
+def _moved(results: Sequence[Result]) -> None:
+    """How far each further protocol moves the figures of the first."""
+    first = results[0]
+    for other in results[1:]:
+        rows = [[entry.name, *(_signed(other.ours(entry.name, level) - first.ours(entry.name, level)) for level in first.levels)] for entry in first.entries()]
+        console.table(["method", *(f"{first.table.part} {level:g}" for level in first.levels)], rows, f"PSNR, {other.protocol.name} less {first.protocol.name}")
+
+
+def _signed(value: float) -> str:
+    return "-" if isnan(value) else f"{value:+.3f}"
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        temporary.write_text(text, "utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RestoreError(f"{path}: {error.strerror}", "a place that can be written") from error
+
+
+def sets(json: bool) -> int:
+    """Sets by name, with what is found of each."""
+    rows = [{"set": row.name, "role": row.role, "there": row.there, "pictures": len(row.files()) if row.there else 0, "about": row.line} for row in SETS.values()]
+    if json:
+        for row in rows:
+            console.json_line({"schema": 1} | row)
+    else:
+        console.table(["set", "role", "pictures", "about"], [[row["set"], row["role"], row["pictures"] or "not found", row["about"]] for row in rows])
+    return 0
+
+
+def speed(names: tuple[str, ...], side: int, device: str, json: bool) -> int:
+    """Megapixels per second and peak memory of each method, beside the bare network and the peers that are installed."""
+    for name in names:
+        cards.find(name)
+    if side < 64:
+        raise UsageError(f"a side of {side} pixels is too small to be timed", "64 or more")
+    found = []
+    for line in (*speeds.ours(side, device, names), *(() if names else speeds.peers(side))):
+        found.append(line)
+        if json:
+            console.json_line({"schema": 1, "method": line.name, "side": line.side, "channels": line.channels, "seconds": round(line.seconds, 4), "peak_bytes": line.bytes,
+                               "flops_per_pixel": None if isnan(line.flops) else line.flops})
+    if not json:
+        console.table(["method", "size", "s", "Mpx/s", "peak MiB", "kFLOP/px", "GFLOP/s", "published s"],
+                      [[one.name, f"{one.side} x {one.side} x {one.channels}", f"{one.seconds:.3f}", f"{one.rate:.3f}", f"{one.bytes / 2**20:.0f}", _known(one.flops / 1e3, 0),
+                        _known(one.flops * one.rate / 1e3, 1), _known(one.published, 2)] for one in found])
+    return 0
+
+
+def _known(value: float, digits: int) -> str:
+    return "" if isnan(value) else f"{value:.{digits}f}"
+
+
+def card(name: str | None, choice: Choice, quiet: bool) -> int:
+    """Score weights on every set of the tables that they can enter, and write the figures on their card."""
+    if name is None:
+        raise UsageError("no weights are named", "restore bench card NAME.TAG")
+    _, found = cards.find(name)
+    if found is None:
+        raise UsageError(f"{name} has no card", "NAME.TAG of weights", "restore models list shows all")
+    rows = []
+    with console.counted("pictures", quiet) as shown:
+        for asked in map(tables.find, tables.names()):
+            if found.channels in (None, asked.channels) and asked.task["name"] in found.task.name:
+                for published in [row for row in asked.sets if SETS[row.set].there]:
+                    covered = tuple(level for level in asked.levels if found.task.covers(asked.at(level)))
+                    wanted = replace(choice, set=published.set, methods=(found.full_name,), levels=covered)
+                    rows += _rows(run(asked, wanted, protocols.find(asked.protocol), Events(shown.progress, shown.note))) if covered else []
+    cards.write(replace(found, results=tuple(rows)))
+    for row in rows:
+        console.note(", ".join(f"{part} {value}" for part, value in row.items()))
+    return 0
+
+
+def _rows(result: Result) -> list[dict[str, object]]:
+    return [{"set": result.published.set, result.table.part: cell.level, "psnr": round(cell.mean("psnr"), 3), "ssim": round(cell.mean("ssim"), 4), "x8": cell.entry.ensemble,
+             "protocol": result.protocol.name} for cell in result.cells if cell.rows]

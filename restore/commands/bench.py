@@ -1,0 +1,51 @@
+"""`restore bench`: published tables with our figures beside theirs, and how fast."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from restore import options
+
+Table = Annotated[str, typer.Argument(help="A table; or speed, sets, card NAME.TAG.", metavar="TABLE")]
+Name = Annotated[str | None, typer.Argument(help="With card: the weights that the table's figures are added to.", metavar="NAME.TAG", show_default=False)]
+
+
+def bench(
+    table: Table = "red",
+    name: Name = None,
+    set: Annotated[str | None, options.own("--set", help="A set, or a folder of clean pictures; the table's first that is there if not given.", metavar="NAME|DIR")] = None,
+    methods: Annotated[str | None, options.own("--methods", help="Only these, as BM3D,RED30; any model of the catalog may join, with ' x8' for the self-ensemble.", metavar="A,B")] = None,
+    sigmas: Annotated[str | None, options.own("--sigmas", "--levels", help="Levels of the table's task, as 10,50.", metavar="A,B")] = None,
+    images: Annotated[str | None, options.own("--images", help="Only these pictures, by name without suffix.", metavar="A,B")] = None,
+    every: Annotated[int, options.own("--every", help="Every n-th picture; the standard error is then reported.")] = 1,
+    protocol: Annotated[str | None, options.own("--protocol", help="The table's if not given; several, as rednet,files, are compared.", metavar="A,B")] = None,
+    tolerance: Annotated[float | None, options.own("--tolerance", help="Exit with 3 where a PSNR is further from the published one, in dB.")] = None,
+    output: Annotated[list[Path] | None, typer.Option("--output", "-o", help="Also write .html, .md, .csv or .json; may be given several times.", metavar="FILE")] = None,
+    side: Annotated[int, options.own("--side", help="speed: side of the picture in pixels.")] = 256,
+    device: options.Device = "auto",
+    list: Annotated[bool, options.own("--list", help="Show the tables and stop.")] = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Reproduce published tables: the published figure, ours and the difference, under a printed protocol.
+
+    What was measured is kept, so the same command goes on where it was broken off; a method that was changed is run again.
+    """
+    from restore import benching, console
+    from restore.bench import table as tables
+    from restore.bench.run import Choice
+
+    words = tuple(word.strip() for word in (methods or "").split(",") if word.strip())
+    if list:
+        console.table(["table", "about", "sets", "protocol"], [[one.name, one.title, ", ".join(row.set for row in one.sets), one.protocol]
+                                                               for one in map(tables.find, tables.names())])
+        return 0
+    if table == "sets":
+        return benching.sets(json)
+    if table == "speed":
+        return benching.speed(words, side, device, json)
+    choice = Choice(set, words, benching.levels(sigmas), tuple(part for part in (images or "").split(",") if part), every, device)
+    if table == "card":
+        return benching.card(name, choice, quiet)
+    return benching.table(tables.find(table), choice, protocol, tolerance, output or (), json, quiet)
