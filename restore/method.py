@@ -79,7 +79,8 @@ class Method(nn.Module):
         if self.channels == 1 and channels > 1:  # one after another: a third of the memory
             return torch.cat([self._padded(y[:, one : one + 1], problem.channel(one)) for one in range(channels)], 1)
         if self.channels == 3 and channels == 1:
-            return self._padded(y.expand(-1, 3, -1, -1), problem).mean(1, keepdim=True)
+            thrice = Problem(problem.operator, problem.noise.times(3**0.5))  # noise shared by three channels is as strong in their mean as independent noise of sqrt(3) times its level
+            return self._padded(y.expand(-1, 3, -1, -1), thrice).mean(1, keepdim=True)
         if self.channels not in (None, channels):
             raise RestoreError(f"{type(self).__name__} was given {channels} channels", f"{self.channels}")
         return self._padded(y, problem)

@@ -171,3 +171,35 @@ def test_autoencoder_passes_through_a_narrow_place(pool):
     assert network(y, problem(25)).shape == y.shape
     with pytest.raises(UsageError, match="stride"):
         AutoEncoder(pool="strid")
+
+
+def test_a_colour_method_on_grey_is_told_of_the_shared_noise():
+    """Three equal channels have noise of sigma in their mean; three independent ones of sqrt(3) sigma have the same."""
+    from restore.method import Method
+    from restore.operators.base import Identity
+    from restore.operators.noise import Gaussian
+    from restore.operators.problem import Problem
+
+    class Told(Method):
+        channels = 3
+
+        def restore(self, y, problem):
+            self.sigma = float(problem.noise.sigma)
+            return y
+
+    told, y = Told(), torch.rand(1, 1, 8, 8)
+    assert torch.allclose(told(y, Problem(Identity(), Gaussian(0.1))), y) and told.sigma == pytest.approx(0.1 * 3**0.5)
+
+
+@pytest.mark.data
+def test_the_colour_network_denoises_grey(data):
+    from restore import cards, io
+    from restore.operators.problem import problem_of
+    from restore.tasks import Denoise
+
+    x = torch.from_numpy(io.read(data / "test/set12/02.png").pixels).permute(2, 0, 1)[None][..., :128, :128]
+    problem = problem_of(Denoise(sigma=25.0))
+    y = problem.simulate(x, torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        error = (cards.load(*cards.find("drunet.fast"))(y, problem) - x).square().mean()
+    assert error < 0.15 * (y - x).square().mean()

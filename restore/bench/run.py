@@ -200,6 +200,8 @@ def _cell(entry: Entry, level: float, table: Table, pictures: Sequence[Picture],
     task, method = table.at(level), None
     try:
         name, card = cards.choose(task, entry.model, channels=table.channels)
+        if card and card.channels not in (None, table.channels):
+            raise RestoreError(f"no weights of {name} are made for {'grey' if table.channels == 1 else 'colour'} pictures")
     except RestoreError as error:
         clock.skip(len(pictures))
         return Cell(entry, level, reason=error.what)

@@ -1,0 +1,186 @@
+"""Tables, the run with its cache, reports; a small run of every method."""
+
+import json
+from math import isnan, nan
+
+import numpy as np
+import pytest
+
+from restore import io
+from restore.bench import cache, plot, report, table
+from restore.bench.run import Choice, Events, beyond, run
+from restore.measure import protocol, sets
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESTORE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two small crops of pictures that come with scikit-image."""
+    place = tmp_path / "pictures"
+    place.mkdir()
+    camera = io.read(sets.find("skimage").path / "camera.png").samples
+    for name, (top, left) in {"a": (100, 200), "b": (300, 120)}.items():
+        io.write(place / f"{name}.png", np.ascontiguousarray(camera[top : top + 48, left : left + 56]))
+    return place
+
+
+@pytest.mark.parametrize("name", table.names())
+def test_tables_hold_together(name):
+    asked = table.find(name)
+    assert asked.baseline in [entry.name for entry in asked.entries] and asked.source
+    protocol.find(asked.protocol)
+    for published in asked.sets:
+        assert published.set in sets.SETS
+        for figure in (published.psnr, published.ssim):
+            assert set(figure) <= {entry.name for entry in asked.entries}
+            assert all(len(values) == len(asked.levels) for values in figure.values())
+    for level in asked.levels:
+        assert not asked.at(level).unknown()
+
+
+def test_the_papers_own_offsets():
+    """Table 1 of RED-Net, distances from BM3D that the paper's text and ours quote."""
+    published = table.find("red").published("red14_proxy256").psnr
+    gains = [round(ours - theirs, 2) for ours, theirs in zip(published["RED30"], published["BM3D"], strict=True)]
+    assert gains == [0.63, 0.68, 0.73, 0.66]
+
+
+def small(folder, methods=("BM3D",), levels=(50.0,), **more):
+    events = []
+    result = run(table.find("red"), Choice(str(folder), methods, levels, device="cpu", **more), protocol.find("rednet"),
+                 Events(lambda done, of, text, left: events.append((done, of))))
+    return result, events
+
+
+def test_a_run_goes_on_where_it_was(folder):
+    first, measured = small(folder)
+    again, none = small(folder)
+    assert len(measured) == 2 and not none
+    assert first.cells == again.cells and first.cells[0].mean("psnr") > 20
+    more, fresh = small(folder, levels=(50.0, 30.0))
+    assert len(fresh) == 2 and more.cell("BM3D", 50.0) == first.cells[0]
+
+
+def test_a_changed_picture_or_protocol_is_run_again(folder):
+    small(folder)
+    pixels = io.read(folder / "a.png").samples.copy()
+    pixels[3, 4] ^= 1
+    io.write(folder / "a.png", pixels, overwrite=True)
+    assert len(small(folder)[1]) == 1
+
+
+def test_a_changed_method_has_another_key(monkeypatch):
+    before = cache.method_key("vst", None)
+    cache._digest.cache_clear()
+    monkeypatch.setattr(cache, "_digest", lambda module: "changed" if module == "restore.numerics.patches" else "as it was")
+    one = cache.method_key("vst", None)
+    monkeypatch.setattr(cache, "_digest", lambda module: "as it was")
+    assert before != one and one != cache.method_key("vst", None)  # patches are used by its part, BM3D
+
+
+def test_what_cannot_be_run_says_why(folder):
+    result, _ = small(folder, ("RED30",))
+    assert isnan(result.ours("RED30", 50.0)) and "red30" in result.cells[0].reason
+    assert report.reasons(result) and "| RED30 | - (" in report.markdown(result)
+
+
+def test_differences(folder):
+    result, _ = small(folder, ("BM3D",), (50.0, 20.0))
+    published = table.find("red").published("red14_proxy256").psnr["BM3D"][2]
+    assert result.difference("BM3D", 50.0) == pytest.approx(result.ours("BM3D", 50.0) - published)
+    assert isnan(result.theirs("BM3D", 20.0))  # a level that the paper does not have
+    assert beyond(result, 0.0) and not beyond(result, 100.0)
+
+
+def test_distances_from_the_baseline_on_a_stand_in(folder):
+    from dataclasses import replace
+
+    result, _ = small(folder)
+    result = replace(result, published=replace(result.published, absolute=False))
+    assert result.difference("BM3D", 50.0) == pytest.approx(0)
+
+
+def test_every_and_the_standard_error(folder):
+    result, _ = small(folder, every=2)
+    assert [picture.name for picture in result.pictures] == ["a"] and result.of == 2 and isnan(result.cells[0].error("psnr"))
+    both, _ = small(folder)
+    values = [row.psnr for row in both.cells[0].rows]
+    assert both.cells[0].error("psnr") == pytest.approx(np.std(values, ddof=1) / 2**0.5)
+    assert "1 of 2 pictures" in " ".join(report.lines(result))
+
+
+def test_reports(folder):
+    result, _ = small(folder, ("BM3D", "RED30"))
+    text = report.html(result)
+    assert text.count("data:image/png;base64,") == 4 and "<svg" in text and "http" not in text.replace("http://www.w3.org/2000/svg", "")
+    words = json.loads(report.to_json(result))
+    assert len(words["cells"][0]["rows"]) == 2 and words["cells"][0]["psnr"] == pytest.approx(result.ours("BM3D", 50.0), abs=1e-4)
+    lines = report.to_csv(result).splitlines()
+    assert len(lines) == 3 and lines[0].startswith("table,set,protocol,method")
+
+
+def test_the_crop_is_the_estimate(folder):
+    """The PSNR of the stored crops, over all of a picture smaller than a crop, is the row's, to the rounding of 8 bits."""
+    import base64
+
+    result, _ = small(folder)
+    row, picture = result.cells[0].rows[0], result.pictures[0]
+    crop = np.frombuffer(base64.b64decode(row.crop), np.uint8).reshape(48, 56) / 255
+    assert 10 * np.log10(1 / np.mean((crop - picture.x[0, 0].numpy()) ** 2)) == pytest.approx(row.psnr, abs=0.1)
+
+
+def test_charts_leave_out_what_is_not_known():
+    drawn = plot.chart("t", "x", "y", {"a": [(1, 2.0), (2, nan), (3, 4.0)], "b": [(1, nan)]})
+    assert drawn.count("<circle") == 2 and ">b<" not in drawn
+    assert plot.chart("t", "x", "y", {"a": []}) == ""
+
+
+def test_protocol_variants(folder):
+    """Clipping the noisy picture costs PSNR at sigma 50: the reason why it is named."""
+    asked, choice = table.find("red"), Choice(str(folder), ("BM3D",), (50.0,), device="cpu")
+    plain, files = (run(asked, choice, protocol.find(name)) for name in ("rednet", "files"))
+    assert plain.ours("BM3D", 50.0) > files.ours("BM3D", 50.0) + 0.02
+
+
+def test_the_command(cli, folder, tmp_path):
+    line = ["bench", "red", "--set", folder, "--methods", "BM3D", "--sigmas", "50", "--device", "cpu"]
+    done = cli(*line, "-o", tmp_path / "r.html", env={"RESTORE_CACHE": str(tmp_path / "c")}, text=True)
+    assert done.returncode == 0 and "BM3D\t" in done.stdout and "protocol rednet" in done.stderr and (tmp_path / "r.html").is_file()
+    assert cli(*line, "--tolerance", "0.01", env={"RESTORE_CACHE": str(tmp_path / "c")}).returncode == 3
+    for wrong in (["bench", "reds"], ["bench", "--methods", "bm3"], ["bench", "--set", folder, "--images", "c"], ["bench", "--sigmas", "x"], ["bench", "card"],
+                  ["bench", "-o", "a.pdf", "--set", folder]):
+        assert cli(*wrong).returncode == 2, wrong
+    assert b"skimage" in cli("bench", "sets").stdout and b"red14_proxy256" in cli("bench", "--list").stdout
+
+
+def test_without_sets_the_pictures_of_scikit_image_are_used(monkeypatch):
+    from restore.bench.run import _first
+
+    monkeypatch.delenv("RESTORE_DATA", raising=False)
+    assert _first(table.find("red")) == "skimage" and table.find("red").published("skimage").psnr == {}
+
+
+def test_card_takes_the_figures(tiny_weights, tmp_path, monkeypatch, folder):
+    import shutil
+
+    from restore import benching, cards
+
+    shutil.copytree(tiny_weights, tmp_path / "w")
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(tmp_path / "w"))
+    short = {name: sets.ImageSet(name, "", "test", "", 3, own=("rocket.jpg",)) for name in ("cbsd68",)}
+    monkeypatch.setattr(sets.ImageSet, "there", property(lambda row: row.name in short))
+    monkeypatch.setattr(sets.ImageSet, "files", lambda row: [folder / "a.png"])
+    benching.card("drunet.tiny", Choice(device="cpu"), quiet=True)
+    card = cards.find("drunet.tiny")[1]
+    assert [row["sigma"] for row in card.results if row["set"] == "cbsd68"] == [15, 25, 50] and cards.verify(card)
+
+
+def test_speed(capsys):
+    from restore.bench import speed
+
+    lines = list(speed.ours(64, "cpu", ("bm3d",)))
+    assert [line.name for line in lines] == ["bm3d"] and lines[0].seconds > 0 and lines[0].rate == pytest.approx(64**2 / 1e6 / lines[0].seconds)
