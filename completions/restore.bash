@@ -10,6 +10,7 @@ _restore() {
             /degrade) path=/degrade ;;
             /compare) path=/compare ;;
             /train) path=/train ;;
+            /bench) path=/bench ;;
             /doctor) path=/doctor ;;
             /models) path=/models ;;
             /models/list) path=/models/list ;;
@@ -24,16 +25,16 @@ _restore() {
         --model|-m) COMPREPLY=($(compgen -W 'autoencoder bilinear bm3d cgsense csc csc-net cswavelet drunet drunet.fast fastmri-unet malvar ml-csc mlp red10 red20 red30 varnet vst zerofill' -- "$cur")); return ;;
         --noise) COMPREPLY=($(compgen -W 'gaussian poisson poisson-gaussian' -- "$cur")); return ;;
         --precision) COMPREPLY=($(compgen -W 'auto float32 bf16 fp16' -- "$cur")); return ;;
-        --protocol) COMPREPLY=($(compgen -W 'rednet dncnn' -- "$cur")); return ;;
+        --protocol) COMPREPLY=($(compgen -W 'rednet dncnn pgpd files poisson' -- "$cur")); return ;;
         --sigma|-s) COMPREPLY=($(compgen -W 'auto' -- "$cur")); return ;;
         --subsampling) COMPREPLY=($(compgen -W '4:4:4 4:2:2 4:2:0' -- "$cur")); return ;;
         --task) COMPREPLY=($(compgen -W 'denoise isp mri' -- "$cur")); return ;;
-        --activation|--batch|--black|--curve|--data|--exposure|--folder|--from|--from-file|--highlights|--loss|--memory|--minutes|--optimiser|--output|--pairs|--patch|--pattern|--peak|--quality|--rate|--raw-size|--seed|--sharpen|--space|--split|--steps|--strength|--tile|--wb|--weights|--white|--xyz2cam|-o) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --activation|--batch|--black|--curve|--data|--every|--exposure|--folder|--from|--from-file|--highlights|--images|--levels|--loss|--memory|--methods|--minutes|--optimiser|--output|--pairs|--patch|--pattern|--peak|--quality|--rate|--raw-size|--seed|--set|--sharpen|--side|--sigmas|--space|--split|--steps|--strength|--tile|--tolerance|--wb|--weights|--white|--xyz2cam|-o) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     esac
     case "$path" in
         '')
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--version --help -h' -- "$cur")); return; fi
-            COMPREPLY=($(compgen -W 'denoise isp degrade compare train doctor models' -- "$cur")); return ;;
+            COMPREPLY=($(compgen -W 'denoise isp degrade compare train bench doctor models' -- "$cur")); return ;;
         /denoise)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --noise --peak --model -m --strength --compare --ensemble --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --precision --tile --memory --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
@@ -48,6 +49,9 @@ _restore() {
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /train)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --data --pairs --from --patch --batch --loss --optimiser --rate --activation --steps --minutes --resume --folder --weights --split --device --list --quiet -q --help -h' -- "$cur")); return; fi
+            compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        /bench)
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--set --methods --sigmas --levels --images --every --protocol --tolerance --output -o --side --device --list --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /doctor)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi

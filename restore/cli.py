@@ -9,11 +9,16 @@ from typing import Annotated
 import typer
 
 from restore import console
-<<<<<<< HEAD
-from restore.commands import compare, degrade, denoise, doctor, isp, models, train
-=======
-from restore.commands import bench, compare, degrade, denoise, doctor, models, train
->>>>>>> 719b614 (restore bench: tables, sets, speed, card)
+from restore.commands import (
+    bench,
+    compare,
+    degrade,
+    denoise,
+    doctor,
+    isp,
+    models,
+    train,
+)
 from restore.errors import RestoreError
 
 app = typer.Typer(name="restore", help="Undo what a camera, a scanner or a wire did to a picture: y = D x + n.", no_args_is_help=True, add_completion=False,
@@ -43,11 +48,15 @@ def _exits(command: Callable[..., int | None]) -> Callable[..., None]:
     return wrapper
 
 
-<<<<<<< HEAD
-for _command in (denoise.denoise, isp.isp, degrade.degrade, compare.compare, train.train, doctor.doctor):
-=======
-for _command in (denoise.denoise, degrade.degrade, compare.compare, train.train, bench.bench, doctor.doctor):
->>>>>>> 719b614 (restore bench: tables, sets, speed, card)
+for _command in (
+    denoise.denoise,
+    isp.isp,
+    degrade.degrade,
+    compare.compare,
+    train.train,
+    bench.bench,
+    doctor.doctor,
+):
     app.command()(_exits(_command))
 
 _models = typer.Typer(help="Methods and weights: list, show, verify.", no_args_is_help=True)
