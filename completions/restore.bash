@@ -7,6 +7,7 @@ _restore() {
         case "$path/$word" in
             /denoise) path=/denoise ;;
             /isp) path=/isp ;;
+            /mri) path=/mri ;;
             /degrade) path=/degrade ;;
             /compare) path=/compare ;;
             /train) path=/train ;;
@@ -28,20 +29,23 @@ _restore() {
         --sigma|-s) COMPREPLY=($(compgen -W 'auto' -- "$cur")); return ;;
         --subsampling) COMPREPLY=($(compgen -W '4:4:4 4:2:2 4:2:0' -- "$cur")); return ;;
         --task) COMPREPLY=($(compgen -W 'denoise isp mri' -- "$cur")); return ;;
-        --activation|--batch|--black|--curve|--data|--exposure|--folder|--from|--from-file|--highlights|--loss|--memory|--minutes|--optimiser|--output|--pairs|--patch|--pattern|--peak|--quality|--rate|--raw-size|--seed|--sharpen|--space|--split|--steps|--strength|--tile|--wb|--weights|--white|--xyz2cam|-o) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --acceleration|--activation|--batch|--black|--center-fraction|--coils|--curve|--data|--exposure|--folder|--from|--from-file|--highlights|--loss|--mask|--memory|--minutes|--optimiser|--output|--pairs|--patch|--pattern|--peak|--quality|--rate|--raw-size|--seed|--sharpen|--slices|--space|--split|--steps|--strength|--tile|--wb|--weights|--white|--xyz2cam|-o) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     esac
     case "$path" in
         '')
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--version --help -h' -- "$cur")); return; fi
-            COMPREPLY=($(compgen -W 'denoise isp degrade compare train doctor models' -- "$cur")); return ;;
+            COMPREPLY=($(compgen -W 'denoise isp mri degrade compare train doctor models' -- "$cur")); return ;;
         /denoise)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --noise --peak --model -m --strength --compare --ensemble --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --precision --tile --memory --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /isp)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--wb --noise --model -m --exposure --curve --match-embedded --linear --space --highlights --sharpen --repair --no-repair --raw-size --pattern --black --white --xyz2cam --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --tile --memory --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        /mri)
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--model -m --slices --compare --output -o --overwrite --skip-existing --from-file --null -0 --device --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
+            compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /degrade)
-            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--task --sigma -s --noise --peak --seed --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --json --quiet -q --help -h' -- "$cur")); return; fi
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--task --sigma -s --noise --peak --acceleration --center-fraction --mask --coils --seed --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /compare)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--protocol --json --help -h' -- "$cur")); return; fi
