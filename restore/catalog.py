@@ -22,6 +22,7 @@ class Row:
 
 
 RED = "Mao, Shen & Yang, Image restoration using very deep convolutional encoder-decoder networks with symmetric skip connections, NIPS 2016"
+DEEPISP = "Schwartz, Giryes & Bronstein, DeepISP: toward learning an end-to-end image processing pipeline, TIP 2019"
 CODES = "Papyan, Romano & Elad, Convolutional neural networks analyzed via convolutional sparse coding, JMLR 2017"
 
 CATALOG: dict[str, Row] = {
@@ -42,10 +43,14 @@ CATALOG: dict[str, Row] = {
                        args={"channels": 1}, trained=True),
     "csc": Row("restore.methods.csc:CSC", "convolutional sparse coding with a dictionary learned from the noisy picture alone", CODES, ("denoise",)),
     "csc-net": Row("restore.methods.csc:LearnedCSC", "one iteration of sparse coding per layer", CODES, ("denoise",), trained=True),
+    "deepisp-low": Row("restore.methods.deepisp:LowLevel", "demosaicing and denoising at once, the low-level half of DeepISP; the default where it is trained", DEEPISP,
+                       ("isp",), noises=("none", "poisson-gaussian"), parts={"start": "bilinear"}, trained=True),
     "malvar": Row("restore.methods.malvar:Malvar", "demosaicing by linear filters of 5 x 5",
                   "Malvar, He & Cutler, High-quality linear interpolation for demosaicing of Bayer-patterned color images, ICASSP 2004", ("isp",),
                   noises=("none", "poisson-gaussian")),
     "bilinear": Row("restore.methods.bilinear:Bilinear", "demosaicing by means of neighbours", "the textbooks'", ("isp",), noises=("none", "poisson-gaussian")),
+    "deepisp": Row("restore.methods.deepisp:DeepISP", "from the mosaic to the picture by one network", DEEPISP, ("isp",), noises=("none", "poisson-gaussian"),
+                   parts={"start": "bilinear"}, trained=True),
     "ml-csc": Row("restore.methods.csc:LayeredCSC", "codes of codes: layered thresholding, layered pursuit or ML-ISTA", CODES, ("denoise",), trained=True),
     "cswavelet": Row("restore.methods.cswavelet:WaveletCS", "sparse wavelet coefficients, with coil sensitivities where there are several coils",
                      "Lustig, Donoho & Pauly, Sparse MRI: the application of compressed sensing for rapid MR imaging, MRM 2007", ("mri",)),

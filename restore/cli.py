@@ -17,6 +17,7 @@ from restore.commands import (
     doctor,
     isp,
     models,
+    mri,
     train,
 )
 from restore.errors import RestoreError
@@ -51,6 +52,7 @@ def _exits(command: Callable[..., int | None]) -> Callable[..., None]:
 for _command in (
     denoise.denoise,
     isp.isp,
+    mri.mri,
     degrade.degrade,
     compare.compare,
     train.train,

@@ -1,5 +1,6 @@
 """The walk of `restore isp`: what a sensor saw becomes a picture, by a chain of methods that is made for each file."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +31,7 @@ CURVES = ("filmic", "plain")
 HIGHLIGHTS = ("rebuild", "clip")
 WHITES = ("camera", "daylight", "auto")
 CELLS = 1 << 20  # pixels that decide what is decided once, at most
+PARTS, SIDE = 3, 512  # of the picture, by which a network decides what is decided once
 BAND = 256  # rows read at one go
 MINKOWSKI = 6  # between the mean of the world (1) and its brightest spot (infinity)
 GREY = 0.18  # of white: where automatic exposure puts the logarithmic mean, unless
@@ -99,20 +101,26 @@ class Developing(Walk):
         task, said = self._noise(Isp(sensor.pattern or "linear"), sensor, source, page)
         name, card = cards.choose(task, self.request.model) if sensor.pattern else ("libraw" if sensor.note else "as stored", None)
         problem, chain = problem_of(task), Repair() if look.repair and sensor.pattern else None
-        if task.noise != "none":
+        if card:  # a network was trained for the noise of its card
+            said = [*said, f"noise is taken away by {card.full_name}"] if task.noise != "none" else said
+        elif task.noise != "none":
             denoiser, called = _denoiser(float(problem.noise.gain), float(problem.noise.sigma), header.channels)
             chain, said = _joined(chain, Planes(denoiser) if sensor.pattern else denoiser), [*said, f"noise is taken away by {called}"]
         lines += said
+        finished = False
         if sensor.pattern and (look.linear or not look.dng):
-            chain = _joined(chain, _loaded(name, card and card.path))
+            method = _loaded(name, card and card.path).prepare(_parts(source, page), problem)
+            chain, finished = _joined(chain, method), method.gives == "srgb"
+        if finished and (look.linear or look.dng or look.match or look.space != "srgb"):
+            raise UsageError(f"{name} gives finished pictures in sRGB", "no --linear, --match-embedded, other --space or DNG", "type --model malvar")
         if look.dng:
             pattern = "" if look.linear else sensor.pattern
             kept = replace(sensor, pattern=pattern, black=(BLACK,) * (4 if pattern else 3), white=(65535.0,) * (4 if pattern else 3),
                            neutral=white_balance(look.wb, sensor, cells)[0])
             made = header.replace(channels=1 if pattern else 3, dtype=np.dtype(np.uint16), sensor=kept)
         else:
-            rendering, said = self._rendering(sensor, cells, source)
-            chain, lines = _joined(chain, rendering), lines + said
+            rendering, said = (None, []) if finished else self._rendering(sensor, cells, source)
+            chain, lines = _joined(chain, rendering) if rendering else chain, lines + said
             dtype = np.dtype(np.float32 if look.linear else np.uint16)
             made = out_header(header.replace(channels=3, dtype=dtype, icc=icc.build(SPACES[look.space], look.linear), sensor=None), self.request)
         return Developed(task, problem, name, card, tuple(lines), chain or _As(), made)
@@ -227,6 +235,18 @@ def _patch(source: io.Source, page: int) -> Tensor:
     top = (header.height - rows) // 4 * 2
     light = torch.from_numpy(header.sensor.light(source.read(top, top + rows, page), top)).permute(2, 0, 1)[None]
     return torch.nn.functional.pixel_unshuffle(light[..., : header.width // 2 * 2], 2) if header.sensor.pattern else light
+
+
+def _parts(source: io.Source, page: int) -> Iterator[Tensor]:
+    """Up to PARTS x PARTS squares (1, C, h, w) of the mosaic, spread over the picture, from even rows and columns on: the whole of a small one."""
+    header = source.headers[page]
+    height, width = (size // 2 * 2 for size in (header.height, header.width))
+    side = tuple(min(size, SIDE) for size in (height, width))
+    places = [sorted({(size - part) * step // (2 * (PARTS - 1)) * 2 for step in range(PARTS)}) for size, part in zip((height, width), side, strict=True)]
+    for top in places[0]:
+        rows = torch.from_numpy(header.sensor.light(source.read(top, top + side[0], page), top)).permute(2, 0, 1)[None]
+        for left in places[1]:
+            yield rows[..., left : left + side[1]]
 
 
 def white_balance(wb: str | tuple[float, float, float], sensor: Sensor, cells: Tensor) -> tuple[tuple[float, ...], str]:

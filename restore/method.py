@@ -1,7 +1,7 @@
 """A method undoes a problem: x = method(y, problem). The base class, the chain of two, and the three kinds of tiling."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,6 +59,10 @@ class Method(nn.Module):
     def restore(self, y: Tensor, problem: Problem) -> Tensor:
         """x for y (B, C, H, W), padded, with the channels the method works on; not clipped."""
         raise TypeError(f"{type(self).__name__} has no restore")
+
+    def prepare(self, parts: Iterable[Tensor], problem: Problem) -> "Method":
+        """The method for one picture, where something is decided once for the whole of it; `parts` (1, C, h, w) of y lie spread over it, at multiples of `align`."""
+        return self
 
     def tiling(self, problem: Problem) -> Tiling:
         """How the picture may be cut for this problem."""
@@ -136,6 +140,7 @@ class Network(Method):
 
     half_ok = True
     blind: bool = False
+    seen: int | None = None  # channels that `net` takes, where `restore` first makes others of those of y
 
     def net(self, y: Tensor, sigma: Tensor | None) -> Tensor:
         raise TypeError(f"{type(self).__name__} has no net")
@@ -158,7 +163,7 @@ class Network(Method):
     def facts(self) -> "Facts":
         """Probed in float64 on the CPU, which takes seconds; a card keeps what was found for its weights."""
         twin = deepcopy(self).to(device="cpu", dtype=torch.float64).eval()
-        channels, side = self.channels or 1, -(-64 // self.multiple) * self.multiple
+        channels, side = self.seen or self.channels or 1, -(-64 // self.multiple) * self.multiple
 
         def call(y: Tensor) -> Tensor:
             return twin.net(y, None if twin.blind else torch.full((1, 1, 1, 1), 0.1, dtype=torch.float64))

@@ -1,6 +1,7 @@
 """Magnetic resonance: from k-space to pictures and from pictures to simulated k-space, slice by slice. No file is touched here."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,10 +14,11 @@ from restore.errors import RestoreError, UsageError
 from restore.estimate import coils
 from restore.image import Scan
 from restore.method import Method, Whole
+from restore.methods.zerofill import ZeroFilled
 from restore.operators import fourier, sampling
 from restore.operators.noise import NoNoise
 from restore.operators.problem import Problem, acquisition
-from restore.tasks import Mri
+from restore.tasks import Mri, Range
 
 AXES = ("slice", "y", "x")
 
@@ -83,8 +85,7 @@ def reconstruct(scan: Scan, method: Method, settings: Settings = Settings(), rep
     for number, samples in enumerate(scan.array):
         pictures.append(cropped(one(samples, sampled(scan, number), method, settings, report), scan.header.carry.get("recon")).numpy())
         report.progress(number + 1, len(scan.array))
-    carry = {key: value for key, value in scan.header.carry.items() if key == "reference"}
-    return Scan(scan.header.replace(kind="image", axes=AXES, modality="MR", carry=carry), np.stack(pictures))
+    return Scan(scan.header.replace(kind="image", axes=AXES, modality="MR", carry={}), np.stack(pictures))
 
 
 def one(samples: np.ndarray, taken: np.ndarray, method: Method, settings: Settings, report: Report = Report()) -> Tensor:
@@ -146,3 +147,95 @@ def simulate(volume: Scan, task: Mri, name: str, seed: int = 0) -> Scan:
     taken = problem.operator.outer.mask(*x.shape[-2:]).numpy()
     carry = {"mask": taken[0] if (taken == taken[0]).all() else taken, "reference": volume.array}
     return Scan(volume.header.replace(kind="kspace", axes=("slice", "coil", "ky", "kx"), modality="MR", carry=carry), (white * y).numpy())
+
+
+@dataclass
+class Reconstruction:
+    """k-space -> pictures, for `scanning.run`. slices: a number or a range of those wanted, counted from 0; None: all."""
+
+    model: str | None = None
+    settings: Settings = Settings()
+    slices: float | Range | None = None
+    expect = "kspace"
+
+    def plan(self, scan: Scan, name: str) -> str:
+        """The line that is said before work begins, the memory it takes with it."""
+        task_of(scan, name)
+        scan = selected(scan, self.slices, name)
+        method, model = load(scan, name, self.model)
+        return str(plan(scan, method, model, self.settings))
+
+    def __call__(self, scan: Scan, name: str, report: Report) -> Scan:
+        scan = selected(scan, self.slices, name)
+        method, model = load(scan, name, self.model)
+        done = reconstruct(scan, method, self.settings, report)
+        return done.replace(done.array, carry={"derivation": f"reconstructed from k-space by {model}"})
+
+    def views(self, scan: Scan, result: Scan) -> list[np.ndarray]:
+        """Pictures on [0, 1] of the middle slice: from all samples if they are known, log of k-space, zero-filled, reconstruction; one scale for pictures."""
+        scan = selected(scan, self.slices, "")
+        number, size = len(result.array) // 2, scan.header.carry.get("recon")
+        samples, taken = scan.array[number], sampled(scan, number)
+        zero_filled = cropped(one(samples, taken, ZeroFilled(), self.settings), size).numpy()
+        reference = scan.header.carry.get("reference")
+        whole = reference[number] if reference is not None else zero_filled if taken.all() else None
+        shown = [zero_filled, result.array[number]] + ([whole] if whole is not None else [])
+        white = float(np.percentile(result.array[number], 99.8)) or 1.0
+        strength = np.log1p(1e3 * np.linalg.norm(samples * taken, axis=0) / max(float(np.abs(samples).max()), 1e-30))
+        spectrum = strength / max(float(strength.max()), 1e-30)
+        zero_filled, restored, *full_picture = (np.clip(picture / white, 0, 1) for picture in shown)
+        return [*full_picture, spectrum, zero_filled, restored]
+
+
+@dataclass
+class Simulation:
+    """Pictures -> simulated k-space, for `scanning.run`."""
+
+    task: Mri
+    seed: int = 0
+    expect = "image"
+
+    def plan(self, scan: Scan, name: str) -> str:
+        """The line that is said before work begins."""
+        slices, height, width = scan.array.shape
+        return f"{slices} slice(s) of {height} x {width}; {self.task}, simulated with a smooth phase; about {scan.array.nbytes * (6 + 2 * int(self.task.coils)) >> 20} MiB"
+
+    def __call__(self, scan: Scan, name: str, report: Report) -> Scan:
+        return simulate(scan, self.task, Path(name).name, self.seed)
+
+
+def selected(scan: Scan, slices: float | Range | None, name: str) -> Scan:
+    """Some slices of a scan."""
+    if slices is None:
+        return scan
+    first, last = (int(slices.low), int(slices.high)) if isinstance(slices, Range) else (int(slices), int(slices))
+    if last >= len(scan.array):
+        raise UsageError(f"{name}: has no slice {last}", f"0 to {len(scan.array) - 1}")
+    part = slice(first, last + 1)
+    carry = dict(scan.header.carry)
+    if "reference" in carry:
+        carry["reference"] = carry["reference"][part]
+    affine = scan.header.affine
+    if affine is not None:
+        affine = affine.copy()
+        affine[:, 3] += first * affine[:, 2]
+    return scan.replace(scan.array[part], carry=carry, affine=affine)
+
+
+def facts(scan: Scan, name: str) -> dict[str, object]:
+    """What `restore mri info` tells."""
+    task = task_of(scan, name)
+    slices, count, height, width = scan.array.shape
+    taken, header = sampled(scan, slices // 2), scan.header
+    lines = (taken == taken[:1]).all()
+    region = sampling.central(taken)
+    return {"format": header.format, "slices": slices, "coils": count, "samples": f"{height} x {width}", "picture": " x ".join(map(str, header.carry.get("recon", (height, width)))),
+            "taken": f"{100 * taken.mean():.1f} %, {'whole columns' if lines else 'single points'}", "acceleration": round(1 / float(taken.mean()), 2),
+            "centre": f"{region[0]} x {region[1]} samples whole", "spacing": header.spacing and " x ".join(f"{step:.4g}" for step in header.spacing) + " mm",
+            "reference": "reference" in header.carry, "memory": f"{scan.array.nbytes / 2**20:.1f} MiB", "default": default(task)}
+
+
+def default(task: Mri) -> str:
+    """The method that is taken if none is named."""
+    name, card = cards.choose(task, "zerofill" if task.acceleration == 1 else None)
+    return card.full_name if card else name

@@ -42,7 +42,7 @@ def expand(given: Sequence[str], readable: Iterable[str], command: str, from_fil
         if name == "-":
             found.append(Input(STREAM))
         elif path.is_dir():
-            inside = [p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file() and not _ours(p, command)
+            inside = [p for p in path.rglob("*") if parted(p)[1].lower() in suffixes and p.is_file() and not _ours(p, command)
                       and not any(part.startswith(".") for part in p.relative_to(path).parts)]
             if not inside:
                 raise UsageError(f"the folder {_show(path)} holds no picture", "files ending in " + " ".join(sorted(suffixes)))
@@ -61,10 +61,10 @@ def expand(given: Sequence[str], readable: Iterable[str], command: str, from_fil
 
 
 def settle(inputs: Sequence[Input], command: str, output: str | None, fields: dict[str, str], writable: Iterable[str], raw: Iterable[str],
-           overwrite: bool = False, skip_existing: bool = False) -> list[Names]:
-    """An output name for every input. Raises UsageError on a clash, on an output that exists, and on one that is an input."""
+           overwrite: bool = False, skip_existing: bool = False, default: str = ".png") -> list[Names]:
+    """An output name for every input, with the suffix `default` where the input's cannot be written. Raises UsageError on a clash, on an output that exists, and on one that is an input."""
     writable, raw = set(writable), set(raw)
-    names = [Names(item.path, _target(item, command, output, fields, writable, raw, len(inputs))) for item in inputs]
+    names = [Names(item.path, _target(item, command, output, fields, writable, raw, len(inputs), default)) for item in inputs]
     seen: dict[str, Path] = {}
     read = {os.path.realpath(n.source) for n in names if n.source != STREAM}
     for one in names:
@@ -93,24 +93,26 @@ def _existing(names: list[Names], overwrite: bool, skip: bool) -> list[Names]:
     return [Names(one.source, one.target, skip=skip and not overwrite and one in there) for one in names]
 
 
-def _target(item: Input, command: str, output: str | None, fields: dict[str, str], writable: set[str], raw: set[str], count: int) -> Path:
+def _target(item: Input, command: str, output: str | None, fields: dict[str, str], writable: set[str], raw: set[str], count: int,
+            default: str) -> Path:
     source = Path("stdin.png") if item.path == STREAM else item.path
-    suffix = source.suffix.lower()
-    ext = ".tif" if suffix in raw else source.suffix if suffix in writable else ".png"
+    stem, suffix = parted(source)
+    ext = ".tif" if suffix.lower() in raw else suffix if suffix.lower() in writable else default
     if output == "-" or (output is None and item.path == STREAM):
         return STREAM
     if output is None:
-        return source.with_name(f"{source.stem}.{command}{ext}")
+        return source.with_name(f"{stem}.{command}{ext}")
     if "{" in output:
-        words = {"dir": str(source.parent), "stem": source.stem, "ext": ext, "name": source.name, "cmd": command} | fields
+        words = {"dir": str(source.parent), "stem": stem, "ext": ext, "name": source.name, "cmd": command} | fields
         return Path(_format(output, words))
     folder = Path(output)
     if output.endswith(("/", os.sep)) or folder.is_dir() or item.below.parts or (count > 1 and not folder.suffix):
-        return folder / item.below / (source.stem + ext)
+        return folder / item.below / (stem + ext)
     if count > 1:
         raise UsageError(f"{count} pictures cannot all be written to {output!r}", "a folder or a template", f"type -o {output}/ or -o '{{dir}}/{{stem}}.{command}{{ext}}'")
-    if folder.suffix.lower() not in writable:
-        raise UsageError(f"{output!r} has no suffix that can be written", nearest(folder.suffix.lower(), writable), "the suffix chooses the format")
+    given = parted(folder)[1].lower()
+    if given not in writable:
+        raise UsageError(f"{output!r} has no suffix that can be written", nearest(given, writable), "the suffix chooses the format")
     return folder
 
 
@@ -136,7 +138,13 @@ def _natural(path: Path) -> list[tuple[int, int | str]]:
 
 
 def _ours(path: Path, command: str) -> bool:
-    return path.stem.endswith((f".{command}", f".{command}.compare"))
+    return parted(path)[0].endswith((f".{command}", f".{command}.compare"))
+
+
+def parted(path: Path) -> tuple[str, str]:
+    """A file's name without its suffix, and the suffix as it is written; `.nii.gz` is one."""
+    whole = path.name[-7:]
+    return (path.name[:-7], whole) if whole.lower() == ".nii.gz" else (path.stem, path.suffix)
 
 
 def _show(path: Path) -> str:

@@ -160,25 +160,32 @@ def _check_level(part: str, value: Value) -> None:
 
 @dataclass(frozen=True)
 class Isp(Task):
-    """y = M x + n, M the mosaic `pattern` of a sensor (linear: none). `peak`: photons at white, `sigma`: read noise on the 0-255 scale, both on the mosaic."""
+    """y = M x + n, M the mosaic `pattern` of a sensor (linear: none; None: any). `peak`: photons at white; `sigma`: read noise on the 0-255 scale, None: that of sensors."""
 
     name: ClassVar[str] = "isp"
-    PATTERNS: ClassVar[tuple[str, ...]] = ("rggb", "bggr", "grbg", "gbrg", "linear")
+    PATTERNS: ClassVar[tuple[str | None, ...]] = ("rggb", "bggr", "grbg", "gbrg", "linear")
     NOISES: ClassVar[tuple[str, ...]] = ("none", "poisson-gaussian")
-    pattern: str = "rggb"
+    pattern: str | None = None
     noise: str = "none"
     peak: Value = None
     sigma: Value = None
 
     def __post_init__(self):
         for part, words in (("pattern", self.PATTERNS), ("noise", self.NOISES)):
-            if getattr(self, part) not in words:
-                raise UsageError(f"unknown {part} {getattr(self, part)!r}", nearest(getattr(self, part), words))
+            word = getattr(self, part)
+            if word not in words and not (part == "pattern" and word is None):
+                raise UsageError(f"unknown {part} {word!r}", nearest(word, words))
         for part in ("sigma", "peak"):
             _check_level(part, getattr(self, part))
 
     def relevant(self):
         return ("pattern", "noise") if self.noise == "none" else ("pattern", "noise", "peak", "sigma")
+
+    def unknown(self):
+        return tuple(part for part in super().unknown() if part == "peak")
+
+    def covers(self, other):
+        return super().covers(other.replace(pattern=None) if isinstance(other, Isp) and self.pattern is None and other.pattern != "linear" else other)
 
 
 @dataclass(frozen=True)
@@ -216,4 +223,4 @@ def from_dict(words: dict[str, object]) -> Task:
     for part in words:
         if part not in known:
             raise UsageError(f"the task {name} has no part {part!r}", nearest(part, known))
-    return kind(**{k: v if known[k].type in (str, "str") else parse_value(v, k) for k, v in words.items()})
+    return kind(**{k: v if known[k].type in (str, str | None) else parse_value(v, k) for k, v in words.items()})

@@ -271,3 +271,97 @@ def test_a_real_dng_says_what_is_in_it(data, tmp_path, capsys):
     said = json.loads(capsys.readouterr().out)
     assert said["channels"] == 3 and said["task"]["pattern"] == "linear" and any("as the file says" in note for note in said["notes"])
     assert said["task"]["peak"] == pytest.approx(1 / 3.28e-5, rel=0.01)
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    """Tiny nets of DeepISP that were not trained, with their cards."""
+    from restore import cards
+    from restore.tasks import Isp, Range
+
+    folder = tmp_path_factory.mktemp("weights")
+    for name in ("deepisp-low", "deepisp"):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            net = cards.build(name, {"width": 8, "depth": 2})
+        cards.save(cards.Card(name, "tiny", Isp(pattern=None, noise="poisson-gaussian", peak=Range(80, 1e4)), {"width": 8, "depth": 2}, licence="none"), net, folder)
+    return folder
+
+
+def test_deepisp_is_what_the_paper_says():
+    from restore.methods.deepisp import DeepISP, LowLevel, products
+
+    full, low = DeepISP(Bilinear()), LowLevel(Bilinear())
+    assert sum(p.numel() for p in low.parameters()) == (3 * 64 + 19 * 64 * 64 + 64 * 3) * 9 + 20 * 64 + 3
+    assert full.dense.out_features == 30
+    r, g, b = 0.2, 0.5, 0.7
+    assert products(torch.tensor([r, g, b]).reshape(1, 3, 1, 1)).flatten().tolist() == pytest.approx([r, g, b, r * r, r * g, r * b, g * g, g * b, b * b, 1])
+    for block in low.blocks.convs:  # every step stays within a tenth
+        torch.nn.init.constant_(block.bias, 9.0)
+    y = torch.full((1, 1, 16, 16), 0.4)
+    with torch.no_grad():
+        assert float(low(y, problem())[0, :, 8, 8].max()) <= 0.4 + 21 / 10 + 1e-5
+
+
+def test_a_network_develops_and_tiles_exactly(networks, headerless, tmp_path, monkeypatch):
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(networks))
+    files, how = headerless("gbrg", x=0.8 * smooth(150, 140))
+    for model, name in (("deepisp-low", "low"), ("deepisp", "full")):
+        found = []
+        for tile in (None, 64):
+            out = tmp_path / f"{name}{tile}.tif"
+            assert isp(files, model=model, noise="0.001,0.00001", tile=tile, output=str(out), **how) == 0
+            found.append(tifffile.imread(out).astype(int))
+        assert found[0].shape == (150, 140, 3) and found[0].std() > 500 and np.abs(found[0] - found[1]).max() <= 1
+    with pytest.raises(UsageError, match="trained for"):
+        isp(files, model="deepisp-low.tiny", noise="none", output=str(tmp_path / "x.tif"), **how)
+    assert isp(files, model="deepisp", noise="0.001,0.00001", linear=True, output=str(tmp_path / "x.tif"), **how) == 1
+
+
+def test_unprocessed_photographs_look_like_raw():
+    from restore.train.unprocess import CAMERAS, SHORT, unprocess
+
+    generator = torch.Generator().manual_seed(0)
+    grey = torch.full((400, 3, 2, 2), 0.5)
+    raw = unprocess(grey, generator)[..., 0, 0]
+    assert raw.min() >= 0 and raw.max() <= 1 and len(CAMERAS) == 4
+    red, blue = raw[:, 1] / raw[:, 0], raw[:, 1] / raw[:, 2]  # what white balance has to make good
+    assert 1.9 <= float(red.min()) and float(red.max()) <= 2.4 and 1.5 <= float(blue.min()) and float(blue.max()) <= 1.9
+    dark = raw[:, 1] < 0.5 * raw[:, 1].max()
+    assert 0.4 < float(dark.float().mean()) < 0.6 and float(raw[dark, 1].mean() / raw[~dark, 1].mean()) == pytest.approx(SHORT, rel=0.05)
+    assert float(raw[~dark, 1].mean()) == pytest.approx(0.5**2.2 * 0.8, rel=0.05)
+    assert float(unprocess(torch.ones(50, 3, 2, 2), generator).amax((1, 2, 3)).median()) >= 0.24
+
+
+def test_noise_of_sensors_is_drawn_as_they_have_it():
+    from restore.operators.problem import draw, problem_of
+    from restore.tasks import Isp, Range, from_dict
+
+    task = Isp(pattern=None, noise="poisson-gaussian", peak=Range(80, 1e4))
+    drawn = [draw(task, 500, torch.Generator().manual_seed(seed)) for seed in range(8)]
+    assert len({one.operator.pattern for one in drawn}) == 4
+    noise = drawn[0].noise
+    assert 1e-4 * 0.99 <= float(noise.gain.min()) and float(noise.gain.max()) <= 1 / 79
+    rest = 2 * noise.sigma.log() - 2.18 * noise.gain.log() - 1.20
+    assert abs(float(rest.mean())) < 0.04 and float(rest.std()) == pytest.approx(0.26, rel=0.1)
+    assert from_dict(task.to_dict()) == task and task.covers(Isp("gbrg", "poisson-gaussian", 1000.0, 3.0))
+    assert not task.covers(Isp("linear", "poisson-gaussian", 1000.0, 3.0)) and not task.covers(Isp("gbrg"))
+    assert float(problem_of(Isp(noise="poisson-gaussian", peak=1000.0)).noise.sigma) > 0
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["deepisp-low-fast", "deepisp-fast", "demosaic-fast"])
+def test_recipes_run(name, data, tmp_path):
+    from dataclasses import replace
+
+    from restore.train import recipes
+    from restore.train.run import run_recipe
+
+    few = tmp_path / "pictures"
+    few.mkdir()
+    for file in sorted((data / "train/photos").iterdir())[20:24]:
+        picture = io.read(file)
+        io.write(few / f"{file.stem}.png", picture.samples[:64, :64])
+    recipe = replace(recipes.find(name), args={"width": 8, "depth": 2}, patch=48, batch=2, data=(str(few),))
+    card = run_recipe(recipe, tmp_path / "run", tmp_path / "w", steps=3, device="cpu", compiled=False)
+    assert card.path.exists() and card.parts == {} and card.task == recipe.task

@@ -63,6 +63,6 @@ def isp(
                 noise if noise in ("auto", "none") else parse_numbers(noise, 2, "noise", "auto, none"),
                 None if exposure == "auto" else parse_numbers(exposure, 1, "exposure", "auto")[0], curve, linear, space, highlights, sharpen, repair, match_embedded, dng, layout,
                 matrix and (matrix[0:3], matrix[3:6], matrix[6:9]))
-    request = Request(Isp(pattern), model, Settings(device, "auto", tile, memory), format="dng" if dng else format, depth=depth, quality=quality, subsampling=subsampling)
+    request = Request(Isp(noise="none" if noise == "none" else "poisson-gaussian"), model, Settings(device, "auto", tile, memory), format="dng" if dng else format, depth=depth, quality=quality, subsampling=subsampling)
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
     return batch.run("isp", request, files_, partial(Developing, look=look))

@@ -25,7 +25,8 @@ class CoilMaps:
     def describe(self) -> str:
         """The line that the user sees."""
         inside = float((self.maps.abs().sum(0) > 0).float().mean())
-        return f"sensitivities of {len(self.maps)} coils from the central {self.region[0]} x {self.region[1]} samples, {100 * inside:.0f} % of the picture inside"
+        region = f"the central {self.region[0]} x {self.region[1]} samples"
+        return f"sensitivities of {len(self.maps)} coils from {region}, {100 * inside:.0f} % of the picture inside"
 
 
 def estimate(y: Tensor, taken: Tensor, size: int = 24, kernel: int = 6, weakest: float = 0.02, least: float = 0.9, steps: int = 40) -> CoilMaps:
@@ -70,7 +71,8 @@ def _eigenvectors(filters: Tensor, rows: range, shape: tuple[int, ...], first: T
     height, width = shape
     reach = filters.shape[-1] // 2
     lag = torch.arange(-reach, reach + 1, device=filters.device)
-    down, across = (torch.exp(2j * torch.pi * (torch.arange(size, device=filters.device)[:, None] - size // 2) * lag / size).to(filters) for size in (height, width))
+    places = [torch.arange(size, device=filters.device)[:, None] - size // 2 for size in (height, width)]
+    down, across = (torch.exp(2j * torch.pi * place * lag / len(place)).to(filters) for place in places)
     seen = torch.einsum("yi,cdij,xj->yxcd", down[rows.start : rows.stop], filters, across).reshape(-1, len(filters), len(filters))
     vector = first.to(seen).expand(len(seen), -1)[..., None]
     for _ in range(steps):

@@ -13,7 +13,8 @@ from restore.image import Scan, ScanHeader
 
 AXES = ("slice", "coil", "ky", "kx")
 REFERENCES = ("reconstruction_rss", "reconstruction_esc")  # of fastMRI: the picture from all samples, of several coils and of one
-_NO_PICTURE = sum(1 << bit for bit in (18, 22, 23, 25, 26, 27, 28))  # ISMRMRD's flags of noise, navigators, phase correction, feedback, dummies, coil correction
+# ISMRMRD's flags of noise, navigators, phase correction, feedback, dummies, feedback in real time and coil correction
+_NO_PICTURE = sum(1 << bit for bit in (18, 22, 23, 25, 26, 27, 28))
 _SPACE = '<{0}><matrixSize><x>{1}</x><y>{2}</y><z>1</z></matrixSize><fieldOfView_mm><x>{3:.6g}</x><y>{4:.6g}</y><z>{5:.6g}</z></fieldOfView_mm></{0}>'
 
 
@@ -46,8 +47,8 @@ def _fastmri(file, name: str) -> Scan:
     if "mask" in file:
         carry["mask"] = mask = np.asarray(file["mask"][()]).astype(bool)
         if mask.shape not in (array.shape[-1:], array.shape[-2:]):
-            raise RestoreError(f"{name}: its mask has shape {mask.shape}, its k-space {array.shape}", f"a mask of {array.shape[-1]} columns, or {array.shape[-2:]}",
-                               "the mask belongs to another file")
+            raise RestoreError(f"{name}: its mask has shape {mask.shape}, its k-space {array.shape}",
+                               f"a mask of {array.shape[-1]} columns, or {array.shape[-2:]}", "the mask belongs to another file")
     for key in REFERENCES:
         if key in file and len(file[key]) == len(array):
             carry["reference"] = file[key][()].astype(np.float32)
@@ -102,7 +103,8 @@ def _ismrmrd(file, name: str) -> Scan:
     array = np.zeros((slices.max() + 1, coils, encoded[0][0], encoded[0][1]), np.complex64)
     count = np.zeros((len(array), 1, 1, encoded[0][1]), np.float32)
     for values, channels, samples, place, start, column in zip(data, head["active_channels"], head["number_of_samples"], slices, starts, columns, strict=True):
-        if len(values) != 2 * int(channels) * int(samples) or channels != coils or not (0 <= column < encoded[0][1] and 0 <= start <= encoded[0][0] - int(samples)):
+        inside = 0 <= column < encoded[0][1] and 0 <= start <= encoded[0][0] - int(samples)
+        if len(values) != 2 * int(channels) * int(samples) or channels != coils or not inside:
             raise RestoreError(f"{name}: a line of {len(values) // 2} samples of {channels} coils at column {column} does not fit its header",
                                f"{coils} coils of at most {encoded[0][0]} samples, {encoded[0][1]} columns", "copy the file again")
         array[place, :, start : start + int(samples), column] += np.asarray(values, np.float32).view(np.complex64).reshape(coils, int(samples))

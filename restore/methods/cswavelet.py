@@ -16,14 +16,14 @@ from restore.operators.problem import Problem
 class WaveletCS(Method):
     """min 1/2 |D x - y|^2 + penalty u |W x|_1 by `steps` of FISTA, u = max |D^T y|; x is complex.
 
-    W: `levels` of the orthonormal Daubechies transform with `moments` vanishing moments, details only, of the picture moved to a place that is drawn
+    W: `levels` of the orthonormal Daubechies transform with `moments` vanishing moments (1: Haar), details only, of the picture moved to a place that is drawn
     anew, from `seed`, in every step (cycle spinning: Coifman & Donoho, Translation-invariant de-noising, 1995). |D| <= 1, as that of M F S with
     sensitivities whose squares sum to 1 at most.
     """
 
     takes, gives = "k-space", "complex"
 
-    def __init__(self, penalty: float = 0.005, steps: int = 60, levels: int = 4, moments: int = 2, seed: int = 0):
+    def __init__(self, penalty: float = 0.005, steps: int = 60, levels: int = 4, moments: int = 1, seed: int = 0):
         super().__init__()
         self.penalty, self.steps, self.levels, self.moments, self.seed = penalty, steps, levels, moments, seed
 

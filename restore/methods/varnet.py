@@ -71,7 +71,8 @@ class Regulariser(nn.Module):
 
 
 def _pair(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(*(layer for a, b in ((inputs, outputs), (outputs, outputs)) for layer in (nn.Conv2d(a, b, 3, padding=1), nn.LeakyReLU(0.1, inplace=True))))
+    return nn.Sequential(*(layer for a, b in ((inputs, outputs), (outputs, outputs))
+                           for layer in (nn.Conv2d(a, b, 3, padding=1), nn.LeakyReLU(0.1, inplace=True))))
 
 
 def _twice(x: Tensor) -> Tensor:

@@ -153,6 +153,6 @@ def examples(dtype: torch.dtype = torch.float64) -> list[tuple[Operator, Tensor]
     def drawn(*shape: int) -> Tensor:
         return torch.randn(*shape, dtype=complex_, generator=generator)
     maps, taken = drawn(3, 12, 9), torch.rand(12, 9, generator=generator) < 0.4
-    return [(Fourier(), drawn(2, 1, 12, 9)), (Sampling(taken), drawn(2, 3, 12, 9)), (Coils(maps), drawn(2, 1, 12, 9)), (Fourier() @ Loops(3), drawn(2, 1, 12, 9)),
-            (encoding(taken, maps), drawn(2, 1, 12, 9)),
+    return [(Fourier(), drawn(2, 1, 12, 9)), (Sampling(taken), drawn(2, 3, 12, 9)), (Coils(maps), drawn(2, 1, 12, 9)),
+            (Fourier() @ Loops(3), drawn(2, 1, 12, 9)), (encoding(taken, maps), drawn(2, 1, 12, 9)),
             (encoding(taken), drawn(2, 3, 12, 9)), *((Pattern(kind, 3.0, 0.12) @ Fourier(), drawn(1, 1, 32, 40)) for kind in sampling.KINDS)]

@@ -1,5 +1,6 @@
 """A task on a grid, ready to compute: y = D x + n. The one place where a user's units become internal ones."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,10 +10,12 @@ from torch import Tensor
 from restore.errors import RestoreError
 from restore.operators.base import Box, Identity, Operator
 from restore.operators.fourier import Fourier, Loops, Pattern, smooth_phase
-from restore.operators.mosaic import Mosaic
+from restore.operators.mosaic import PATTERNS, Mosaic
 from restore.operators.noise import Gaussian, NoNoise, Noise, Poisson, PoissonGaussian
 from restore.operators.sampling import seed_of
 from restore.tasks import Denoise, Isp, Mri, Range, Task, Value
+
+READ_NOISE = (2.18, 1.20, 0.26)  # slope, offset and spread of the logarithm of its variance: Brooks et al., CVPR 2019
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,9 @@ def problem_of(task: Task) -> Problem:
         raise RestoreError(f"{part} is unknown for the task {task.name}", "a number for every part")
     if isinstance(task, Mri):
         return acquisition(task)
-    return Problem(_operator(task), _noise(task, {part: _tensor(value) for part, value in task.words().items() if not isinstance(value, str)}))
+    if isinstance(task, Isp):
+        return _sensor(task.pattern or "rggb", task, None if task.peak is None else _tensor(task.peak), None if task.sigma is None else _tensor(task.sigma))
+    return Problem(Identity(), _noise(task, {part: _tensor(value) for part, value in task.words().items() if not isinstance(value, str)}))
 
 
 def draw(task: Task, count: int, generator: torch.Generator, device: torch.device | str = "cpu") -> Problem:
@@ -90,11 +95,22 @@ def draw(task: Task, count: int, generator: torch.Generator, device: torch.devic
     if isinstance(task, Mri):  # one mask for the batch
         rate, seed = value(task.acceleration).flatten()[0], torch.randint(2**31, (1,), generator=generator, device=device)
         return acquisition(task, str(int(seed)), float(rate), value(task.sigma) / 255).to(device)
-    return Problem(_operator(task), _noise(task, {part: value(given) for part, given in task.words().items() if not isinstance(given, str)}).to(device))
+    if isinstance(task, Isp):  # one pattern for the batch; peaks are drawn by their logarithm
+        pattern = task.pattern or PATTERNS[int(torch.randint(len(PATTERNS), (1,), generator=generator, device=device))]
+        low, high = (task.peak.low, task.peak.high) if isinstance(task.peak, Range) else (task.peak or 1.0,) * 2
+        peak = value(Range(math.log(low), math.log(high))).exp()
+        spread = READ_NOISE[2] * torch.randn(count, 1, 1, 1, generator=generator, device=device)
+        return _sensor(pattern, task, peak, None if task.sigma is None else value(task.sigma), spread).to(device)
+    return Problem(Identity(), _noise(task, {part: value(given) for part, given in task.words().items() if not isinstance(given, str)}).to(device))
 
 
-def _operator(task: Task) -> Operator:
-    return Mosaic(task.pattern) if isinstance(task, Isp) and task.pattern != "linear" else Identity()
+def _sensor(pattern: str, task: Isp, peak: Tensor | None, sigma: Tensor | None, spread: Tensor | float = 0.0) -> Problem:
+    """The mosaic of a sensor. Where its read noise is not known it is as sensors have it: log variance = 2.18 log(1 / peak) + 1.20 + spread."""
+    operator = Identity() if pattern == "linear" else Mosaic(pattern)
+    if task.noise == "none":
+        return Problem(operator, NoNoise())
+    read = torch.exp((READ_NOISE[1] - READ_NOISE[0] * peak.log() + spread) / 2) if sigma is None else sigma / 255
+    return Problem(operator, PoissonGaussian(peak, read))
 
 
 def _tensor(value: Value) -> Tensor:
@@ -104,7 +120,7 @@ def _tensor(value: Value) -> Tensor:
 
 
 def _noise(task: Task, parts: dict[str, Tensor]) -> Noise:
-    if not isinstance(task, (Denoise, Isp)) or task.noise == "none":
+    if not isinstance(task, Denoise):
         return NoNoise()
     if task.noise == "gaussian":
         return Gaussian(parts["sigma"] / 255)

@@ -35,7 +35,8 @@ def mask(kind: str, height: int, width: int, acceleration: float, center_fractio
         taken = np.ones((height, width), bool)
     else:
         draw = np.random.RandomState(seed)  # the generator that fastMRI's masks are made with: equal seeds give equal masks
-        lines = _poisson(height, width, acceleration, center_fraction, draw) if kind == "poisson" else _columns(kind, width, acceleration, center_fraction, draw)
+        made = (acceleration, center_fraction, draw)
+        lines = _poisson(height, width, *made) if kind == "poisson" else _columns(kind, width, *made)
         taken = np.ascontiguousarray(np.broadcast_to(lines, (height, width)))
     taken.flags.writeable = False
     return taken
@@ -67,7 +68,8 @@ def _poisson(height: int, width: int, acceleration: float, fraction: float, draw
     centre = np.zeros((height, width), bool)
     centre[tuple(square)] = True
     if centre.sum() * acceleration > height * width:
-        raise UsageError(f"a centre of {centre.sum()} samples of {height * width} is more than one in {acceleration:g}", "a smaller --center-fraction or --acceleration")
+        raise UsageError(f"a centre of {centre.sum()} samples of {height * width} is more than one in {acceleration:g}",
+                         "a smaller --center-fraction or --acceleration")
     down, across = ((np.arange(side) - side // 2) / (side / 2) for side in (height, width))
     profile = 0.4 + 1.2 * np.minimum(np.hypot(down[:, None], across[None]), 1.0)
     profile *= draw.uniform(0.75, 1.25, size=profile.shape)  # distances on a grid come in steps: without it so would the density

@@ -14,6 +14,7 @@ from restore.measure.score import load, mean, score, score_one
 from restore.method import Network
 from restore.tasks import Range, Task
 from restore.train.checkpoint import Run, words
+from restore.train.loop import middle_of
 from restore.train.recipes import Recipe
 
 FP16_COST = 0.01  # dB that half precision may cost
@@ -60,8 +61,7 @@ def check_half(network: Network, task: Task, files: list[Path], device: torch.de
     rounded = deepcopy(network)
     for parameter in rounded.parameters():
         parameter.copy_(parameter.half())
-    level = task.sigma.low + 25 if isinstance(task.sigma, Range) else task.sigma
-    at, protocol = task.replace(sigma=level), PROTOCOLS["rednet"]
-    full, half = (mean(score_one(net, at, file.stem, load(file, net.channels), protocol, device=device) for file in files).psnr for net in (network, rounded))
+    at, protocol = task.replace(sigma=task.sigma.low + 25) if isinstance(task.sigma, Range) else middle_of(task), PROTOCOLS["rednet"]
+    full, half = (mean(score_one(net, at, file.stem, load(file, net.seen or net.channels), protocol, device=device) for file in files).psnr for net in (network, rounded))
     if full - half >= FP16_COST:
         raise RestoreError(f"fp16 costs {full - half:.3f} dB", f"less than {FP16_COST} dB")

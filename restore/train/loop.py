@@ -24,6 +24,7 @@ from restore.train.loss import LOSSES
 from restore.train.optimisers import OPTIMISERS
 from restore.train.progress import Clock, Event, Interrupt
 from restore.train.recipes import Recipe
+from restore.train.unprocess import SCENES
 
 WARM = 50  # steps over which the learning rate rises; with `minutes`, those after which the number of steps is settled
 REPORT = 50  # steps between two events
@@ -81,8 +82,9 @@ def step(recipe: Recipe, run: Run, call: Callable[[Tensor, Problem], Tensor], gr
         run.pool.position = 0
         run.generator.manual_seed(recipe.seed)
     x, y = run.pool.patches(recipe.batch, recipe.patch, run.generator)
+    scene, x = SCENES[recipe.scene](x, run.generator)
     problem = draw(recipe.task, recipe.batch, run.generator, device)
-    y = problem.simulate(x, run.generator) if y is None else y
+    y = problem.simulate(scene, run.generator) if y is None else y
     with devices.mixed(device):
         estimate = call(y[rows], part(problem, rows))
     loss = LOSSES[recipe.loss](estimate.float(), x[rows])
@@ -112,7 +114,7 @@ def look(recipe: Recipe, run: Run, held: Pool | None, losses: list[Tensor], cloc
     if not math.isfinite(loss):
         raise RestoreError(f"the loss is not a number (seen after step {run.step})", "the last good checkpoint is kept",
                            "resume from it, or try a lower rate of learning")
-    psnr = validate(run.average, recipe.task, held) if held else None
+    psnr = validate(run.average, recipe.task, held, recipe.scene) if held else None
     losses.clear()
     clock.mark()
     patches = rate * recipe.batch
@@ -121,12 +123,19 @@ def look(recipe: Recipe, run: Run, held: Pool | None, losses: list[Tensor], cloc
 
 
 @torch.inference_mode()
-def validate(average: Network, task: Task, held: Pool) -> float:
+def validate(average: Network, task: Task, held: Pool, scene: str = "") -> float:
     """PSNR in dB over the held-out pictures, each range of the task at its middle; y by the seed of the picture's number, or its own."""
-    middle = task.replace(**{part: (value.low + value.high) / 2 for part, value in task.words().items() if isinstance(value, Range)})
+    middle = middle_of(task)
     problem, protocol, average, found = problem_of(middle).to(held.pixels.device), PROTOCOLS["rednet"], average.eval(), []
     for number in range(len(held)):
         x, y = held.picture(number)
-        y = problem_of(middle).simulate(x.cpu(), protocol.generator(str(number), middle)).to(x) if y is None else y
+        generator = protocol.generator(str(number), middle)
+        seen, wanted = SCENES[scene](x.cpu(), generator)
+        y, x = (problem_of(middle).simulate(seen, generator).to(x) if y is None else y), wanted.to(x)
         found.append(float(psnr(average(y, problem), x)))
     return sum(found) / len(found)
+
+
+def middle_of(task: Task) -> Task:
+    """The task with every range at its middle."""
+    return task.replace(**{part: (value.low + value.high) / 2 for part, value in task.words().items() if isinstance(value, Range)})

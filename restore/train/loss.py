@@ -52,5 +52,11 @@ def decibels(estimate: Tensor, x: Tensor) -> Tensor:
     return torch.log10((estimate - x).square().flatten(1).mean(1) + 1e-6).mean()
 
 
+def deepisp(estimate: Tensor, x: Tensor) -> Tensor:
+    """lab / 2 + ms-ssim of L* / 2. Schwartz, Giryes & Bronstein, DeepISP, TIP 2019 (section III-C)."""
+    return lab_l1(estimate, x) / 2 + ms_ssim(lab(estimate)[:, :1] / 100, lab(x)[:, :1] / 100) / 2
+
+
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "mse": F.mse_loss, "l1": F.l1_loss, "charbonnier": charbonnier, "ms-ssim": ms_ssim, "lab": lab_l1, "psnr": decibels}
+    "mse": F.mse_loss, "l1": F.l1_loss, "charbonnier": charbonnier, "ms-ssim": ms_ssim, "lab": lab_l1, "psnr": decibels,
+    "deepisp": deepisp}

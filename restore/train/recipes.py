@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from restore.errors import UsageError, nearest
-from restore.tasks import Denoise, Range, Task
+from restore.tasks import Denoise, Isp, Range, Task
 from restore.train.loss import LOSSES
 from restore.train.optimisers import OPTIMISERS
+from restore.train.unprocess import SCENES
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Recipe:
     tag: str = ""  # of the weights; from the task where it is empty
     data: tuple[str, ...] = ("bsds", "photos", "research")  # names of sets, or folders
     pairs: tuple[str, str] | tuple[()] = ()  # folders of y and of x instead of `data`: nothing is simulated
+    scene: str = ""  # of `unprocess`: what a picture is made before D is applied
     patch: int = 64
     batch: int = 64
     steps: int = 100_000
@@ -36,7 +38,7 @@ class Recipe:
     x8: bool = True  # with the self-ensemble too
 
     def __post_init__(self):
-        for part, names in (("loss", LOSSES), ("optimiser", OPTIMISERS)):
+        for part, names in (("loss", LOSSES), ("optimiser", OPTIMISERS), ("scene", SCENES)):
             if getattr(self, part) not in names:
                 raise UsageError(f"unknown {part} {getattr(self, part)!r}", nearest(getattr(self, part), names))
 
@@ -86,9 +88,21 @@ layered_soft = replace(ml_ista, name="layered-soft", args={"coder": "soft"}, tag
                        line="the same by one forward pass: a convolutional net without frills")
 layered_pursuit = replace(ml_ista, name="layered-pursuit", args={"coder": "pursuit"}, tag="pursuit", line="the same by pursuit, layer after layer")
 
+SENSOR = Isp(pattern=None, noise="poisson-gaussian", peak=Range(80, 1e4))  # shot noise 1e-4 to 0.012, read noise as sensors have it
+deepisp_low = Recipe("deepisp-low", "Schwartz et al., TIP 2019, low level: 20 blocks, 1.5 MFLOP/px, an hour of one GPU; 1 dB above Malvar and VST + DRUNet",
+                     "deepisp-low", SENSOR, tag="best", data=("photos_stated",), scene="raw", batch=32, steps=60_000, rate=5e-4, loss="l1", tests=(), x8=False)
+deepisp_low_fast = replace(deepisp_low, name="deepisp-low-fast", args={"width": 32, "depth": 6}, tag="fast", batch=16, steps=30_000, rate=1e-3,
+                           line="the same for CPUs: 6 blocks of 32, 0.11 MFLOP/px, two hours of two CPU cores")
+deepisp_clean = replace(deepisp_low_fast, name="demosaic-fast", task=Isp(pattern=None), tag="clean", scene="",
+                        line="the same for mosaics of finished pictures without noise: 3 dB above Malvar on Set14")
+deepisp = replace(deepisp_low, name="deepisp", method="deepisp", scene="photograph", loss="deepisp", patch=128, batch=16, rate=2e-4,
+                  line="Schwartz et al., TIP 2019: 15 blocks and the transform of colours, 1.1 MFLOP/px, an hour of one GPU")
+deepisp_fast = replace(deepisp, name="deepisp-fast", args={"width": 32, "depth": 5}, tag="fast", batch=4, steps=20_000, rate=5e-4,
+                       line="the same for CPUs: 5 blocks of 32, two hours of two CPU cores")
+
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30, red20, red10, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
-    mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, csc_net, ml_ista, layered_soft, layered_pursuit)}
+    mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, csc_net, ml_ista, layered_soft, layered_pursuit, deepisp_low, deepisp_low_fast, deepisp_clean, deepisp, deepisp_fast)}
 
 
 def find(name: str) -> Recipe:

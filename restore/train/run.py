@@ -35,7 +35,7 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
     place = devices.of_process(devices.pick(device), team.local)
     if not team.leads:
         report, note = (lambda event: None), (lambda text: None)
-    training, held, files = data.gather(items_of(recipe, note), build(recipe).channels, recipe.patch, recipe.seed, place, note)
+    training, held, files = data.gather(items_of(recipe, note), channels_of(build(recipe)), recipe.patch, recipe.seed, place, note)
     run = loop.start(recipe, build(recipe).to(place), training)
     run.of = steps or (0 if minutes else recipe.steps)
     if resume:
@@ -47,7 +47,7 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
     group.leave(team)
     if run.step != run.of:
         raise Stopped(f"stopped after step {run.step} of {run.of or '?'}", f"the checkpoint is in {folder}", "type --resume to go on")
-    return export.write(recipe, run, loop.validate(run.average, recipe.task, held), files, weights, note) if team.leads else None
+    return export.write(recipe, run, loop.validate(run.average, recipe.task, held, recipe.scene), files, weights, note) if team.leads else None
 
 
 def items_of(recipe: Recipe, note: Callable[[str], None] = lambda text: None) -> list[tuple[Path, ...]]:
@@ -59,6 +59,11 @@ def items_of(recipe: Recipe, note: Callable[[str], None] = lambda text: None) ->
         return data.pairs(*folders, note)
     return [(file,) for name, folder in zip(recipe.data, folders, strict=True)
             for file in (sets.SETS[name].files() if name in sets.SETS else sets.pictures(folder))]
+
+
+def channels_of(network: Network) -> int:
+    """Those of the pictures that it is trained on."""
+    return network.seen or network.channels
 
 
 def build(recipe: Recipe) -> Network:

@@ -1,0 +1,131 @@
+"""DeepISP: from a mosaic to camera colours by residual blocks, and from there to a picture by one transform of colours for the whole of it.
+
+Low level: the bilinear demosaicing v_0, scaled to [-1/2, 1/2]; each block reads 64 channels, adds tanh(first 3) / 10 to v, and hands on v and
+relu(the other 61). High level: three times conv 3 x 3 of stride 2, relu, 2 x 2 maximum; the mean over the picture; a dense layer gives W
+(10 x 3): x = W^T (r, g, b, r^2, rg, rb, g^2, gb, b^2, 1).
+
+Schwartz, Giryes & Bronstein, DeepISP: toward learning an end-to-end image processing pipeline, TIP 2019 (section III; what it leaves
+open is as in the authors' code).
+"""
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restore.image import SPACES
+from restore.method import Exact, Method, Network, Whole
+from restore.numerics import develop
+from restore.operators.problem import Problem
+
+NOISES = ("NoNoise", "PoissonGaussian")
+STEP = 10.0  # a block changes a value by a tenth at most
+LEAST = 96  # the smallest side that the high level reads
+AVERAGE = ((3.3, -0.75, -0.1), (-0.4, 1.75, -0.65), (0.05, -0.55, 2.9))  # camera to linear sRGB of an average camera by daylight, white balance included
+
+
+class LowLevel(Network):
+    """Demosaicing and denoising at once: x (B, 3, H, W) in the camera's colours from the mosaic y. It is not told the noise. Not clipped."""
+
+    channels, multiple, seen, blind = 1, 2, 3, True
+    half_ok = True
+    noises = NOISES
+    takes = gives = "camera"
+
+    def __init__(self, start: Method, width: int = 64, depth: int = 20):
+        super().__init__()
+        self.start = start
+        self.blocks = Blocks(width, depth)
+
+    def net(self, y: Tensor, sigma: Tensor | None = None) -> Tensor:
+        return self.blocks(y - 0.5)[0] + 0.5
+
+    def restore(self, y, problem):
+        return self.net(self.start(y, problem))
+
+    def tiling(self, problem):
+        return Exact(self.facts.halo + 1, 2)
+
+
+class DeepISP(Network):
+    """The whole: an sRGB picture (B, 3, H, W) from the mosaic y, colours decided once for each picture.
+
+    `prepare` decides them from some of it, and what it returns tiles exactly.
+    """
+
+    channels, multiple, seen, blind = 1, 2, 3, True
+    noises = NOISES
+    takes, gives = "camera", "srgb"
+
+    def __init__(self, start: Method, width: int = 64, depth: int = 15):
+        super().__init__()
+        self.start = start
+        self.blocks = Blocks(width, depth, last=width)
+        self.convs = nn.ModuleList(_conv(width, width, stride=2, padding=0) for _ in range(3))
+        self.dense = nn.Linear(width, 30)
+        bias = torch.zeros(10, 3)
+        bias[:3] = torch.tensor(AVERAGE).T
+        self.register_buffer("bias", bias)
+        self.decided: Tensor | None = None
+        with torch.no_grad():  # the transform starts near that of the average camera
+            self.dense.weight.mul_(0.01)
+            self.dense.bias.zero_()
+
+    def net(self, y: Tensor, sigma: Tensor | None = None) -> Tensor:
+        image, features = self.blocks(y - 0.5)
+        pooled = self.pooled(torch.cat([image, features], 1)) if self.decided is None else self.decided.to(y).expand(len(y), -1)
+        weights = self.bias + self.dense(pooled).reshape(-1, 10, 3)
+        return develop.encoded(torch.einsum("bkhw,bkc->bchw", products(image + 0.5), weights), SPACES["srgb"])
+
+    def pooled(self, features: Tensor) -> Tensor:
+        """The mean over the picture of what the high level sees, (B, width)."""
+        down, right = (max(0, LEAST - size) for size in features.shape[-2:])
+        features = F.pad(features, (0, right, 0, down), mode="replicate")
+        for conv in self.convs:
+            features = F.max_pool2d(F.relu(conv(features)), 2)
+        return features.mean((2, 3))
+
+    def restore(self, y, problem):
+        return self.net(self.start(y, problem))
+
+    def prepare(self, parts: Iterable[Tensor], problem: Problem) -> Method:
+        """The method for one picture, of which these are parts (1, 1, h, w) that begin at even rows and columns."""
+        with torch.no_grad():
+            pooled = [self.pooled(torch.cat(self.blocks(self.start(part, problem) - 0.5), 1)) for part in parts]
+        prepared = DeepISP.__new__(DeepISP)
+        prepared.__dict__ = self.__dict__ | {"decided": torch.cat(pooled).mean(0, keepdim=True)}
+        prepared.__dict__.pop("facts", None)
+        return prepared
+
+    def tiling(self, problem):
+        return Whole() if self.decided is None else Exact(self.facts.halo + 1, 2)
+
+
+class Blocks(nn.Module):
+    """v - 1/2 (B, 3, H, W) -> the last v - 1/2 and, where `last` is `width`, the features beside it."""
+
+    def __init__(self, width: int, depth: int, last: int = 3):
+        super().__init__()
+        self.first = _conv(3, width)
+        self.convs = nn.ModuleList(_conv(width, width if k + 1 < depth else last) for k in range(depth))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        state = self.first(image)
+        for conv in self.convs:
+            image = image + torch.tanh(state[:, :3]) / STEP
+            state = conv(torch.cat([image, F.relu(state[:, 3:])], 1))
+        return image + torch.tanh(state[:, :3]) / STEP, F.relu(state[:, 3:])
+
+
+def products(v: Tensor) -> Tensor:
+    """(B, 10, H, W): r, g, b, r^2, rg, rb, g^2, gb, b^2, 1."""
+    r, g, b = v.split(1, dim=1)
+    return torch.cat([v, r * r, r * g, r * b, g * g, g * b, b * b, torch.ones_like(r)], 1)
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1, padding: int = 1) -> nn.Conv2d:
+    conv = nn.Conv2d(inputs, outputs, 3, stride, padding, padding_mode="reflect" if padding else "zeros")
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+    nn.init.zeros_(conv.bias)
+    return conv
