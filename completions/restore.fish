@@ -65,7 +65,7 @@ complete -c restore -n '__fish_seen_subcommand_from isp' -l dry-run -s n -d 'Pri
 complete -c restore -n '__fish_seen_subcommand_from isp' -l json -d 'One JSON line per file on standard output'
 complete -c restore -n '__fish_seen_subcommand_from isp' -l quiet -s q -d 'Errors only'
 complete -c restore -n '__fish_seen_subcommand_from isp' -l help -s h -d 'Show help and exit'
-complete -c restore -n '__fish_seen_subcommand_from mri' -l model -s m -x -a 'autoencoder bilinear bm3d cgsense csc csc-net cswavelet deepisp deepisp-low drunet drunet.fast fastmri-unet malvar ml-csc mlp red10 red20 red30 varnet vst zerofill' -d 'zerofill, cgsense, cswavelet '
+complete -c restore -n '__fish_seen_subcommand_from mri' -l model -s m -x -a 'autoencoder bilinear bm3d cgsense csc csc-net cswavelet deepisp deepisp-low drunet drunet.fast fastmri-unet ksvd malvar ml-csc mlp ncsr red10 red20 red30 varnet vst wnnm zerofill' -d 'zerofill, cgsense, cswavelet '
 complete -c restore -n '__fish_seen_subcommand_from mri' -l slices -r -F -d 'Only these, counted from 0: 12, or 10-20'
 complete -c restore -n '__fish_seen_subcommand_from mri' -l compare -d 'Also write NAME.compare.png of the middle slice: full, log of k-space, zero-filled, reconstruction'
 complete -c restore -n '__fish_seen_subcommand_from mri' -l output -s o -r -F -d 'File, folder, or template of {dir} {stem} {ext} {name} {cmd} {sigma} {model}'
