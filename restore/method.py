@@ -132,6 +132,23 @@ def reflect_pad(y: Tensor, down: int, right: int) -> Tensor:
     return y
 
 
+class Single(Method):
+    """Grey pictures one after another, each with its own level of Gaussian noise; one without noise stays as it is. A subclass writes `picture`."""
+
+    channels = 1
+
+    def picture(self, y: Tensor, sigma: float, tick: Callable[[int, int], None]) -> Tensor:
+        """x for one picture y (H, W) of any size; sigma above 0."""
+        raise TypeError(f"{type(self).__name__} has no picture")
+
+    def restore(self, y, problem):
+        levels, many, done = problem.noise.sigma.expand(len(y), 1, 1, 1).flatten().tolist(), len(y), []
+        for number, sigma in enumerate(levels):
+            picture = y[number, 0]
+            done.append(self.picture(picture, sigma, lambda i, n, number=number: self.tick(number * n + i, many * n)) if sigma else picture)
+        return torch.stack(done)[:, None]
+
+
 class Network(Method):
     """A convolutional net: what it does to neighbours and memory is probed, not declared. A subclass writes `net(y, sigma)`.
 

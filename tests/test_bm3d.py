@@ -9,6 +9,7 @@ from restore.engine.plan import even_size, windows
 from restore.measure.metrics import psnr
 from restore.methods import bm3d
 from restore.methods.bm3d import BM3D
+from restore.numerics import patches
 from restore.operators.base import Identity
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
@@ -57,7 +58,7 @@ def test_bior_is_invertible_with_rows_of_unit_norm():
 
 def test_blocks_keep_every_reference():
     for length in (1, 2, 32, 33, 34, 64, 65, 97, 100):
-        parts = bm3d.blocks(list(range(length)))
+        parts = patches.blocks(list(range(length)))
         assert sum(parts, []) == list(range(length)) and all(len(part) > 1 for part in parts[1:])
 
 

@@ -43,7 +43,6 @@ NORMAL = Profile(Stage(8, 3, 16, 25000.0, 2.7), Stage(8, 3, 32, 3500.0, 0.9))
 STRONG = Profile(Stage(8, 4, 32, 25000.0, 2.8), Stage(11, 4, 32, 3500.0, 0.8))  # sigma above 40 / 255
 RADIUS = 19  # of the search window, 39 x 39
 BETA = 2.0  # of the Kaiser window
-BLOCK = 32  # references per axis that are treated at a time: their window and groups stay in a cache of 16 MiB
 OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (1 / 2, 0.0, -1 / 2), (1 / 4, -1 / 2, 1 / 4))  # luminance first
 
 
@@ -104,7 +103,7 @@ def collaborate(stage: Stage, y: Tensor, basic: Tensor | None, sigma: Tensor, ti
     window = torch.kaiser_window(size, False, BETA, dtype=torch.float64)
     window = torch.outer(window, window).flatten()
     forward, backward, window = forward.to(y), (backward * window).mT.to(total), window[:, None].to(total)
-    down, across = blocks(patches.grid(height, size, step)), blocks(patches.grid(width, size, step))
+    down, across = patches.blocks(patches.grid(height, size, step)), patches.blocks(patches.grid(width, size, step))
     for number, rows in enumerate(down):
         for columns in across:
             top, left = max(rows[0] - RADIUS, 0), max(columns[0] - RADIUS, 0)
@@ -147,12 +146,6 @@ def _filter(spectra: list[Tensor], index: Tensor, many: int, sigma: Tensor, shri
     filtered = haar.mT @ group.mul_(gain).mul_(weight[:, :, None]).reshape(many, -1)
     sums.flatten(1).scatter_add_(0, index[:, None].expand(-1, sums[0].numel()), filtered.reshape(len(index), -1).to(sums))
     counts.scatter_add_(0, index[:, None].expand(-1, counts.shape[1]), weight.to(counts).repeat(many, 1))
-
-
-def blocks(places: list[int]) -> list[list[int]]:
-    """Reference places, BLOCK at a time; a lone last one joins those before it."""
-    starts = range(0, max(len(places) - 1, 1), BLOCK)
-    return [places[start : start + BLOCK if start != starts[-1] else None] for start in starts]
 
 
 def transform(matrix: Tensor) -> tuple[Tensor, Tensor]:

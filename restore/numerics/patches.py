@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+BLOCK = 32  # references per axis that are treated at a time: their window and distances stay in a cache of 16 MiB
+
 
 def extract(x: Tensor, size: int) -> Tensor:
     """Every patch of x (B, C, H, W), as (B, L, C size^2), L = (H - size + 1)(W - size + 1)."""
@@ -21,6 +23,33 @@ def grid(length: int, size: int, step: int) -> list[int]:
     """Where patches start along an axis: 0, step, 2 step, ... and the last place, so that the border is covered."""
     last = length - size
     return [*range(0, last, step), last]
+
+
+def blocks(places: Sequence[int]) -> list[Sequence[int]]:
+    """Reference places, BLOCK at a time; a lone last one joins those before it."""
+    starts = range(0, max(len(places) - 1, 1), BLOCK)
+    return [places[start : start + BLOCK if start != starts[-1] else None] for start in starts]
+
+
+def search(x: Tensor, size: int, step: int, radius: int, count: int) -> tuple[Tensor, Tensor]:
+    """`match` for references on the whole `grid` of x (H, W), row by row: distances and places, both (references, count).
+
+    Every window must hold `count` patches: that is so where both sides are at least size - 1 + sqrt(count), and radius is sqrt(count) - 1.
+    """
+    rows, columns = (grid(length, size, step) for length in x.shape)
+    wide = x.shape[1] - size + 1
+    distance = x.new_empty(len(rows), len(columns), count)
+    place = torch.empty(distance.shape, dtype=torch.long, device=x.device)
+    for down in blocks(range(len(rows))):
+        for across in blocks(range(len(columns))):
+            top, left = max(rows[down[0]] - radius, 0), max(columns[across[0]] - radius, 0)
+            area = x[top : rows[down[-1]] + radius + size, left : columns[across[-1]] + radius + size]
+            near, at = match(area, size, [rows[i] - top for i in down], [columns[i] - left for i in across], radius, count)
+            narrow = area.shape[1] - size + 1
+            here = (slice(down[0], down[-1] + 1), slice(across[0], across[-1] + 1))
+            distance[here] = near.unflatten(0, (len(down), -1))
+            place[here] = (at + top * wide + left + at // narrow * (wide - narrow)).unflatten(0, (len(down), -1))
+    return distance.flatten(0, 1), place.flatten(0, 1)
 
 
 def match(x: Tensor, size: int, rows: Sequence[int], columns: Sequence[int], radius: int, count: int) -> tuple[Tensor, Tensor]:
@@ -68,7 +97,7 @@ def smallest(table: Tensor, count: int) -> tuple[Tensor, Tensor]:
     They lie in the `count` groups of neighbours that have the least minima, so most of the row is not sorted.
     """
     group = max(d for d in range(1, 17) if table.shape[1] % d == 0)
-    if table.shape[1] < 2 * count * group:
+    if group == 1 or table.shape[1] < 2 * count * group:
         return table.topk(count, largest=False)
     groups = table.unflatten(1, (-1, group))
     best = groups.amin(2).topk(count, largest=False, sorted=False).indices
