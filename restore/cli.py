@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from restore import console
-from restore.commands import compare, degrade, denoise, doctor, isp, models, mri, train
+from restore.commands import compare, deblur, degrade, denoise, doctor, inpaint, isp, models, mri, sr, train
 from restore.errors import RestoreError
 
 app = typer.Typer(name="restore", help="Undo what a camera, a scanner or a wire did to a picture: y = D x + n.", no_args_is_help=True, add_completion=False,
@@ -39,7 +39,7 @@ def _exits(command: Callable[..., int | None]) -> Callable[..., None]:
     return wrapper
 
 
-for _command in (denoise.denoise, isp.isp, mri.mri, degrade.degrade, compare.compare, train.train, doctor.doctor):
+for _command in (denoise.denoise, deblur.deblur, sr.sr, inpaint.inpaint, isp.isp, mri.mri, degrade.degrade, compare.compare, train.train, doctor.doctor):
     app.command()(_exits(_command))
 
 _models = typer.Typer(help="Methods and weights: list, show, verify.", no_args_is_help=True)

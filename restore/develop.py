@@ -17,7 +17,7 @@ from restore.errors import RestoreError, UsageError, nearest
 from restore.estimate import poisson_gaussian
 from restore.image import SPACES, Header, Matrix, Profile, Sensor
 from restore.io import icc
-from restore.jobs import Open, Stated, Walk, out_header
+from restore.jobs import Open, Walk
 from restore.method import Chain, Method
 from restore.methods import vst
 from restore.methods.development import Rendering, Repair
@@ -25,6 +25,7 @@ from restore.methods.planes import Planes
 from restore.numerics import camera, develop
 from restore.operators.noise import PoissonGaussian
 from restore.operators.problem import Problem, problem_of
+from restore.stating import Stated, out_header
 from restore.tasks import Denoise, Isp
 
 CURVES = ("filmic", "plain")
@@ -90,11 +91,12 @@ class Developing(Walk):
     def method(self, stated: Developed) -> Method:
         return stated.chain
 
-    def header(self, opened: Open) -> Header:
+    def header(self, opened: Open, number: int) -> Header:
         return opened.stated.header
 
-    def state(self, source: io.Source, page: int) -> Developed:
-        header, look = source.headers[page], self.look
+    def state(self, opened: Open, page: int) -> Developed:
+        source, look = opened.source, self.look
+        header = source.headers[page]
         sensor = header.sensor if look.matrix is None else replace(header.sensor, profiles=(Profile(6504.0, look.matrix),))
         lines = [sensor.note] if sensor.note else []
         cells = superpixels(source, page)

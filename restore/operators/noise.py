@@ -25,6 +25,12 @@ class Noise(nn.Module):
         """The standard deviation at each sample, for the mean (or a stand-in for it, clamped at 0)."""
         return (self.gain * mean.clamp_min(0) + self.sigma**2).sqrt()
 
+    def times(self, factor: float) -> "Noise":
+        """The noise of `factor` times as many standard deviations."""
+        copy = type(self).__new__(type(self))
+        Noise.__init__(copy, factor * self.sigma, factor**2 * self.gain)
+        return copy
+
     def map(self, change) -> "Noise":
         """The same noise with `change` applied to each parameter that is not a scalar."""
         copy = type(self).__new__(type(self))
