@@ -125,7 +125,7 @@ class Developing(Walk):
             chain, lines = _joined(chain, rendering) if rendering else chain, lines + said
             dtype = np.dtype(np.float32 if look.linear else np.uint16)
             made = out_header(header.replace(channels=3, dtype=dtype, icc=icc.build(SPACES[look.space], look.linear), sensor=None), self.request)
-        return Developed(task, problem, name, card, tuple(lines), chain or _As(), made)
+        return Developed(task, problem, name, card, tuple(lines), chain=chain or _As(), header=made)
 
     def _noise(self, task: Isp, sensor: Sensor, source: io.Source, page: int) -> tuple[Isp, list[str]]:
         """The task with the noise that is given, that the file tells of, or that is found in the mosaic."""
