@@ -21,8 +21,9 @@ from restore.jobs import Open, Walk
 from restore.method import Chain, Method
 from restore.methods import vst
 from restore.methods.development import Rendering, Repair
-from restore.methods.planes import Planes
+from restore.methods.planes import SCALE, Mixed, Planes
 from restore.numerics import camera, develop
+from restore.operators.base import Identity
 from restore.operators.noise import PoissonGaussian
 from restore.operators.problem import Problem, problem_of
 from restore.stating import Stated, out_header
@@ -203,10 +204,11 @@ def _loaded(name: str, path: Path | None) -> Method:
 
 
 def _denoiser(gain: float, sigma: float, channels: int) -> tuple[Method, str]:
-    """Variance stabilisation around the best denoiser of pictures of so many channels for the level that follows, and its name."""
-    level = vst.stabilised(Problem(problem_of(Denoise(sigma=1.0)).operator, PoissonGaussian(1 / gain, sigma))).noise.sigma
-    name, card = cards.choose(Denoise(sigma=255 * float(level)), channels=channels)
-    denoiser = vst.VST(_loaded(name, card and card.path))
+    """Variance stabilisation around the best denoiser for the level that follows, and its name: for the planes of a mosaic (1) or pictures in colour (3)."""
+    level = float(vst.stabilised(Problem(Identity(), PoissonGaussian(1 / gain, sigma))).noise.sigma)
+    name, card = cards.choose(Denoise(sigma=255 * level * (SCALE if channels == 1 else 1)), channels=channels)
+    gaussian = _loaded(name, card and card.path)
+    denoiser = vst.VST(Mixed(gaussian) if channels == 1 else gaussian)
     denoiser.takes = denoiser.gives = "camera"
     return denoiser, card.full_name if card else name
 

@@ -365,3 +365,52 @@ def test_recipes_run(name, data, tmp_path):
     recipe = replace(recipes.find(name), args={"width": 8, "depth": 2}, patch=48, batch=2, data=(str(few),))
     card = run_recipe(recipe, tmp_path / "run", tmp_path / "w", steps=3, device="cpu", compiled=False)
     assert card.path.exists() and card.parts == {} and card.task == recipe.task
+
+
+# sRGB of the 24 patches of the ColorChecker as its maker publishes them
+CHART = """115,82,68 194,150,130 98,122,157 87,108,67 133,128,177 103,189,170 214,126,44 80,91,166 193,90,99 94,60,108 157,188,64 224,163,46
+56,61,150 70,148,73 175,54,60 231,199,31 187,86,149 8,133,161 243,243,242 200,200,200 160,160,160 122,122,121 85,85,85 52,52,52"""
+CORNERS = ((717, 621), (1254, 617), (701, 933), (1257, 928))  # centres of the first, sixth, 19th and 24th patch in colorchart.dng, as columns and rows
+
+
+def chart_differences(linear):
+    """CIEDE2000 of the 24 patches of a linear picture (H, W, 3) of the chart, its exposure fitted."""
+    from restore.measure.metrics import ciede2000
+    from restore.numerics.colour import lab
+
+    corners = torch.tensor(CORNERS, dtype=torch.float64).reshape(1, 2, 2, 2).permute(0, 3, 1, 2)
+    places = torch.nn.functional.interpolate(corners, (4, 6), mode="bilinear", align_corners=True)[0].reshape(2, 24).T.round().int().tolist()
+    patches = torch.tensor(np.array([linear[row - 15 : row + 15, column - 15 : column + 15].mean((0, 1)) for column, row in places]), dtype=torch.float64)
+    wanted = torch.tensor([[int(part) for part in patch.split(",")] for patch in CHART.split()], dtype=torch.float64) / 255
+    light = torch.where(wanted <= 0.04045, wanted / 12.92, ((wanted + 0.055) / 1.055) ** 2.4)
+    found = [develop.encoded(patches * 2**stops * light.mean() / patches.mean(), SPACES["srgb"]) for stops in torch.linspace(-0.5, 0.5, 21).tolist()]
+    return min((ciede2000(lab(one.T[None, :, :, None]), lab(wanted.T[None, :, :, None])).flatten() for one in found), key=lambda one: float(one.mean()))
+
+
+@pytest.mark.data
+def test_colours_of_a_chart(data, tmp_path):
+    """White balance on the third grey for both; ours by the DNG's matrix and Bradford, LibRaw's by its own way with the same matrix."""
+    import rawpy
+
+    file = data / "test/raw/raw_dng_tinydng/colorchart.dng"
+    with io.open_sensor(file) as source:
+        light = source.headers[0].sensor.light(source.read(0, 1156))[..., 0]
+        grey = light[914:944, 910:940]
+        gains = [float(grey[1::2, ::2].mean() / part.mean()) for part in (grey[::2, ::2], grey[1::2, ::2], grey[1::2, 1::2])]
+    assert isp([str(file)], wb=",".join(map(str, gains)), noise="none", linear=True, exposure="0", output=str(tmp_path / "chart.tif"), quiet=True) == 0
+    ours = chart_differences(tifffile.imread(tmp_path / "chart.tif"))
+    with rawpy.imread(str(file)) as raw:
+        libraw = chart_differences(raw.postprocess(user_wb=[*gains, 1.0], gamma=(1, 1), no_auto_bright=True, output_bps=16).astype(float) / 65535)
+    print(f"mean CIEDE2000 of 24 patches: ours {ours.mean():.2f}, LibRaw {libraw.mean():.2f}; worst {ours.max():.1f}, {libraw.max():.1f}")
+    assert float(ours.mean()) < 6 and float(ours.mean()) < float(libraw.mean()) + 0.5
+
+
+def test_ciede2000_is_that_of_the_standard():
+    from skimage.color import deltaE_ciede2000
+
+    from restore.measure.metrics import ciede2000
+
+    pairs = torch.rand(2, 3, 200, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * torch.tensor([100.0, 200, 200]).reshape(3, 1) - torch.tensor([0.0, 100, 100]).reshape(3, 1)
+    assert np.allclose(ciede2000(pairs[:1], pairs[1:])[0].numpy(), deltaE_ciede2000(pairs[0].T.numpy(), pairs[1].T.numpy()), atol=1e-9)
+    sharma = torch.tensor([[50, 2.6772, -79.7751], [50, 0, -82.7485]], dtype=torch.float64)[:, :, None]
+    assert float(ciede2000(sharma[:1], sharma[1:])) == pytest.approx(2.0425, abs=1e-4)
