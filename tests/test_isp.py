@@ -1,6 +1,7 @@
 """From mosaics to pictures: demosaicing, the steps of a development, colours, DNG there and back, and the command."""
 
 import json
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -158,8 +159,6 @@ def test_the_white_of_a_light_is_found_again():
 @pytest.mark.parametrize("name", SPACES)
 def test_profiles_are_what_they_say(name):
     """Little CMS takes the primaries of each space to where the numbers say they are in sRGB."""
-    from io import BytesIO
-
     from PIL import Image, ImageCms
 
     profile = ImageCms.ImageCmsProfile(BytesIO(icc.build(SPACES[name])))
@@ -414,3 +413,56 @@ def test_ciede2000_is_that_of_the_standard():
     assert np.allclose(ciede2000(pairs[:1], pairs[1:])[0].numpy(), deltaE_ciede2000(pairs[0].T.numpy(), pairs[1].T.numpy()), atol=1e-9)
     sharma = torch.tensor([[50, 2.6772, -79.7751], [50, 0, -82.7485]], dtype=torch.float64)[:, :, None]
     assert float(ciede2000(sharma[:1], sharma[1:])) == pytest.approx(2.0425, abs=1e-4)
+
+
+def test_orientation_and_exif_go_with_the_picture(headerless, tmp_path, monkeypatch):
+    """A DNG turned by its tag: samples stay as they lie, the tag is kept where the format has one, and applied where it has none."""
+    from dataclasses import replace
+
+    from restore.io import exif
+    from restore.io.mosaic import HeaderlessSource
+
+    files, how = headerless(x=0.8 * smooth())
+    block = exif.build("<", {271: (2, 6, b"Maker\0"), 272: (2, 6, b"Model\0"), exif.EXIF: {33434: (5, 1, (1).to_bytes(4, "little") + (60).to_bytes(4, "little"))}})
+    made = HeaderlessSource.__init__
+
+    def turned(self, *given):
+        made(self, *given)
+        self.headers = [replace(self.headers[0], orientation=6, exif=exif.with_orientation(block, 6))]
+
+    monkeypatch.setattr(HeaderlessSource, "__init__", turned)
+    assert isp(files, noise="none", output=str(tmp_path / "turned.dng"), **how) == 0
+    monkeypatch.undo()
+    with io.open_sensor(tmp_path / "turned.dng") as source:
+        header = source.headers[0]
+        assert (header.orientation, header.height, header.width, header.sensor.camera) == (6, 40, 52, "unknown camera")
+    for name in ("out.tif", "out.jpg"):
+        assert isp([str(tmp_path / "turned.dng")], noise="none", output=str(tmp_path / name), quiet=True) == 0
+        with io.open_source(tmp_path / name) as source:
+            header = source.headers[0]
+            order, directory = exif.parse(header.exif)
+            assert (header.orientation, header.width) == (6, 52) and directory[271][2] == b"Maker\0" and 33434 in directory[exif.EXIF] and header.icc
+    assert isp([str(tmp_path / "turned.dng")], noise="none", linear=True, output=str(tmp_path / "out.exr"), quiet=True) == 0
+    assert io.read(tmp_path / "out.exr").samples.shape == (52, 40, 3)
+
+
+def test_other_mosaics_go_through_libraw_and_say_so(headerless, tmp_path, monkeypatch):
+    """The same samples, their cell of 6 x 6 that of an X-Trans sensor."""
+    import struct
+
+    from restore.io.dngwrite import DngSink
+
+    files, how = headerless(x=torch.full((1, 3, 48, 60), 0.4))
+    own, cell = DngSink._directory, bytes(["rgb".index(colour) for colour in "gbggrg" "rgrbgb" "gbggrg" "grggbg" "bgbrgr" "grggbg"])
+    monkeypatch.setattr(DngSink, "_directory", lambda self: own(self) | {33421: (3, 2, struct.pack("<HH", 6, 6)), 33422: (1, 36, cell)})
+    assert isp(files, noise="none", repair=False, output=str(tmp_path / "x.dng"), **how) == 0
+    with io.open_sensor(tmp_path / "x.dng") as source:
+        header = source.headers[0]
+        assert header.channels == 3 and header.sensor.pattern == "" and "LibRaw" in header.sensor.note and "6 x 6" in header.sensor.note
+        assert np.abs(header.sensor.light(source.read(0, 48))[8:-8, 8:-8] - 0.4).max() < 0.01
+
+
+def test_through_pipes(cli, headerless, tmp_path):
+    files, how = headerless(x=0.8 * smooth())
+    done = cli("isp", "-", "--raw-size", "52x40", "--black", "600", "--white", "15520", "--noise", "none", "--quiet", stdin=(tmp_path / "shot.raw").read_bytes())
+    assert done.returncode == 0 and tifffile.imread(BytesIO(done.stdout)).shape == (40, 52, 3)
