@@ -452,14 +452,14 @@ def test_other_mosaics_go_through_libraw_and_say_so(headerless, tmp_path, monkey
 
     from restore.io.dngwrite import DngSink
 
-    files, how = headerless(x=torch.full((1, 3, 48, 60), 0.4))
+    files, how = headerless(x=torch.full((1, 3, 516, 528), 0.4))  # LibRaw takes none under 512
     own, cell = DngSink._directory, bytes(["rgb".index(colour) for colour in "gbggrg" "rgrbgb" "gbggrg" "grggbg" "bgbrgr" "grggbg"])
     monkeypatch.setattr(DngSink, "_directory", lambda self: own(self) | {33421: (3, 2, struct.pack("<HH", 6, 6)), 33422: (1, 36, cell)})
     assert isp(files, noise="none", repair=False, output=str(tmp_path / "x.dng"), **how) == 0
     with io.open_sensor(tmp_path / "x.dng") as source:
         header = source.headers[0]
         assert header.channels == 3 and header.sensor.pattern == "" and "LibRaw" in header.sensor.note and "6 x 6" in header.sensor.note
-        assert np.abs(header.sensor.light(source.read(0, 48))[8:-8, 8:-8] - 0.4).max() < 0.01
+        assert np.abs(header.sensor.light(source.read(0, 516))[8:-8, 8:-8] - 0.4).max() < 0.01
 
 
 def test_through_pipes(cli, headerless, tmp_path):
