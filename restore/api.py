@@ -10,32 +10,36 @@ from restore.engine.picture import Page
 from restore.engine.run import Settings
 from restore.errors import RestoreError, UsageError, nearest
 from restore.image import Header, Image, as_samples
-from restore.jobs import method_for, state
 from restore.method import Method
+from restore.operators.kernels import normalised
+from restore.operators.problem import Given
+from restore.stating import Request, method_for, state
 from restore.tasks import TASKS, Value, from_dict
 
 Picture = Image | np.ndarray | torch.Tensor
 
 
 def run(picture: Picture, task: str = "denoise", *, model: str | None = None, device: str = "auto", precision: str = "auto", tile: int | None = None,
-        memory: int | None = None, ensemble: bool = False, strength: float = 1.0, **parts: Value | str) -> Picture:
+        memory: int | None = None, ensemble: bool = False, strength: float = 1.0, **parts: Value | str | np.ndarray) -> Picture:
     """Restore one picture: `restore.run(picture, "denoise", sigma=25)`.
 
     picture: an Image, a numpy array (H, W) or (H, W, 1|3), or a torch tensor (H, W), (C, H, W) or (B, C, H, W) with C 1 or 3; integers span
-    their dtype, floats are on [0, 1]. What comes back has the same kind, shape, dtype and device; floats are not clipped.
-    parts: of the task, in the user's units (sigma=25, noise="poisson", peak=30); what is left out is estimated per picture.
-    Raises RestoreError.
+    their dtype, floats are on [0, 1]. What comes back has the same kind, shape (times the task's scale), dtype and device; floats are not clipped.
+    parts: of the task, in the user's units (sigma=25, noise="poisson", peak=30); what is left out is estimated per picture. A kernel (h, w) and a mask
+    (H, W), true where a pixel is missing, may be arrays. Raises RestoreError.
     """
     if task not in TASKS:
         raise UsageError(f"unknown task {task!r}", nearest(task, TASKS))
-    stated = from_dict({"name": task, **parts})
-    settings = Settings(device, precision, tile, memory, ensemble)
+    arrays = {part: np.asarray(value) for part, value in parts.items() if isinstance(value, np.ndarray | torch.Tensor)}
+    request = Request(from_dict({"name": task, **parts} | dict.fromkeys(arrays, "array")), model, Settings(device, precision, tile, memory, ensemble), strength)
+    given = _given(arrays)
 
     def one(samples: np.ndarray, header: Header) -> np.ndarray:
-        return _page(samples, header, stated, model, settings, strength)
+        return _page(samples, header, request, given)
 
     if isinstance(picture, Image):
-        return Image(picture.header, as_samples(one(picture.samples, picture.header), picture.header.dtype))
+        samples = as_samples(one(picture.samples, picture.header), picture.header.dtype)
+        return Image(picture.header.replace(height=samples.shape[0], width=samples.shape[1]), samples)
     if isinstance(picture, torch.Tensor):
         return _tensor(picture, one)
     return _array(np.asarray(picture), one)
@@ -49,7 +53,8 @@ def _array(picture: np.ndarray, one) -> np.ndarray:
     if samples.dtype.kind not in "uf":
         raise RestoreError(f"an array of {samples.dtype} is no picture", "unsigned integers that span their dtype, or floats on [0, 1]")
     height, width, channels = samples.shape
-    return as_samples(one(samples, Header(height, width, channels, samples.dtype)), samples.dtype).reshape(picture.shape)
+    restored = as_samples(one(samples, Header(height, width, channels, samples.dtype)), samples.dtype)
+    return restored[..., 0] if picture.ndim == 2 else restored
 
 
 def _tensor(picture: torch.Tensor, one) -> torch.Tensor:
@@ -59,16 +64,33 @@ def _tensor(picture: torch.Tensor, one) -> torch.Tensor:
     batch = picture.detach().cpu().reshape((1,) * (4 - picture.ndim) + picture.shape)
     restored = [_array(part.permute(1, 2, 0).float().numpy() if part.is_floating_point() else part.permute(1, 2, 0).numpy(), one) for part in batch]
     whole = torch.from_numpy(np.stack(restored)).permute(0, 3, 1, 2)
-    return whole.reshape(picture.shape).to(device=picture.device, dtype=picture.dtype)
+    return whole.reshape(picture.shape[:-2] + whole.shape[-2:]).to(device=picture.device, dtype=picture.dtype)
 
 
-def _page(samples: np.ndarray, header: Header, task, model: str | None, settings: Settings, strength: float) -> np.ndarray:
+def _given(arrays: dict[str, np.ndarray]) -> Given:
+    """Arrays of the call as problems want them."""
+    given = {}
+    for part, array in arrays.items():
+        if part == "kernel":
+            given["kernel"] = normalised(torch.from_numpy(array.astype(np.float32)))
+        elif part == "mask" and array.ndim == 2:
+            keep = torch.from_numpy(1 - (array != 0).astype(np.float32))
+            given |= {"mask": keep[None, None], "keep": keep}
+        else:
+            raise UsageError(f"{part} was given as an array of shape {array.shape}", "a number, words, a kernel (h, w) or a mask (H, W)")
+    return given
+
+
+def _page(samples: np.ndarray, header: Header, request: Request, given: Given) -> np.ndarray:
     def read(top: int, bottom: int) -> np.ndarray:
         return samples[top:bottom]
-    stated = state(task, model, Page(read, header), settings)
-    method = method_for(stated)
-    page, rows = Page(read, header, engine.wrapped(method, stated.problem, settings.ensemble).multiple), []
-    engine.run(method, stated.problem, page, lambda top, x: rows.append(page.finish(top, x, strength)), settings)
+    keep = given["keep"].numpy() if "keep" in given else None
+    if keep is not None and keep.shape != samples.shape[:2]:
+        raise UsageError(f"a mask of shape {keep.shape} for a picture of shape {samples.shape[:2]}", "equal sizes")
+    stated = state(request, Page(read, header, keep=keep), request.settings, given)
+    method, rows = method_for(stated), []
+    page = Page(read, header, engine.wrapped(method, stated.problem, request.settings.ensemble).multiple, stated.problem.scale, keep)
+    engine.run(method, stated.problem, page, lambda top, x: rows.append(page.finish(top, x, request.strength)), request.settings)
     return np.concatenate(rows)
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from restore import console
 from restore.errors import RestoreError, UsageError
 from restore.io import SUFFIXES, WRITABLE
-from restore.jobs import Events, Request, Result, Walk
+from restore.jobs import Events, Result, Walk
 from restore.names import STREAM, Names, expand, settle
-from restore.operators.problem import problem_of
+from restore.stating import Request
 from restore.tasks import write_value
 
 
@@ -74,7 +74,7 @@ def _plan(result: Result) -> str:
         return "there already"
     header = result.header
     size = f"{header.width} x {header.height} x {header.channels}{' + alpha' if header.alpha else ''}, {header.dtype}, {header.pages} page(s)"
-    return f"{size}; {problem_of(result.task).describe()}; {result.model}; {result.plan}{_time(result)}"
+    return f"{size}; {result.problem}; {result.model}; {result.plan}{_time(result)}"
 
 
 def _time(result: Result) -> str:

@@ -29,6 +29,7 @@ class Card:
     task: Task  # what it was trained for
     args: Mapping[str, object] = field(default_factory=dict)  # of the constructor, over the catalog row's
     parts: Mapping[str, str] = field(default_factory=dict)
+    start: str = ""  # catalog name of what makes the first reconstruction that the network works on
     flops_per_pixel: float = 0.0  # multiply and add counted as two
     facts: Mapping[str, object] = field(default_factory=dict)  # halo (left out: global) and bytes_per_pixel, as probed when the weights were saved
     parameters: int = 0
@@ -157,22 +158,43 @@ def verify(card: Card) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == card.sha256
 
 
-def load(name: str, card: Card | None = None) -> "Method":
-    """The method, its numbers in float32 on the CPU, its parts filled, ready to run."""
+def load(name: str, card: Card | None = None, parts: Mapping[str, str] = {}, channels: int | None = None, frugal: bool = True) -> "Method":
+    """The method, its numbers in float32 on the CPU, its parts filled, ready to run. parts: over the card's and the catalog's.
+
+    A trained method without a card, as parts are, comes with the weights made for these channels, the cheapest if `frugal`; where none are installed, it
+    is the first untrained method of its task. A network that works on a first reconstruction comes joined to what makes it.
+    """
     if CATALOG[name].trained and card is None:
-        raise RestoreError(f"{name} needs weights", _installed(name))
-    method = build(name, card.args if card else {}, card.parts if card else {})
+        name, card = _part(name, channels, frugal)
+    method = build(name, card.args if card else {}, {**(card.parts if card else {}), **parts}, channels, frugal)
     if card is not None:
         _fill(method, card)
+    if card is not None and card.start:
+        from restore.method import Chain
+
+        method = Chain(load(*find(card.start), channels=channels, frugal=frugal), method)
     return method.eval().requires_grad_(False)
 
 
-def build(name: str, args: Mapping[str, object], parts: Mapping[str, str] | None = None) -> "Method":
+def _part(name: str, channels: int | None, frugal: bool) -> tuple[str, Card | None]:
+    found = [card for card in every() if card.name == name]
+    if found:
+        return name, _pick([card for card in found if card.channels == channels] or found, frugal)
+    for other, row in CATALOG.items():
+        if not row.trained and set(row.tasks) & set(CATALOG[name].tasks) and set(row.noises) >= set(CATALOG[name].noises):
+            return other, None
+    raise RestoreError(f"{name} needs weights", _installed(name))
+
+
+def build(name: str, args: Mapping[str, object], parts: Mapping[str, str] | None = None, channels: int | None = None, frugal: bool = True) -> "Method":
     """The method of a catalog row with arguments and parts over the row's; a trained one with the numbers that its constructor draws."""
     row = CATALOG[name]
     module, _, attribute = row.target.partition(":")
     kind = getattr(importlib.import_module(module), attribute)
-    filled = {argument: load(*find(part)) for argument, part in {**row.parts, **(parts or {})}.items()}
+    unknown = set(parts or {}) - set(row.parts)
+    if unknown:
+        raise UsageError(f"{name} has no {', '.join(sorted(unknown))}", " or ".join(row.parts) or "a method that is made of others")
+    filled = {argument: load(*find(part), channels=channels, frugal=frugal) for argument, part in {**row.parts, **(parts or {})}.items()}
     return kind(**{**row.args, **args, **filled})
 
 
@@ -219,8 +241,8 @@ def write(card: Card) -> None:
 
     words = {
         "name": card.name, "tag": card.tag, "flops_per_pixel": card.flops_per_pixel, "parameters": card.parameters, "facts": dict(card.facts),
-        "sha256": card.sha256, "licence": card.licence, "args": dict(card.args), "parts": dict(card.parts), "task": card.task.to_dict(),
-        "recipe": dict(card.recipe), "data": [dict(row) for row in card.data], "results": [dict(row) for row in card.results],
+        "sha256": card.sha256, "licence": card.licence, "args": dict(card.args), "parts": dict(card.parts), "start": card.start,
+        "task": card.task.to_dict(), "recipe": dict(card.recipe), "data": [dict(row) for row in card.data], "results": [dict(row) for row in card.results],
     }
     _replaced(card.path, tomli_w.dumps(words).encode())
 

@@ -21,6 +21,7 @@ class Row:
     trained: bool = False
 
 
+PNP = "Zhang, Li, Zuo, Zhang, Van Gool & Timofte, Plug-and-play image restoration with deep denoiser prior, TPAMI 2021"
 RED = "Mao, Shen & Yang, Image restoration using very deep convolutional encoder-decoder networks with symmetric skip connections, NIPS 2016"
 DEEPISP = "Schwartz, Giryes & Bronstein, DeepISP: toward learning an end-to-end image processing pipeline, TIP 2019"
 CODES = "Papyan, Romano & Elad, Convolutional neural networks analyzed via convolutional sparse coding, JMLR 2017"
@@ -68,4 +69,14 @@ CATALOG: dict[str, Row] = {
                   "Sriram et al., End-to-end variational networks for accelerated MRI reconstruction, MICCAI 2020", ("mri",), trained=True),
     "fastmri-unet": Row("restore.methods.fastmri_unet:FastMRIUNet", "U-Net on the zero-filled magnitude; runs whole, for it normalises over the picture",
                         "Zbontar et al., fastMRI: an open dataset and benchmarks for accelerated MRI, arXiv 1811.08839, 2018", ("mri",), trained=True),
+    "pnp": Row("restore.methods.pnp:PnP", "half-quadratic splitting with a denoiser as the prior", PNP, ("deblur", "sr", "inpaint"), parts={"denoiser": "drunet"}),
+    "tv": Row("restore.methods.tv:TV", "total variation, any operator",
+              "Beck & Teboulle, Fast gradient-based algorithms for constrained total variation image denoising and deblurring problems, TIP 2009",
+              ("deblur", "sr", "inpaint", "denoise")),
+    "wiener": Row("restore.methods.wiener:Wiener", "Wiener's filter with the spectrum of photographs",
+                  "Wiener, Extrapolation, interpolation and smoothing of stationary time series, 1949", ("deblur",)),
+    "richardson-lucy": Row("restore.methods.richardson_lucy:RichardsonLucy", "multiplicative, non-negative, stopped early",
+                           "Richardson, Bayesian-based iterative method of image restoration, JOSA 1972", ("deblur",)),
+    "bicubic": Row("restore.methods.bicubic:Bicubic", "interpolation alone",
+                   "Keys, Cubic convolution interpolation for digital image processing, TASSP 1981", ("sr",)),
 }

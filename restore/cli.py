@@ -12,12 +12,15 @@ from restore import console
 from restore.commands import (
     bench,
     compare,
+    deblur,
     degrade,
     denoise,
     doctor,
+    inpaint,
     isp,
     models,
     mri,
+    sr,
     train,
 )
 from restore.errors import RestoreError
@@ -51,6 +54,9 @@ def _exits(command: Callable[..., int | None]) -> Callable[..., None]:
 
 for _command in (
     denoise.denoise,
+    deblur.deblur,
+    sr.sr,
+    inpaint.inpaint,
     isp.isp,
     mri.mri,
     degrade.degrade,

@@ -17,14 +17,16 @@ from restore.errors import RestoreError, UsageError, nearest
 from restore.estimate import poisson_gaussian
 from restore.image import SPACES, Header, Matrix, Profile, Sensor
 from restore.io import icc
-from restore.jobs import Open, Stated, Walk, out_header
+from restore.jobs import Open, Walk
 from restore.method import Chain, Method
 from restore.methods import vst
 from restore.methods.development import Rendering, Repair
-from restore.methods.planes import Planes
+from restore.methods.planes import SCALE, Mixed, Planes
 from restore.numerics import camera, develop
+from restore.operators.base import Identity
 from restore.operators.noise import PoissonGaussian
 from restore.operators.problem import Problem, problem_of
+from restore.stating import Stated, out_header
 from restore.tasks import Denoise, Isp
 
 CURVES = ("filmic", "plain")
@@ -90,11 +92,12 @@ class Developing(Walk):
     def method(self, stated: Developed) -> Method:
         return stated.chain
 
-    def header(self, opened: Open) -> Header:
+    def header(self, opened: Open, number: int) -> Header:
         return opened.stated.header
 
-    def state(self, source: io.Source, page: int) -> Developed:
-        header, look = source.headers[page], self.look
+    def state(self, opened: Open, page: int) -> Developed:
+        source, look = opened.source, self.look
+        header = source.headers[page]
         sensor = header.sensor if look.matrix is None else replace(header.sensor, profiles=(Profile(6504.0, look.matrix),))
         lines = [sensor.note] if sensor.note else []
         cells = superpixels(source, page)
@@ -123,7 +126,7 @@ class Developing(Walk):
             chain, lines = _joined(chain, rendering) if rendering else chain, lines + said
             dtype = np.dtype(np.float32 if look.linear else np.uint16)
             made = out_header(header.replace(channels=3, dtype=dtype, icc=icc.build(SPACES[look.space], look.linear), sensor=None), self.request)
-        return Developed(task, problem, name, card, tuple(lines), chain or _As(), made)
+        return Developed(task, problem, name, card, tuple(lines), chain=chain or _As(), header=made)
 
     def _noise(self, task: Isp, sensor: Sensor, source: io.Source, page: int) -> tuple[Isp, list[str]]:
         """The task with the noise that is given, that the file tells of, or that is found in the mosaic."""
@@ -201,10 +204,11 @@ def _loaded(name: str, path: Path | None) -> Method:
 
 
 def _denoiser(gain: float, sigma: float, channels: int) -> tuple[Method, str]:
-    """Variance stabilisation around the best denoiser of pictures of so many channels for the level that follows, and its name."""
-    level = vst.stabilised(Problem(problem_of(Denoise(sigma=1.0)).operator, PoissonGaussian(1 / gain, sigma))).noise.sigma
-    name, card = cards.choose(Denoise(sigma=255 * float(level)), channels=channels)
-    denoiser = vst.VST(_loaded(name, card and card.path))
+    """Variance stabilisation around the best denoiser for the level that follows, and its name: for the planes of a mosaic (1) or pictures in colour (3)."""
+    level = float(vst.stabilised(Problem(Identity(), PoissonGaussian(1 / gain, sigma))).noise.sigma)
+    name, card = cards.choose(Denoise(sigma=255 * level * (SCALE if channels == 1 else 1)), channels=channels)
+    gaussian = _loaded(name, card and card.path)
+    denoiser = vst.VST(Mixed(gaussian) if channels == 1 else gaussian)
     denoiser.takes = denoiser.gives = "camera"
     return denoiser, card.full_name if card else name
 

@@ -5,62 +5,30 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import torch
 
-from restore import cards, io
-from restore.cards import Card
+from restore import given, io
 from restore.engine import run as engine
 from restore.engine.picture import Page
-from restore.engine.run import Plan, Report, Settings
+from restore.engine.run import Plan, Report
 from restore.errors import RestoreError, UsageError
-from restore.estimate import fill
 from restore.image import Header
 from restore.io.overlap import Ahead, Behind
 from restore.method import Method
 from restore.names import STREAM, Names, make_folder
-from restore.operators.problem import Problem, problem_of
+from restore.numerics import resample
+from restore.operators.base import Identity
+from restore.operators.problem import problem_of
+from restore.stating import Request, Stated, check, method_for, out_header, state
 from restore.tasks import Task
 
-SAMPLED = 6 << 20  # pixels that an estimator looks at, at most
 SLOW = 2_000_000  # pixels from which an untrained method is timed on a small tile first
 PATIENCE = 300  # seconds that nobody need be warned of
 ROWS = 64  # rows of noise drawn at one go; fixed, so that a seed means the same noise on every machine
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is the same for every file of a batch. `format`, `depth`, `quality`, `subsampling`: None keeps what the file has."""
-
-    task: Task
-    model: str | None = None
-    settings: Settings = Settings()
-    strength: float = 1.0
-    overwrite: bool = False
-    format: str | None = None
-    depth: str | None = None  # "8", "16", "32"
-    quality: int | None = None
-    subsampling: str | None = None
-    seed: int = 0  # of the noise that `degrade` draws
-
-
-@dataclass(frozen=True)
-class Stated:
-    """A task without holes, and what will undo it."""
-
-    task: Task
-    problem: Problem
-    model: str
-    card: Card | None
-    lines: tuple[str, ...] = ()  # what estimators found, for the user
-
-    @property
-    def full_name(self) -> str:
-        return self.card.full_name if self.card else self.model
 
 
 @dataclass
@@ -73,7 +41,9 @@ class Result:
     skipped: bool = False
     task: Task | None = None
     model: str = ""
+    problem: str = ""  # y = D x + n
     header: Header | None = None
+    scale: int = 1  # pixels of the output per pixel of the input
     plan: Plan | None = None
     expected: float | None = None  # seconds, where a small tile was timed
     seconds: float = 0.0
@@ -102,61 +72,6 @@ class Open:
     ahead: Ahead
     stated: Stated | None
     result: Result
-
-
-def state(task: Task, model: str | None, page: Page, settings: Settings) -> Stated:
-    """Fill the task's holes by looking at the page, then choose the method: levels decide weights."""
-    lines: tuple[str, ...] = ()
-    if task.unknown():
-        task, lines = fill(task, _sample(page))
-    frugal = engine.devices.pick(settings.device).type == "cpu" and page.header.height * page.header.width > 4e6
-    name, card = cards.choose(task, model, frugal, page.header.channels)
-    return Stated(task, problem_of(task), name, card, lines)
-
-
-def _sample(page: Page) -> torch.Tensor:
-    """(1, C, H, W) of up to SAMPLED pixels: the whole page, or four bands spread over it; NaN where hidden."""
-    height, width = page.header.height, page.header.width
-    if height * width <= SAMPLED:
-        return page.visible(0, height)
-    rows = max(SAMPLED // 4 // width, 1)
-    bands = []
-    for i in range(4):
-        top = (height - rows) * i // 3
-        page.forget(top)
-        bands.append(page.visible(top, top + rows))
-    return torch.cat(bands, 2)
-
-
-@lru_cache(maxsize=4)
-def _loaded(name: str, weights: Path | None) -> Method:
-    return cards.load(name, cards.read(weights.with_suffix(".toml")) if weights else None)
-
-
-def method_for(stated: Stated) -> Method:
-    """The method, loaded once for all files that need it."""
-    return _loaded(stated.model, stated.card.weights if stated.card else None)
-
-
-def check(request: Request) -> None:
-    """Raise UsageError for what is wrong whatever the files are, before any is opened."""
-    device = engine.devices.pick(request.settings.device)
-    engine.devices.pick_precision(request.settings.precision, device, half_ok=True)
-    out_header(Header(1, 1), request)
-    if request.settings.tile is not None and request.settings.tile < 1:
-        raise UsageError(f"a tile of {request.settings.tile} pixels is out of range", "1 or more")
-    if request.model is not None:
-        cards.find(request.model)
-    if not request.task.unknown():
-        cards.choose(request.task, request.model)
-
-
-def out_header(header: Header, request: Request) -> Header:
-    """The header to be written: the source's, in the depth that was asked for."""
-    depths = {None: header.dtype, "8": np.dtype(np.uint8), "16": np.dtype(np.uint16), "32": np.dtype(np.float32)}
-    if request.depth not in depths:
-        raise UsageError(f"unknown depth {request.depth!r}", "8, 16 or 32 (float)")
-    return header.replace(dtype=depths[request.depth])
 
 
 class Walk:
@@ -216,8 +131,9 @@ class Walk:
         with _into(result):
             opened.source = self.source(_stdin() if one.source == STREAM else one.source)
             result.header = opened.source.headers[0]
-            opened.stated = self.state(opened.source, 0)
-            result.task, result.model = opened.stated.task, opened.stated.full_name
+            opened.stated = self.state(opened, 0)
+            result.task, result.model, result.problem = opened.stated.task, opened.stated.full_name, opened.stated.problem.describe()
+            result.scale = opened.stated.problem.scale
             result.notes += opened.stated.lines
             opened.ahead = Ahead(opened.source)
         return opened
@@ -228,13 +144,11 @@ class Walk:
     def method(self, stated: Stated) -> Method:
         return method_for(stated)
 
-    def header(self, opened: Open) -> Header:
-        """Of the output."""
-        return out_header(opened.source.headers[0], self.request)
-
-    def state(self, source: io.Source, page: int) -> Stated:
-        header = source.headers[page]
-        return state(self.request.task, self.request.model, Page(lambda top, bottom: source.read(top, bottom, page), header), self.settings)
+    def state(self, opened: Open, number: int) -> Stated:
+        header, source = opened.source.headers[number], opened.source
+        found = given.read(self.request.task, source, number, opened.names.source)
+        keep = found["keep"].numpy() if "keep" in found else None
+        return state(self.request, Page(lambda top, bottom: source.read(top, bottom, number), header, keep=keep), self.settings, found)
 
     def _compute(self, opened: Open) -> tuple[Result, Behind | None, ExitStack]:
         result, stack, behind = opened.result, ExitStack(), None
@@ -259,8 +173,8 @@ class Walk:
         result = opened.result
         if number:
             opened.ahead.close()
-            opened.ahead, opened.stated = Ahead(opened.source, number), self.state(opened.source, number)
-            behind.page(out_header(opened.ahead.header, self.request))
+            opened.ahead, opened.stated = Ahead(opened.source, number), self.state(opened, number)
+            behind.page(self.header(opened, number))
         def note(text: str) -> None:
             result.notes.append(text)
             self.events.note(result.source, text)
@@ -270,17 +184,38 @@ class Walk:
         """One page through the engine."""
         stated, header = opened.stated, opened.ahead.header
         method = self.method(stated)
-        page = Page(opened.ahead.read, header, engine.wrapped(method, stated.problem, self.settings.ensemble).multiple)
+        multiple = engine.wrapped(method, stated.problem, self.settings.ensemble, self.settings.consistent).multiple
+        page = Page(opened.ahead.read, header, multiple, stated.problem.scale, stated.keep)
         self._plan(opened, timed=False)
         if (opened.result.expected or 0) > PATIENCE:
             report.note(f"{stated.full_name} will take about {opened.result.expected / 60:.0f} minutes on {opened.result.plan.device}")
-        self.settings = engine.run(method, stated.problem, page, lambda top, x: write(page.finish(top, x, self.request.strength)), self.settings, report)
+        kept: list[torch.Tensor] = []
+
+        def take(top: int, x: torch.Tensor) -> None:
+            rows = page.finish(top, x, self.request.strength)
+            write(rows)
+            if self.request.check:
+                kept.append(torch.from_numpy(rows[..., : header.channels]))
+        self.settings = engine.run(method, stated.problem, page, take, self.settings, report)
+        if kept:
+            report.note(self._residual(opened, page, torch.cat(kept).permute(2, 0, 1)[None]))
         if page.hidden:
             report.note(f"{page.hidden} samples are NaN or Inf; they were left as they are")
 
+    def _residual(self, opened: Open, page: Page, x: torch.Tensor) -> str:
+        """How far D x is from y, beside the noise."""
+        header, source, problem = opened.ahead.header, opened.source, opened.stated.problem
+        number = opened.ahead.page
+        y = Page(lambda top, bottom: source.read(top, bottom, number), header, keep=opened.stated.keep).rows(0, header.height)
+        error = 255 * float((problem.operator(torch.nan_to_num(x)) - y).square().mean().sqrt())
+        return f"D x differs from y by {error:.2f}/255 (root mean square); {problem.noise}"
+
+    def header(self, opened: Open, number: int) -> Header:
+        """The header of the page that is written."""
+        return out_header(opened.source.headers[number], self.request, opened.stated.problem.scale)
+
     def _sink(self, opened: Open) -> io.Sink:
-        target, request = opened.names.target, self.request
-        header = self.header(opened)
+        target, request, header = opened.names.target, self.request, self.header(opened, 0)
         if target == STREAM:
             return io.open_sink(_stdout(), header, format=request.format or _streamed(header.format), quality=request.quality, subsampling=request.subsampling)
         make_folder(target)
@@ -293,17 +228,46 @@ class Degrading(Walk):
     def plans(self, names):
         raise UsageError("degrade has no plan to print")
 
-    def state(self, source: io.Source, page: int) -> Stated:
-        return Stated(self.request.task, problem_of(self.request.task), "degrade", None)
+    def state(self, opened, number):
+        header = opened.source.headers[number]
+        shape = (header.channels, header.height, header.width)
+        found = given.draw(self.request.task, shape, self.request.seed) | given.read(self.request.task, opened.source, number, opened.names.source)
+        problem = problem_of(self.request.task, found, shape)
+        problem.operator.out_shape(shape)  # raises where D does not take this size
+        return Stated(self.request.task, problem, "degrade", None, given=found)
+
+    def _residual(self, opened: Open, page: Page, x: torch.Tensor) -> str:
+        """How far D x is from y, beside the noise."""
+        header, source, problem = opened.ahead.header, opened.source, opened.stated.problem
+        number = opened.ahead.page
+        y = Page(lambda top, bottom: source.read(top, bottom, number), header, keep=opened.stated.keep).rows(0, header.height)
+        error = 255 * float((problem.operator(torch.nan_to_num(x)) - y).square().mean().sqrt())
+        return f"D x differs from y by {error:.2f}/255 (root mean square); {problem.noise}"
+
+    def header(self, opened, number):
+        header = out_header(opened.source.headers[number], self.request)
+        height, width = opened.stated.problem.operator.out_shape((header.channels, header.height, header.width))[1:]
+        return header.replace(height=height, width=width)
 
     def work(self, opened: Open, write: Callable[[np.ndarray], None], report: Report) -> None:
-        header, generator = opened.ahead.header, torch.Generator().manual_seed(self.request.seed)
+        """Noise alone goes row by row; any other D sees the whole picture."""
+        header, problem, generator = opened.ahead.header, opened.stated.problem, torch.Generator().manual_seed(self.request.seed)
         page = Page(opened.ahead.read, header)
-        for top in range(0, header.height, ROWS):
-            bottom = min(top + ROWS, header.height)
-            write(page.finish(top, opened.stated.problem.simulate(page.rows(top, bottom), generator)))
+        rows = ROWS if isinstance(problem.operator, Identity) else header.height
+        for top in range(0, header.height, rows):
+            bottom = min(top + rows, header.height)
+            y = problem.simulate(page.rows(top, bottom), generator)
+            write(page.finish(top, y) if y.shape[-2:] == (bottom - top, header.width) else _resampled(page, y))
             page.forget(bottom)
             report.progress(bottom, header.height)
+
+
+def _resampled(page: Page, y: torch.Tensor) -> np.ndarray:
+    """A y of another size than the page as its rows; alpha by means over the page's."""
+    alpha = page.alpha()
+    if alpha is not None:
+        y = torch.cat([y, resample.resize(alpha, *y.shape[-2:], "area")], 1)
+    return y[0].permute(1, 2, 0).contiguous().numpy()
 
 
 def _streamed(format: str) -> str:

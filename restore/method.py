@@ -1,10 +1,10 @@
 """A method undoes a problem: x = method(y, problem). The base class, the chain of two, and the three kinds of tiling."""
 
-import math
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
+from math import gcd, lcm
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +57,7 @@ class Method(nn.Module):
     tick: Callable[[int, int], None] = staticmethod(lambda done, of: None)
 
     def restore(self, y: Tensor, problem: Problem) -> Tensor:
-        """x for y (B, C, H, W), padded, with the channels the method works on; not clipped."""
+        """x on its own grid for y (B, C, H, W), padded, with the channels the method works on; not clipped."""
         raise TypeError(f"{type(self).__name__} has no restore")
 
     def prepare(self, parts: Iterable[Tensor], problem: Problem) -> "Method":
@@ -83,8 +83,8 @@ class Method(nn.Module):
         if self.channels == 1 and channels > 1:  # one after another: a third of the memory
             return torch.cat([self._padded(y[:, one : one + 1], problem.channel(one)) for one in range(channels)], 1)
         if self.channels == 3 and channels == 1:
-            thrice = Problem(problem.operator, problem.noise.times(3**0.5))  # noise shared by three channels is as strong in their mean as independent noise of sqrt(3) times its level
-            return self._padded(y.expand(-1, 3, -1, -1), thrice).mean(1, keepdim=True)
+            # three equal channels: noise of sigma lies along grey with sqrt(3) sigma, and white noise of that level is what the method knows
+            return self._padded(y.expand(-1, 3, -1, -1), Problem(problem.operator, problem.noise.times(3**0.5))).mean(1, keepdim=True)
         if self.channels not in (None, channels):
             raise RestoreError(f"{type(self).__name__} was given {channels} channels", f"{self.channels}")
         return self._padded(y, problem)
@@ -94,11 +94,11 @@ class Method(nn.Module):
         down, right = -height % self.multiple, -width % self.multiple
         if down or right:
             y = reflect_pad(y, down, right)
-        return self.restore(y, problem)[..., :height, :width]
+        return self.restore(y, problem)[..., : height * problem.scale, : width * problem.scale]
 
 
 class Chain(Method):
-    """First one method, then another: `start` on the whole problem, then `finish` on what it gave (`gives` meets `takes`)."""
+    """First one method, then another: `start` on the problem, then `finish` on the picture that it gave (`gives` meets `takes`)."""
 
     def __init__(self, start: Method, finish: Method):
         super().__init__()
@@ -106,19 +106,25 @@ class Chain(Method):
             raise RestoreError(f"{type(start).__name__} gives {start.gives}, {type(finish).__name__} takes {finish.takes}")
         self.start, self.finish = start, finish
         self.takes, self.gives, self.noises = start.takes, finish.gives, start.noises
-        self.multiple = math.lcm(start.multiple, finish.multiple)
+        self.multiple = lcm(start.multiple, finish.multiple)
 
     def restore(self, y, problem):
-        return self.finish(self.start(y, problem), problem)
+        return self.finish(self.start(y, problem), self._after(problem))
 
-    def bytes_per_pixel(self, problem):
-        return max(self.start.bytes_per_pixel(problem), self.finish.bytes_per_pixel(problem))
+    @staticmethod
+    def _after(problem: Problem) -> Problem:
+        """What the second is told: on another grid, that of the picture it is given."""
+        return problem.on_x() if problem.scale > 1 else problem
 
     def tiling(self, problem):
-        kinds = [self.start.tiling(problem), self.finish.tiling(problem)]
-        if all(isinstance(kind, Exact) for kind in kinds):
-            return Exact(sum(kind.halo for kind in kinds), math.lcm(*(kind.multiple for kind in kinds)))
+        """Halos add up on y's grid; tiles start where both may start."""
+        first, then, scale = self.start.tiling(problem), self.finish.tiling(self._after(problem)), problem.scale
+        if isinstance(first, Exact) and isinstance(then, Exact):
+            return Exact(first.halo + -(-then.halo // scale), lcm(first.multiple, then.multiple // gcd(then.multiple, scale)))
         return Whole()
+
+    def bytes_per_pixel(self, problem):
+        return max(self.start.bytes_per_pixel(problem), problem.scale**2 * self.finish.bytes_per_pixel(self._after(problem)))
 
 
 def reflect_pad(y: Tensor, down: int, right: int) -> Tensor:

@@ -1,6 +1,6 @@
 """What one can say of how a picture was spoiled, as frozen values in the user's units. No numpy, no torch.
 
-Every part of a task is a number, a `Range`, or None (unknown). The same words stand on the command
+Every part of a task is a number, a `Range`, a word, or None (unknown). The same words stand on the command
 line, on a model card, in a recipe, in a bench table, in `--json` and in the Python call.
 """
 
@@ -77,9 +77,11 @@ def write_value(value: Value) -> str | float | None:
     return str(value) if isinstance(value, Range) else value
 
 
-def _covers(mine: Value, theirs: Value) -> bool:
+def _covers(mine: Value | str, theirs: Value | str) -> bool:
     if theirs is None or mine is None:
         return True
+    if isinstance(theirs, str) or isinstance(mine, str):
+        return mine == theirs
     if isinstance(theirs, Range):
         return isinstance(mine, Range) and theirs.low in mine and theirs.high in mine
     parts = theirs if isinstance(theirs, tuple) else (theirs,)
@@ -94,6 +96,11 @@ class Task:
 
     name: ClassVar[str]
 
+    def __post_init__(self):
+        for field in fields(self):
+            if field.name in LIMITS:
+                _check(field.name, getattr(self, field.name))
+
     def relevant(self) -> tuple[str, ...]:
         return tuple(field.name for field in fields(self))
 
@@ -106,9 +113,7 @@ class Task:
         if self.name != other.name:
             return False
         mine, theirs = self.words(), other.words()
-        if [v for v in mine.values() if isinstance(v, str)] != [v for v in theirs.values() if isinstance(v, str)]:
-            return False
-        return all(_covers(mine.get(k), v) for k, v in theirs.items() if not isinstance(v, str))
+        return mine.keys() == theirs.keys() and all(_covers(mine[part], value) for part, value in theirs.items())
 
     def words(self) -> dict[str, object]:
         """Relevant parts by name."""
@@ -139,23 +144,94 @@ class Denoise(Task):
     peak: Value = None
 
     def __post_init__(self):
-        if self.noise not in self.NOISES:
-            raise UsageError(f"unknown noise {self.noise!r}", nearest(self.noise, self.NOISES))
-        for part in ("sigma", "peak"):
-            _check_level(part, getattr(self, part))
+        _known("noise", self.noise, self.NOISES)
+        super().__post_init__()
 
     def relevant(self):
         return {"gaussian": ("noise", "sigma"), "poisson": ("noise", "peak"), "poisson-gaussian": ("noise", "sigma", "peak")}[self.noise]
 
 
-def _check_level(part: str, value: Value) -> None:
+@dataclass(frozen=True)
+class Deblur(Task):
+    """y = k * x + n. `kernel`: gaussian:SIGMA, disk:RADIUS, motion:LENGTH@DEGREES, airy:RADIUS, shake:SIDE@SEED in pixels, or a file; `boundary`: what lies beyond the edges."""
+
+    name: ClassVar[str] = "deblur"
+    BOUNDARIES: ClassVar[tuple[str, ...]] = ("reflect", "circular", "valid")
+    kernel: str | None = None
+    sigma: Value = None
+    boundary: str = "reflect"
+
+    def __post_init__(self):
+        _known("boundary", self.boundary, self.BOUNDARIES)
+        super().__post_init__()
+
+
+@dataclass(frozen=True)
+class SuperResolution(Task):
+    """y = D x + n, D reduces by `scale`. `down`: bicubic (with antialiasing), area, or a blur as gaussian:1.6 before every scale-th pixel is taken."""
+
+    name: ClassVar[str] = "sr"
+    scale: Value = None
+    down: str = "bicubic"
+    sigma: Value = 0.0
+
+
+@dataclass(frozen=True)
+class Inpaint(Task):
+    """y = M x + n. `mask`: a picture (white is missing), alpha, nan, color:#ff00ff, or missing:SHARE@SEED, text:SEED, which draw one; then inverted and grown by pixels."""
+
+    name: ClassVar[str] = "inpaint"
+    mask: str | None = None
+    sigma: Value = 0.0
+    grow: Value = 0.0
+    feather: Value = 0.0
+    invert: bool = False
+
+    def relevant(self):
+        return ("mask", "sigma")
+
+
+@dataclass(frozen=True)
+class Jpeg(Task):
+    """y = decode(code(x)). `quality`: 1 to 100 on the scale of the Independent JPEG Group."""
+
+    name: ClassVar[str] = "jpeg"
+    quality: Value = None
+
+
+@dataclass(frozen=True)
+class CompressedSensing(Task):
+    """y = F x + n: `ratio` of as many random measurements as there are pixels, of blocks of 33 x 33, by the matrix of `seed`."""
+
+    name: ClassVar[str] = "cs"
+    ratio: Value = None
+    seed: Value = 0.0
+    sigma: Value = 0.0
+
+
+LIMITS: dict[str, tuple[float, float, str]] = {  # what a part may be, and how that is said
+    "sigma": (0, 255, "sigma on the 0-255 scale of the papers, whatever the file's depth"),
+    "peak": (1e-9, 1e12, "a peak above 0 in photons"),
+    "scale": (1, 64, "from 1 to 64"),
+    "quality": (1, 100, "1 to 100"),
+    "ratio": (1e-3, 1, "a share of measurements up to 1, as 0.25"),
+    "grow": (0, 4096, "0 to 4096 pixels"),
+    "feather": (0, 4096, "0 to 4096 pixels"),
+}
+
+
+def _known(part: str, word: str, words: tuple[str, ...]) -> None:
+    if word not in words:
+        raise UsageError(f"unknown {part} {word!r}", nearest(word, words))
+
+
+def _check(part: str, value: Value) -> None:
     numbers = (value.low, value.high) if isinstance(value, Range) else value if isinstance(value, tuple) else () if value is None else (value,)
+    low, high, said = LIMITS[part]
     for number in numbers:
-        if not 0 <= number < float("inf") or (part == "peak" and number == 0):
-            raise UsageError(f"{part} {number:g} is out of range", "sigma from 0 to 255, or a peak above 0 in photons")
-        if part == "sigma" and number > 255:
-            raise UsageError(f"sigma {number:g} is out of range", "sigma on the 0-255 scale of the papers, whatever the file's depth",
-                             f"if {number:g} is in 16-bit levels, type --sigma {number / 257:.3g}")
+        if not low <= number <= high:
+            remedy = f"if {number:g} is in 16-bit levels, type --sigma {number / 257:.3g}" if part == "sigma" and number > high else ""
+            raise UsageError(f"{part} {number:g} is out of range", said, remedy)
 
 
 @dataclass(frozen=True)
@@ -171,12 +247,10 @@ class Isp(Task):
     sigma: Value = None
 
     def __post_init__(self):
-        for part, words in (("pattern", self.PATTERNS), ("noise", self.NOISES)):
-            word = getattr(self, part)
-            if word not in words and not (part == "pattern" and word is None):
-                raise UsageError(f"unknown {part} {word!r}", nearest(word, words))
-        for part in ("sigma", "peak"):
-            _check_level(part, getattr(self, part))
+        if self.pattern is not None:
+            _known("pattern", self.pattern, self.PATTERNS)
+        _known("noise", self.noise, self.NOISES)
+        super().__post_init__()
 
     def relevant(self):
         return ("pattern", "noise") if self.noise == "none" else ("pattern", "noise", "peak", "sigma")
@@ -185,7 +259,7 @@ class Isp(Task):
         return tuple(part for part in super().unknown() if part == "peak")
 
     def covers(self, other):
-        return super().covers(other.replace(pattern=None) if isinstance(other, Isp) and self.pattern is None and other.pattern != "linear" else other)
+        return super().covers(other) and not (self.pattern is None and other.pattern == "linear")
 
 
 @dataclass(frozen=True)
@@ -202,14 +276,15 @@ class Mri(Task):
     coils: Value = 1.0
 
     def __post_init__(self):
-        if self.mask is not None and self.mask not in self.MASKS:
-            raise UsageError(f"unknown mask {self.mask!r}", nearest(self.mask, self.MASKS))
+        if self.mask is not None:
+            _known("mask", self.mask, self.MASKS)
+        super().__post_init__()
 
     def relevant(self):
         return ("acceleration", "mask", "sigma")
 
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Denoise, Isp, Mri)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Denoise, Deblur, SuperResolution, Inpaint, Jpeg, CompressedSensing, Isp, Mri)}
 
 
 def from_dict(words: dict[str, object]) -> Task:
@@ -223,4 +298,4 @@ def from_dict(words: dict[str, object]) -> Task:
     for part in words:
         if part not in known:
             raise UsageError(f"the task {name} has no part {part!r}", nearest(part, known))
-    return kind(**{k: v if known[k].type in (str, str | None) else parse_value(v, k) for k, v in words.items()})
+    return kind(**{k: v if known[k].type in (str, str | None, bool) else parse_value(v, k) for k, v in words.items()})

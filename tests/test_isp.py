@@ -1,6 +1,7 @@
 """From mosaics to pictures: demosaicing, the steps of a development, colours, DNG there and back, and the command."""
 
 import json
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -158,8 +159,6 @@ def test_the_white_of_a_light_is_found_again():
 @pytest.mark.parametrize("name", SPACES)
 def test_profiles_are_what_they_say(name):
     """Little CMS takes the primaries of each space to where the numbers say they are in sRGB."""
-    from io import BytesIO
-
     from PIL import Image, ImageCms
 
     profile = ImageCms.ImageCmsProfile(BytesIO(icc.build(SPACES[name])))
@@ -365,3 +364,105 @@ def test_recipes_run(name, data, tmp_path):
     recipe = replace(recipes.find(name), args={"width": 8, "depth": 2}, patch=48, batch=2, data=(str(few),))
     card = run_recipe(recipe, tmp_path / "run", tmp_path / "w", steps=3, device="cpu", compiled=False)
     assert card.path.exists() and card.parts == {} and card.task == recipe.task
+
+
+# sRGB of the 24 patches of the ColorChecker as its maker publishes them
+CHART = """115,82,68 194,150,130 98,122,157 87,108,67 133,128,177 103,189,170 214,126,44 80,91,166 193,90,99 94,60,108 157,188,64 224,163,46
+56,61,150 70,148,73 175,54,60 231,199,31 187,86,149 8,133,161 243,243,242 200,200,200 160,160,160 122,122,121 85,85,85 52,52,52"""
+CORNERS = ((717, 621), (1254, 617), (701, 933), (1257, 928))  # centres of the first, sixth, 19th and 24th patch in colorchart.dng, as columns and rows
+
+
+def chart_differences(linear):
+    """CIEDE2000 of the 24 patches of a linear picture (H, W, 3) of the chart, its exposure fitted."""
+    from restore.measure.metrics import ciede2000
+    from restore.numerics.colour import lab
+
+    corners = torch.tensor(CORNERS, dtype=torch.float64).reshape(1, 2, 2, 2).permute(0, 3, 1, 2)
+    places = torch.nn.functional.interpolate(corners, (4, 6), mode="bilinear", align_corners=True)[0].reshape(2, 24).T.round().int().tolist()
+    patches = torch.tensor(np.array([linear[row - 15 : row + 15, column - 15 : column + 15].mean((0, 1)) for column, row in places]), dtype=torch.float64)
+    wanted = torch.tensor([[int(part) for part in patch.split(",")] for patch in CHART.split()], dtype=torch.float64) / 255
+    light = torch.where(wanted <= 0.04045, wanted / 12.92, ((wanted + 0.055) / 1.055) ** 2.4)
+    found = [develop.encoded(patches * 2**stops * light.mean() / patches.mean(), SPACES["srgb"]) for stops in torch.linspace(-0.5, 0.5, 21).tolist()]
+    return min((ciede2000(lab(one.T[None, :, :, None]), lab(wanted.T[None, :, :, None])).flatten() for one in found), key=lambda one: float(one.mean()))
+
+
+@pytest.mark.data
+def test_colours_of_a_chart(data, tmp_path):
+    """White balance on the third grey for both; ours by the DNG's matrix and Bradford, LibRaw's by its own way with the same matrix."""
+    import rawpy
+
+    file = data / "test/raw/raw_dng_tinydng/colorchart.dng"
+    with io.open_sensor(file) as source:
+        light = source.headers[0].sensor.light(source.read(0, 1156))[..., 0]
+        grey = light[914:944, 910:940]
+        gains = [float(grey[1::2, ::2].mean() / part.mean()) for part in (grey[::2, ::2], grey[1::2, ::2], grey[1::2, 1::2])]
+    assert isp([str(file)], wb=",".join(map(str, gains)), noise="none", linear=True, exposure="0", output=str(tmp_path / "chart.tif"), quiet=True) == 0
+    ours = chart_differences(tifffile.imread(tmp_path / "chart.tif"))
+    with rawpy.imread(str(file)) as raw:
+        libraw = chart_differences(raw.postprocess(user_wb=[*gains, 1.0], gamma=(1, 1), no_auto_bright=True, output_bps=16).astype(float) / 65535)
+    print(f"mean CIEDE2000 of 24 patches: ours {ours.mean():.2f}, LibRaw {libraw.mean():.2f}; worst {ours.max():.1f}, {libraw.max():.1f}")
+    assert float(ours.mean()) < 6 and float(ours.mean()) < float(libraw.mean()) + 0.5
+
+
+def test_ciede2000_is_that_of_the_standard():
+    from skimage.color import deltaE_ciede2000
+
+    from restore.measure.metrics import ciede2000
+
+    pairs = torch.rand(2, 3, 200, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * torch.tensor([100.0, 200, 200]).reshape(3, 1) - torch.tensor([0.0, 100, 100]).reshape(3, 1)
+    assert np.allclose(ciede2000(pairs[:1], pairs[1:])[0].numpy(), deltaE_ciede2000(pairs[0].T.numpy(), pairs[1].T.numpy()), atol=1e-9)
+    sharma = torch.tensor([[50, 2.6772, -79.7751], [50, 0, -82.7485]], dtype=torch.float64)[:, :, None]
+    assert float(ciede2000(sharma[:1], sharma[1:])) == pytest.approx(2.0425, abs=1e-4)
+
+
+def test_orientation_and_exif_go_with_the_picture(headerless, tmp_path, monkeypatch):
+    """A DNG turned by its tag: samples stay as they lie, the tag is kept where the format has one, and applied where it has none."""
+    from dataclasses import replace
+
+    from restore.io import exif
+    from restore.io.mosaic import HeaderlessSource
+
+    files, how = headerless(x=0.8 * smooth())
+    block = exif.build("<", {271: (2, 6, b"Maker\0"), 272: (2, 6, b"Model\0"), exif.EXIF: {33434: (5, 1, (1).to_bytes(4, "little") + (60).to_bytes(4, "little"))}})
+    made = HeaderlessSource.__init__
+
+    def turned(self, *given):
+        made(self, *given)
+        self.headers = [replace(self.headers[0], orientation=6, exif=exif.with_orientation(block, 6))]
+
+    monkeypatch.setattr(HeaderlessSource, "__init__", turned)
+    assert isp(files, noise="none", output=str(tmp_path / "turned.dng"), **how) == 0
+    monkeypatch.undo()
+    with io.open_sensor(tmp_path / "turned.dng") as source:
+        header = source.headers[0]
+        assert (header.orientation, header.height, header.width, header.sensor.camera) == (6, 40, 52, "unknown camera")
+    for name in ("out.tif", "out.jpg"):
+        assert isp([str(tmp_path / "turned.dng")], noise="none", output=str(tmp_path / name), quiet=True) == 0
+        with io.open_source(tmp_path / name) as source:
+            header = source.headers[0]
+            order, directory = exif.parse(header.exif)
+            assert (header.orientation, header.width) == (6, 52) and directory[271][2] == b"Maker\0" and 33434 in directory[exif.EXIF] and header.icc
+    assert isp([str(tmp_path / "turned.dng")], noise="none", linear=True, output=str(tmp_path / "out.exr"), quiet=True) == 0
+    assert io.read(tmp_path / "out.exr").samples.shape == (52, 40, 3)
+
+
+def test_other_mosaics_go_through_libraw_and_say_so(headerless, tmp_path, monkeypatch):
+    """The same samples, their cell of 6 x 6 that of an X-Trans sensor."""
+    import struct
+
+    from restore.io.dngwrite import DngSink
+
+    files, how = headerless(x=torch.full((1, 3, 516, 528), 0.4))  # LibRaw takes none under 512
+    own, cell = DngSink._directory, bytes(["rgb".index(colour) for colour in "gbggrg" "rgrbgb" "gbggrg" "grggbg" "bgbrgr" "grggbg"])
+    monkeypatch.setattr(DngSink, "_directory", lambda self: own(self) | {33421: (3, 2, struct.pack("<HH", 6, 6)), 33422: (1, 36, cell)})
+    assert isp(files, noise="none", repair=False, output=str(tmp_path / "x.dng"), **how) == 0
+    with io.open_sensor(tmp_path / "x.dng") as source:
+        header = source.headers[0]
+        assert header.channels == 3 and header.sensor.pattern == "" and "LibRaw" in header.sensor.note and "6 x 6" in header.sensor.note
+        assert np.abs(header.sensor.light(source.read(0, 516))[8:-8, 8:-8] - 0.4).max() < 0.01
+
+
+def test_through_pipes(cli, headerless, tmp_path):
+    files, how = headerless(x=0.8 * smooth())
+    done = cli("isp", "-", "--raw-size", "52x40", "--black", "600", "--white", "15520", "--noise", "none", "--quiet", stdin=(tmp_path / "shot.raw").read_bytes())
+    assert done.returncode == 0 and tifffile.imread(BytesIO(done.stdout)).shape == (40, 52, 3)

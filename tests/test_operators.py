@@ -71,7 +71,7 @@ def test_crop_agrees_inside(operator, x):
     box = (step, step, height, width)
     part = operator.crop([box])(x[..., step : step + height, step : step + width])
     whole = operator(x)
-    top, left = (step * size // of for size, of in zip(whole.shape[-2:], x.shape[-2:], strict=True))
+    top, left = (-(-step * size // of) for size, of in zip(whole.shape[-2:], x.shape[-2:], strict=True))
     whole = whole[..., top : top + part.shape[-2], left : left + part.shape[-1]]
     assert torch.allclose(part[..., reach : part.shape[-2] - reach, reach : part.shape[-1] - reach],
                           whole[..., reach : part.shape[-2] - reach, reach : part.shape[-1] - reach])

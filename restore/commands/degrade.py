@@ -7,13 +7,19 @@ from restore import options
 
 def degrade(
     files: options.Inputs = None,
-    task: Annotated[str, options.own("--task", help="The task whose problem is applied.")] = "denoise",
-    sigma: Annotated[str | None, options.own("--sigma", "-s", help="Noise level on the 0-255 scale; one per channel as 12,10,14; 25, or 0 for mri, if not given.")] = None,
-    noise: Annotated[str, options.own("--noise", help="gaussian, poisson or poisson-gaussian.")] = "gaussian",
-    peak: Annotated[str, options.own("--peak", help="Poisson: photons at white.")] = "30",
+    task: Annotated[str, options.own("--task", help="The task whose problem is applied: denoise, deblur, sr, inpaint, mri.")] = "denoise",
+    sigma: Annotated[str | None, options.own("--sigma", "-s", help="Noise level on the 0-255 scale; one per channel as 12,10,14; 25 for denoise, else 0.")] = None,
+    noise: Annotated[str | None, options.own("--noise", help="gaussian, poisson or poisson-gaussian.")] = None,
+    peak: Annotated[str | None, options.own("--peak", help="Poisson: photons at white.")] = None,
+    kernel: Annotated[str | None, options.own("--kernel", "-k", help="deblur: gaussian:1.6, disk:3, motion:15@30, airy:4, shake:31@0, or a file.")] = None,
+    boundary: Annotated[str | None, options.own("--boundary", help="deblur: reflect, circular or valid.")] = None,
+    scale: Annotated[str | None, options.own("--scale", help="sr: by what the sides are divided.")] = None,
+    down: Annotated[str | None, options.own("--down", help="sr: bicubic, area or gaussian:1.6.")] = None,
+    missing: Annotated[str | None, options.own("--missing", help="inpaint: share of pixels that go missing, as 0.8.")] = None,
+    mask: Annotated[str | None, options.own("--mask", help="inpaint: a picture that is white where pixels go missing, text:16 or scratches:12; mri: random, equispaced or poisson.")] = None,
+    ratio: Annotated[str | None, options.own("--ratio", help="cs: measurements per pixel.")] = None,
     acceleration: Annotated[str, options.own("--acceleration", help="mri: one sample in so many is taken.")] = "4",
     center_fraction: Annotated[str | None, options.own("--center-fraction", help="mri: share of the central lines, all taken; 0.32 / acceleration if not given.")] = None,
-    mask: Annotated[str | None, options.own("--mask", help="mri: random, equispaced or poisson.")] = None,
     coils: Annotated[str, options.own("--coils", help="mri: coils around the picture.")] = "1",
     seed: Annotated[int, options.own("--seed", help="The same seed gives the same noise.")] = 0,
     output: options.Output = None,
@@ -33,6 +39,10 @@ def degrade(
     The output keeps the input's depth, so noise is clipped and rounded to it; --depth 32 with a .tif keeps it as drawn.
     """
     from restore import batch
+    from restore.errors import UsageError
+    from restore.jobs import Degrading
+    from restore.stating import Request
+    from restore.tasks import from_dict
 
     if task == "mri":
         from restore.mri import Simulation
@@ -42,11 +52,16 @@ def degrade(
         numbers = {part: parse_value(text, part) for part, text in (("acceleration", acceleration), ("center_fraction", center_fraction), ("coils", coils))}
         job = Simulation(Mri(mask=mask or "random", sigma=parse_value(sigma or "0", "sigma"), **numbers), seed)
         return run("degrade", job, batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet), (".h5", ".hdf5", ".npy"))
-    from restore.jobs import Degrading, Request
-    from restore.tasks import from_dict, parse_value
-
-    sigma = sigma or "25"
-    words = {"gaussian": {"sigma": sigma}, "poisson": {"peak": peak}, "poisson-gaussian": {"sigma": sigma, "peak": peak}}.get(noise, {})
-    stated = from_dict({"name": task, "noise": noise} | {part: parse_value(text, part) for part, text in words.items()})
-    request = Request(stated, format=format, depth=depth, quality=quality, subsampling=subsampling, seed=seed)
+    if task == "denoise" and noise != "poisson":
+        sigma = "25" if sigma is None else sigma
+    if noise in ("poisson", "poisson-gaussian"):
+        peak = "30" if peak is None else peak
+    elif task == "deblur":
+        sigma = "0" if sigma is None else sigma
+    words = {"noise": noise, "sigma": sigma, "peak": peak, "kernel": kernel, "boundary": boundary, "scale": scale, "down": down, "ratio": ratio,
+             "mask": f"missing:{missing}" if missing else mask, "quality": str(quality) if task == "jpeg" and quality else None}
+    stated = from_dict({"name": task} | {part: word for part, word in words.items() if word is not None})
+    if stated.unknown():
+        raise UsageError(f"{' and '.join(stated.unknown())} of {task} is not said", "", " ".join(f"--{part} ..." for part in stated.unknown()))
+    request = Request(stated, format=format, depth=depth, quality=None if task == "jpeg" else quality, subsampling=subsampling, seed=seed)
     return batch.run("degrade", request, batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet), Degrading)

@@ -12,7 +12,7 @@ def denoise(
     peak: Annotated[str, options.own("--peak", help="Poisson: photons at white, or auto.", metavar="PHOTONS|auto")] = "auto",
     model: Annotated[str | None, options.own("--model", "-m", help="NAME, NAME.TAG or a file of weights; the best that covers the task if not given.", metavar="NAME[.TAG]")] = None,
     strength: Annotated[float, options.own("--strength", help="0 keeps the picture, 1 takes the result whole.")] = 1.0,
-    compare: Annotated[bool, options.own("--compare", help="Also write NAME.compare.png: before, after, and crops where most changed.")] = False,
+    compare: options.Compare = False,
     ensemble: options.Ensemble = False,
     output: options.Output = None,
     overwrite: options.Overwrite = False,
@@ -38,7 +38,7 @@ def denoise(
     from restore import batch
     from restore.engine.run import Settings
     from restore.errors import UsageError
-    from restore.jobs import Request
+    from restore.stating import Request
     from restore.measure import sheet
     from restore.tasks import Denoise, parse_value
 

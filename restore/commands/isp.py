@@ -51,7 +51,7 @@ def isp(
     from restore.engine.run import Settings
     from restore.errors import UsageError
     from restore.io.mosaic import Layout
-    from restore.jobs import Request
+    from restore.stating import Request
     from restore.tasks import Isp, parse_numbers, parse_size
 
     if match_embedded and linear:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from restore.image import Header, as_float
+from restore.numerics import resample
 
 
 class Page:
@@ -14,11 +15,12 @@ class Page:
 
     read: (top, bottom) -> samples (rows, W, channels [+ alpha]) in the file's own dtype.
     The picture is extended by reflection to multiples of `multiple`. Samples that must not be seen (NaN, Inf, colour where alpha is 0)
-    are hidden: the nearest colour of their row stands in for them, and `finish` puts back what was there.
+    are hidden: the nearest colour of their row stands in for them, and `finish` puts back what was there. scale: pixels of the result per pixel.
+    keep: (H, W), the share of each pixel that stays as it was; where it is below 1 the pixel is missing, and is not hidden but 0.
     """
 
-    def __init__(self, read: Callable[[int, int], np.ndarray], header: Header, multiple: int = 1):
-        self.read, self.header, self.multiple = read, header, multiple
+    def __init__(self, read: Callable[[int, int], np.ndarray], header: Header, multiple: int = 1, scale: int = 1, keep: np.ndarray | None = None):
+        self.read, self.header, self.multiple, self.scale, self.keep = read, header, multiple, scale, keep
         self.height, self.width = -(-header.height // multiple) * multiple, -(-header.width // multiple) * multiple
         self.hidden = 0  # how many samples were NaN or Inf, so far
         self._base = 0
@@ -31,6 +33,9 @@ class Page:
         samples = self._kept[_reflected(top, bottom, height) - self._base]
         pixels = as_float(samples[..., : self.header.channels])
         mask = self._mask(samples)
+        if self.keep is not None:
+            share = self._share(_reflected(top, bottom, height))
+            mask, pixels = mask & (share == 1), np.where(share < 1, np.float32(0), pixels)
         if mask.any():
             pixels = _filled(pixels, mask)
         pixels = pixels[:, _reflected(0, self.width, self.header.width)]
@@ -39,29 +44,59 @@ class Page:
     def visible(self, top: int, bottom: int) -> Tensor:
         """As `rows`, without padding, and NaN where a sample is hidden: what estimators look at."""
         x = self.rows(top, bottom)[..., : self.header.width]
-        mask = self._mask(self._kept[top - self._base : bottom - self._base]).transpose(2, 0, 1)
+        mask = self._mask(self._kept[top - self._base : bottom - self._base])
+        if self.keep is not None:
+            mask = mask | (self._share(slice(top, bottom)) < 1)
+        mask = mask.transpose(2, 0, 1)
         return x.masked_fill(torch.from_numpy(np.broadcast_to(mask, x.shape[1:]).copy()), float("nan"))
 
+    def alpha(self) -> Tensor | None:
+        """(1, 1, h, W) of the rows at hand, on [0, 1], or nothing."""
+        return torch.from_numpy(as_float(self._kept[..., -1]))[None, None] if self.header.alpha else None
+
     def finish(self, top: int, x: Tensor, strength: float = 1.0) -> np.ndarray:
-        """Restored rows x (1, C, h, W) from row `top` on, ready for a sink: (h, W, samples) in float32, alpha and hidden samples as they were."""
-        height = min(x.shape[2], self.header.height - top)
-        samples = self._kept[top - self._base : top - self._base + height]
-        out = as_float(samples)
-        fresh = x[0, :, :height, : self.header.width].permute(1, 2, 0).float().numpy()
+        """Restored rows x (1, C, scale h, scale W), of the page's rows from `top` on, ready for a sink: (scale h, scale W, samples) in float32.
+
+        Alpha, hidden samples and kept pixels are as they were; a missing pixel that is filled becomes visible.
+        """
+        height = min(x.shape[2] // self.scale, self.header.height - top)
+        out, hidden = self._before(top, height)
+        fresh = x[0, :, : height * self.scale, : self.header.width * self.scale].permute(1, 2, 0).float().numpy()
         colour = out[..., : self.header.channels]
-        mask = self._mask(samples)
         if strength != 1:
             fresh = colour + np.float32(strength) * (fresh - colour)
-        if mask.any():
-            fresh = np.where(mask, colour, fresh)
-            if samples.dtype.kind == "f":
-                self.hidden += int((~np.isfinite(colour)).sum())
+        if self.keep is not None:
+            share = self._share(slice(top, top + height))
+            fresh = np.where(share == 1, colour, fresh + share * np.where(share > 0, colour - fresh, 0))
+            out[..., self.header.channels :] = np.maximum(out[..., self.header.channels :], 1 - share)
+        elif hidden.any():
+            fresh = np.where(hidden, colour, fresh)
+        if colour.size and self.header.dtype.kind == "f":
+            self.hidden += int((~np.isfinite(fresh)).sum())
         out[..., : self.header.channels] = fresh
         return out
 
+    def _before(self, top: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+        """What the rows were, on the result's grid, and which samples of them are hidden."""
+        if self.scale == 1:
+            samples = self._kept[top - self._base : top - self._base + height]
+            return as_float(samples), self._mask(samples)
+        first, last = max(top - 1, 0), min(top + height + 1, self.header.height)
+        self._reach(last)
+        samples = self._kept[first - self._base : last - self._base]
+        hidden = self._mask(samples)
+        planes = torch.from_numpy(np.where(np.isfinite(as_float(samples)), as_float(samples), 0).transpose(2, 0, 1).copy())
+        wide = resample.resize(planes, self.scale * planes.shape[1], self.scale * planes.shape[2], "bilinear").permute(1, 2, 0).contiguous().numpy()
+        rows = slice(self.scale * (top - first), self.scale * (top - first + height))
+        hidden = np.broadcast_to(hidden, (*samples.shape[:2], self.header.channels)) if hidden.any() else hidden
+        return wide[rows].copy(), hidden.repeat(self.scale, 0).repeat(self.scale, 1)[rows] if hidden.any() else hidden
+
+    def _share(self, rows) -> np.ndarray:
+        return self.keep[rows, :, None].astype(np.float32)
+
     def forget(self, top: int) -> None:
-        """Rows above `top` are needed no more (but for what the reflection at the bottom may still want)."""
-        drop = top - self.multiple - self._base
+        """Rows above `top` are needed no more (but for what the reflection at the bottom and the interpolation may still want)."""
+        drop = top - self.multiple - 1 - self._base
         if drop > 0:
             self._kept, self._base = self._kept[drop:].copy(), self._base + drop
 

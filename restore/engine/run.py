@@ -10,9 +10,9 @@ from torch import Tensor
 from restore.engine import device as devices
 from restore.engine import plan as planning
 from restore.engine.picture import Page
-from restore.engine.wrap import Guarded, Turned
+from restore.engine.wrap import Consistent, Guarded, Turned
 from restore.errors import RestoreError
-from restore.method import Blend, Exact, Method, Network, Tiling
+from restore.method import Blend, Exact, Method, Network, Tiling, Whole
 from restore.operators.base import Box
 from restore.operators.problem import Problem
 
@@ -24,13 +24,17 @@ ROWS = 64  # handed over at a time
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user may choose, and what a run settled on. `tile` and `memory`: None lets the engine choose; memory in bytes."""
+    """What a user may choose, and what a run settled on. `tile` and `memory`: None lets the engine choose; memory in bytes.
+
+    consistent: the result is moved to the nearest x with D x = y.
+    """
 
     device: str = "auto"
     precision: str = "auto"
     tile: int | None = None
     memory: int | None = None
     ensemble: bool = False
+    consistent: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,10 @@ class Report:
     note: Callable[[str], None] = lambda text: None
 
 
-def wrapped(method: Method, problem: Problem, ensemble: bool) -> Method:
+def wrapped(method: Method, problem: Problem, ensemble: bool = False, consistent: bool = False) -> Method:
     """The method as the engine runs it; its `multiple` is what a picture is padded to."""
-    return Turned(method, problem) if ensemble else method
+    method = Turned(method, problem) if ensemble else method
+    return Consistent(method) if consistent else method
 
 
 def plan(method: Method, problem: Problem, channels: int, height: int, width: int, settings: Settings) -> Plan:
@@ -71,24 +76,26 @@ def plan(method: Method, problem: Problem, channels: int, height: int, width: in
     device = devices.pick(settings.device)
     dtype = devices.pick_precision(settings.precision, device, method.half_ok)
     allowed = settings.memory or devices.memory(device)
-    method = wrapped(method, problem, settings.ensemble)
+    method = wrapped(method, problem, settings.ensemble, settings.consistent)
     height, width = planning.round_up(height, method.multiple), planning.round_up(width, method.multiple)
     kind = method.tiling(problem)
     per_pixel = SCRATCH * method.bytes_per_pixel(problem) * dtype.itemsize / 4
     if isinstance(kind, (Exact, Blend)):
         halo = kind.halo if isinstance(kind, Exact) else kind.overlap
-        down, across = planning.largest_tile(allowed, per_pixel, ROW_BYTES * channels * width, height, width, halo, kind.multiple, settings.tile or MOST)
+        down, across = planning.largest_tile(allowed, per_pixel, ROW_BYTES * problem.scale**2 * channels * width, height, width, halo, kind.multiple, settings.tile or MOST)
         rows, columns = (planning.count(length, size, halo, kind.multiple) for length, size in ((height, down), (width, across)))
     else:
         down, across, rows, columns = height, width, 1, 1
     tile = per_pixel * down * across
     batch = 1 if device.type == "cpu" else max(1, min(columns, int(allowed / tile)))  # a CPU is filled by one tile
-    used = int(batch * tile + ROW_BYTES * channels * width * down)
+    used = int(batch * tile + ROW_BYTES * problem.scale**2 * channels * width * down)
     return Plan(kind, down, across, rows, columns, batch, device, dtype, used, rows * down * columns * across / (height * width) - 1)
 
 
 def run(method: Method, problem: Problem, page: Page, write: Callable[[int, Tensor], None], settings: Settings, report: Report = Report()) -> Settings:
-    """Restore a page, rows in order: write(top, x) gets (1, C, rows, W) float32 on the CPU. The page is padded to `wrapped(...).multiple`.
+    """Restore a page, rows in order: write(top, x) gets (1, C, scale rows, scale W) float32 on the CPU, of the page's rows from `top` on.
+
+    The page is padded to `wrapped(...).multiple`.
 
     Returns the settings it settled on, to be handed to the next call. Raises RestoreError where memory ends on the last rung.
     """
@@ -98,7 +105,9 @@ def run(method: Method, problem: Problem, page: Page, write: Callable[[int, Tens
         now = plan(method, problem, channels, page.height, page.width, settings)
         with devices.numerics(now.device):
             try:
-                work = _ready(method, problem, now, settings.ensemble, report)
+                if now.rows * now.columns == 1:
+                    method.tick = report.progress
+                work = _ready(method, problem, now, settings, report)
                 if isinstance(now.kind, Blend):
                     _blend(work, problem.to(now.device), page, write, now, report)
                     return settings
@@ -115,12 +124,32 @@ def expected_seconds(method: Method, problem: Problem, channels: int, height: in
     side = max(min(now.height, now.width, 160) // method.multiple * method.multiple, method.multiple)
     y = torch.rand(1, channels, side, side, generator=torch.Generator().manual_seed(0)).to(now.device)
     with devices.numerics(now.device):
-        work = _ready(method, problem, now, settings.ensemble, Report())
+        work = _ready(method, problem, now, settings, Report())
+        part = (problem if problem.operator.reach is None else problem.crop([(0, 0, side * problem.scale, side * problem.scale)])).to(now.device)
         for _ in range(2):  # the first call warms up
             start = time.perf_counter()
-            work(y, problem.to(now.device)).cpu()
+            work(y, part).cpu()
             seconds = time.perf_counter() - start
     return seconds / side**2 * (1 + now.overhead) * height * width
+
+
+def solve(method: Method, problem: Problem, y: Tensor, settings: Settings, report: Report = Report()) -> Tensor:
+    """x (1, C, H, W) float32 on the CPU, of a y that is no picture and goes through at once; the CPU is taken where another device's memory ends."""
+    device = devices.pick(settings.device)
+    dtype = devices.pick_precision(settings.precision, device, method.half_ok)
+    with devices.numerics(device):
+        try:
+            method.tick = report.progress
+            work = Guarded(method.to(device=device), dtype, report.note)
+            return work(y.to(device), problem.to(device)).float().cpu()
+        except Exception as error:
+            if not devices.out_of_memory(error):
+                raise
+            if device.type == "cpu":
+                raise RestoreError("memory ended on the CPU", "", "close other programs") from None
+    devices.release(device)
+    report.note(f"memory ended on {device}; the CPU is used")
+    return solve(method, problem, y, replace(settings, device="cpu", precision="float32"), report)
 
 
 class _Short(Exception):
@@ -130,14 +159,15 @@ class _Short(Exception):
         self.done, self.tiles = done, tiles
 
 
-def _ready(method: Method, problem: Problem, now: Plan, ensemble: bool, report: Report) -> Method:
+def _ready(method: Method, problem: Problem, now: Plan, settings: Settings, report: Report) -> Method:
     layout = torch.channels_last if isinstance(method, Network) else torch.preserve_format
     method = method.to(device=now.device, memory_format=layout)
-    return wrapped(Guarded(method, now.dtype, report.note), problem, ensemble)
+    return wrapped(Guarded(method, now.dtype, report.note), problem, settings.ensemble, settings.consistent)
 
 
 def _exact(work: Method, problem: Problem, page: Page, write, now: Plan, report: Report, done: int, tiles: int) -> tuple[int, int]:
     halo, multiple = (now.kind.halo, now.kind.multiple) if isinstance(now.kind, Exact) else (0, 1)
+    scale = problem.scale
     across = planning.windows(page.width, now.width, halo, multiple)
     total = planning.count(page.height, now.height, halo, multiple) * len(across)
     while done < page.height:
@@ -154,13 +184,14 @@ def _exact(work: Method, problem: Problem, page: Page, write, now: Plan, report:
                 error.__traceback__ = None  # it holds the tensors that did not fit
                 raise _Short(done, tiles) from None
             if x is None:  # a method may give other channels than it takes
-                x = torch.empty(1, out.shape[1], down.until - down.keep, page.width)
+                x = torch.empty(1, out.shape[1], scale * (down.until - down.keep), scale * page.width)
             for window, tile in zip(group, out, strict=True):
-                x[0, ..., window.keep : window.until] = tile[..., down.keep - down.start : down.until - down.start, window.keep - window.start : window.until - window.start]
+                rows, columns = (slice(scale * (w.keep - w.start), scale * (w.until - w.start)) for w in (down, window))
+                x[0, ..., scale * window.keep : scale * window.until] = tile[..., rows, columns]
             tiles += len(group)
             report.progress(tiles, max(total, tiles))
-        for top in range(0, x.shape[2], ROWS):
-            write(down.keep + top, x[:, :, top : top + ROWS, : page.header.width])
+        for top in range(0, down.until - down.keep, ROWS):
+            write(down.keep + top, x[:, :, scale * top : scale * (top + ROWS), : scale * page.header.width])
         done = down.until
         if done < page.height:
             page.forget(min(planning.next_window(done, page.height, now.height, halo, multiple).start, done))
@@ -169,33 +200,36 @@ def _exact(work: Method, problem: Problem, page: Page, write, now: Plan, report:
 
 def _tiles(work: Method, problem: Problem, y: Tensor, base: int, boxes: list[Box], now: Plan) -> Tensor:
     parts = torch.cat([y[..., top - base : top - base + height, left : left + width] for top, left, height, width in boxes]).to(now.device)
-    return work(parts.contiguous(memory_format=torch.channels_last), problem.crop(boxes)).float().cpu()
+    if not isinstance(now.kind, Whole):
+        problem = problem.crop([tuple(problem.scale * side for side in box) for box in boxes])
+    return work(parts.contiguous(memory_format=torch.channels_last), problem).float().cpu()
 
 
 def _blend(work: Method, problem: Problem, page: Page, write, now: Plan, report: Report) -> None:
-    """Overlapping tiles averaged with ramps; a band of rows is written when no later tile reaches it."""
-    half, multiple = now.kind.overlap // 2, now.kind.multiple
+    """Overlapping tiles averaged with ramps; a band of rows is written when no later tile reaches it. Places are in pixels of x."""
+    half, multiple, scale = now.kind.overlap // 2, now.kind.multiple, problem.scale
     down, across = ([(w.start, w.size) for w in planning.windows(length, size, half, multiple)]
                     for length, size in ((page.height, now.height), (page.width, now.width)))
     total, weight, top = None, None, 0
     for index, (start, height) in enumerate(down):
         y = page.rows(start, start + height)
-        fresh_rows = start + height - top
-        weight = _grown(weight, (1, 1), fresh_rows, page.width)
+        bottom = scale * (start + height)
+        weight = _grown(weight, (1, 1), bottom - top, scale * page.width)
         for left, width in across:
-            ramp = _ramp(height, half)[:, None] * _ramp(width, half)[None]
+            ramp = _ramp(scale * height, scale * half)[:, None] * _ramp(scale * width, scale * half)[None]
+            place = (..., slice(scale * start - top, bottom - top), slice(scale * left, scale * (left + width)))
             x = _tiles(work, problem, y, start, [(start, left, height, width)], now)
             if left == across[0][0]:
-                total = _grown(total, x.shape[:2], fresh_rows, page.width)
-            total[..., start - top : start - top + height, left : left + width] += ramp * x
-            weight[..., start - top : start - top + height, left : left + width] += ramp
+                total = _grown(total, x.shape[:2], bottom - top, scale * page.width)
+            total[place] += ramp * x
+            weight[place] += ramp
             report.progress(index * len(across) + across.index((left, width)) + 1, len(down) * len(across))
-        ready = (down[index + 1][0] if index + 1 < len(down) else page.height) - top
-        for row in range(0, ready, ROWS):
-            rows = slice(row, min(row + ROWS, ready))
-            write(top + row, (total[..., rows, :] / weight[..., rows, :])[..., : page.header.width])
-        total, weight, top = total[..., ready:, :], weight[..., ready:, :], top + ready
-        page.forget(top)
+        done = down[index + 1][0] if index + 1 < len(down) else page.height
+        for row in range(top, scale * done, scale * ROWS):
+            rows = slice(row - top, min(row + scale * ROWS, scale * done) - top)
+            write(row // scale, (total[..., rows, :] / weight[..., rows, :])[..., : scale * page.header.width])
+        total, weight, top = total[..., scale * done - top :, :], weight[..., scale * done - top :, :], scale * done
+        page.forget(done)
 
 
 def _grown(old: Tensor | None, lead: tuple[int, ...], rows: int, width: int) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from restore.method import Exact, Method
+from restore.method import Blend, Exact, Method
 from restore.numerics import turns
 from restore.operators.problem import Problem
 
@@ -19,9 +19,9 @@ class Turned(Method):
         self.channels, self.noises, self.half_ok, self.takes, self.gives = inner.channels, inner.noises, inner.half_ok, inner.takes, inner.gives
 
     def restore(self, y: Tensor, problem: Problem) -> Tensor:
-        total = torch.zeros_like(y, dtype=torch.float32)
+        total = 0
         for turn in turns.TURNS:
-            total += turns.undo(self.inner(turns.apply(y, turn), problem.turn(turn)), turn)
+            total = total + turns.undo(self.inner(turns.apply(y, turn), problem.turn(turn)), turn).float()
         return total / len(turns.TURNS)
 
     def tiling(self, problem):
@@ -29,6 +29,27 @@ class Turned(Method):
 
     def bytes_per_pixel(self, problem):
         return self.inner.bytes_per_pixel(problem) + 12.0
+
+
+class Consistent(Method):
+    """Moves a result to the nearest x with D x = y, as far as D can tell: x + D^T (D D^T)^-1 (y - D x)."""
+
+    def __init__(self, inner: Method):
+        super().__init__()
+        self.inner = inner
+        self.channels, self.multiple, self.noises, self.half_ok, self.takes, self.gives = (
+            inner.channels, inner.multiple, inner.noises, inner.half_ok, inner.takes, inner.gives)
+
+    def restore(self, y: Tensor, problem: Problem) -> Tensor:
+        return problem.operator.prox(self.inner(y, problem).float(), y.float(), 1e-6)
+
+    def tiling(self, problem):
+        """What one sample moves fades out quickly, but does not end."""
+        kind = self.inner.tiling(problem)
+        return Blend(2 * max(kind.halo, 16), kind.multiple) if isinstance(kind, Exact) else kind
+
+    def bytes_per_pixel(self, problem):
+        return self.inner.bytes_per_pixel(problem) + 36.0 * problem.scale**2
 
 
 class Guarded(Method):

@@ -1,24 +1,46 @@
 """Estimators look at y and fill what the task leaves unknown, once per picture, before weights are chosen and tiles are planned."""
 
 import math
+from collections.abc import Callable
 
 from torch import Tensor
 
 from restore.errors import RestoreError
-from restore.tasks import Denoise, Task
+from restore.image import Header
+from restore.tasks import Task, Value
 
 AGREE = 0.1  # channels whose levels differ by less are given one level
 
 
-def fill(task: Task, y: Tensor) -> tuple[Task, tuple[str, ...]]:
-    """The task without holes, and lines for the user. y: (1, C, H, W), NaN where a sample is not to be looked at."""
-    if not isinstance(task, Denoise):
-        raise RestoreError(f"nothing estimates {', '.join(task.unknown())} of {task.name}", "", "say it on the command line")
-    if task.noise == "gaussian":
-        from restore.estimate import sigma
+def fill(task: Task, y: Tensor, header: Header | None = None) -> tuple[Task, tuple[str, ...], dict[str, Tensor]]:
+    """The task without holes, lines for the user, and the arrays that were found (a kernel).
 
-        found = sigma.estimate(y)
-        return task.replace(sigma=_merged(found.sigma)), (found.describe(),)
+    y: (1, C, H, W), NaN where a sample is not to be looked at; header: of the file that y is from.
+    """
+    lines, given = [], {}
+    if getattr(task, "noise", "gaussian") != "gaussian":
+        task, line = _signal_dependent(task, y)
+        lines.append(line)
+    for part in task.unknown():
+        if part not in FILLERS:
+            raise RestoreError(f"nothing estimates {part} of {task.name}", "", f"say it on the command line: --{part}")
+        value, line, found = FILLERS[part](task, y, header)
+        task, given = task.replace(**{part: value}), given | found
+        lines.append(line)
+    return task, tuple(lines), given
+
+
+def _sigma(task: Task, y: Tensor, header: Header | None) -> tuple[Value, str, dict[str, Tensor]]:
+    from restore.estimate import sigma
+
+    found = sigma.estimate(y)
+    return _merged(found.sigma), found.describe(), {}
+
+
+FILLERS: dict[str, Callable[[Task, Tensor, Header | None], tuple[Value | str, str, dict[str, Tensor]]]] = {"sigma": _sigma}
+
+
+def _signal_dependent(task: Task, y: Tensor) -> tuple[Task, str]:
     from restore.estimate import poisson_gaussian
 
     found = poisson_gaussian.estimate(y, read_noise=task.noise == "poisson-gaussian")
@@ -26,7 +48,7 @@ def fill(task: Task, y: Tensor) -> tuple[Task, tuple[str, ...]]:
     level = _merged(found.sigma) if task.sigma is None else task.sigma
     if task.peak is None and max(found.peak) == float("inf"):
         raise RestoreError(f"no noise that grows with the light was found ({found.describe()})", "", "say --peak, or type --noise gaussian")
-    return task.replace(peak=peak, sigma=level if task.noise == "poisson-gaussian" else task.sigma), (found.describe(),)
+    return task.replace(peak=peak, sigma=level if task.noise == "poisson-gaussian" else task.sigma), found.describe()
 
 
 def _merged(levels: tuple[float, ...]) -> float | tuple[float, ...]:

@@ -18,6 +18,7 @@ PATTERNS = ("rggb", "bggr", "grbg", "gbrg")
 _ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}  # LibRaw's turns in EXIF's words
 _D65 = 6504.0
 _MAKE, _MODEL = 271, 272
+_UNCLIPPED, _ENOUGH = 60000, 1000  # of 65535; pixels that a matrix is fitted to
 
 
 class MosaicSource(WholeSource):
@@ -64,9 +65,22 @@ class MosaicSource(WholeSource):
         if not profiles and np.any(matrix := self.raw.rgb_xyz_matrix[:3]):
             profiles = (Profile(_D65, _matrix(matrix)),)
         to_srgb = self.raw.color_matrix[:, :3]
+        if not profiles and not np.any(to_srgb):
+            to_srgb = self._asked()
         names = [directory[tag][2].rstrip(b"\0 ").decode("utf-8", "replace") for tag in (_MAKE, _MODEL) if isinstance(directory.get(tag), tuple)]
         return Sensor(pattern, black, white, _neutral(self.raw.camera_whitebalance), _neutral(self.raw.daylight_whitebalance), profiles,
                       _matrix(to_srgb) if np.any(to_srgb) else None, said.noise, said.stops, said.camera or " ".join(names), note)
+
+    def _asked(self) -> np.ndarray:
+        """The matrix to sRGB of cameras whose colours LibRaw knows and does not tell: found from its own development, with and without it."""
+        import rawpy
+
+        how = {"gamma": (1, 1), "user_wb": [1.0] * 4, "no_auto_bright": True, "output_bps": 16, "half_size": True}
+        with listening(self.name):
+            plain, coloured = (self.raw.postprocess(output_color=space, **how).reshape(-1, 3).astype(np.float64)
+                               for space in (rawpy.ColorSpace.raw, rawpy.ColorSpace.sRGB))
+        whole = np.all((plain < _UNCLIPPED) & (coloured < _UNCLIPPED) & (coloured > 0), 1)
+        return np.linalg.lstsq(plain[whole], coloured[whole], rcond=None)[0].T if whole.sum() > _ENOUGH else np.zeros((3, 3))
 
     def preview(self) -> np.ndarray | None:
         """The picture that the camera made itself, (h, w, 3) in 8 bits, as far as it put one in."""

@@ -1,5 +1,7 @@
 """PSNR and SSIM of pictures (B, C, H, W) on [0, peak], one number per picture, in float64."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -31,6 +33,31 @@ def similarity(a: Tensor, b: Tensor, peak: float = 1.0) -> tuple[Tensor, Tensor]
     mu_a, mu_b = _window(a), _window(b)
     var_a, var_b, cov = _window(a * a) - mu_a**2, _window(b * b) - mu_b**2, _window(a * b) - mu_a * mu_b
     return (2 * mu_a * mu_b + c1) / (mu_a**2 + mu_b**2 + c1), (2 * cov + c2) / (var_a + var_b + c2)
+
+
+def ciede2000(estimate: Tensor, x: Tensor) -> Tensor:
+    """The CIEDE2000 difference of colours in CIE L*a*b*, (B, 3, ...) -> (B, ...), in float64, k_L = k_C = k_H = 1.
+
+    Luo, Cui & Rigg, Color Research & Application 2001; the order of hues from Sharma, Wu & Dalal, ibid. 2005.
+    """
+    (first, one, two), (second, three, four) = (lab.double().unbind(1) for lab in (estimate, x))
+    mean = (torch.hypot(one, two) + torch.hypot(three, four)) / 2
+    stretch = 1 + (1 - (mean**7 / (mean**7 + 25.0**7)).sqrt()) / 2
+    chroma, other = torch.hypot(stretch * one, two), torch.hypot(stretch * three, four)
+    hue, hue_other = (torch.atan2(b, stretch * a) % (2 * math.pi) for a, b in ((one, two), (three, four)))
+    grey = chroma * other == 0
+    turn = (hue_other - hue + math.pi) % (2 * math.pi) - math.pi
+    turn = torch.where(grey, 0.0, torch.where(turn == -math.pi, torch.where(hue_other > hue, math.pi, -math.pi), turn))
+    middle = torch.where(grey, hue + hue_other, (hue + hue_other) / 2 + torch.where((hue - hue_other).abs() > math.pi, math.pi, 0.0))
+    light, mean = (first + second) / 2 - 50, (chroma + other) / 2
+    weight = (1 - 0.17 * torch.cos(middle - math.radians(30)) + 0.24 * torch.cos(2 * middle) + 0.32 * torch.cos(3 * middle + math.radians(6))
+              - 0.20 * torch.cos(4 * middle - math.radians(63)))
+    bend = torch.exp(-(((torch.rad2deg(middle) % 360 - 275) / 25) ** 2))
+    blue = -torch.sin(math.radians(60) * bend) * 2 * (mean**7 / (mean**7 + 25.0**7)).sqrt()
+    l = (second - first) / (1 + 0.015 * light**2 / (20 + light**2).sqrt())
+    c = (other - chroma) / (1 + 0.045 * mean)
+    h = 2 * (chroma * other).sqrt() * torch.sin(turn / 2) / (1 + 0.015 * mean * weight)
+    return (l**2 + c**2 + h**2 + blue * c * h).clamp_min(0).sqrt()
 
 
 def luma(x: Tensor) -> Tensor:

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from restore import io
 from restore.errors import RestoreError
 from restore.image import Header, Image, as_samples, upright
+from restore.numerics import resample
 
 WIDTH = 900  # of each of the two pictures, at most
 CROP, ZOOM, CROPS = 96, 3, 3
@@ -19,7 +21,10 @@ def beside(result) -> None:
         raise RestoreError("there is no place for a side-by-side picture beside a stream", "", "give -o a file, or leave --compare out")
     before, after = io.read(result.source), io.read(result.target)
     path = Path(result.target).with_name(f"{Path(result.target).stem}.compare.png")
-    sheet = draw(_seen(before), _seen(after))
+    first, second = _seen(before), _seen(after)
+    if first.shape != second.shape:
+        first = resample.resize(torch.from_numpy(np.ascontiguousarray(first)).permute(2, 0, 1), *second.shape[:2]).permute(1, 2, 0).clamp(0, 1).numpy()
+    sheet = draw(first, second)
     header = Header(*sheet.shape[:2], 3, np.dtype(np.uint8), format="png", icc=before.header.icc)
     io.write(path, Image(header, as_samples(sheet, np.dtype(np.uint8))), overwrite=True)
 

@@ -1,6 +1,6 @@
 """Iterations on callables, none of which knows what it solves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -66,6 +66,32 @@ def cg(apply: Callable[[Tensor], Tensor], b: Tensor, start: Tensor, steps: int =
 def _dot(a: Tensor, b: Tensor) -> Tensor:
     """Re <a, b> of each item of a batch, to be multiplied with it."""
     return (a.conj() * b).real.flatten(1).sum(1).reshape(-1, *(1,) * (a.ndim - 1))
+
+
+def hqs(data: Callable[[Tensor, float], Tensor], prior: Callable[[Tensor, float], Tensor], start: Tensor, levels: Sequence[float], weights: Sequence[float]) -> Tensor:
+    """Half-quadratic splitting: x <- data(z, rho_k), argmin |D x - y|^2 + rho_k |x - z|^2; z <- prior(x, sigma_k), the denoiser; for each k.
+
+    levels: sigma_k; weights: rho_k. Returns the last z. Geman & Yang, Nonlinear image recovery with half-quadratic regularization, TIP 1995.
+    """
+    z = start
+    for level, weight in zip(levels, weights, strict=True):
+        z = prior(data(z, weight), level)
+    return z
+
+
+def admm(first: Callable[[Tensor], Tensor], second: Callable[[Tensor], Tensor], analyse: Callable[[Tensor], Tensor], start: Tensor, steps: int) -> Tensor:
+    """min f(x) + g(K x): x <- first(z - u), argmin f + rho/2 |K x - .|^2; z <- second(K x + u), the prox of g / rho; u <- u + K x - z.
+
+    Boyd, Parikh, Chu, Peleato & Eckstein, Distributed optimization and statistical learning via the alternating direction method of multipliers, 2011 (3.1).
+    """
+    x, z = start, analyse(start)
+    u = torch.zeros_like(z)
+    for _ in range(steps):
+        x = first(z - u)
+        image = analyse(x)
+        z = second(image + u)
+        u = u + image - z
+    return x
 
 
 _TINY = 1e-30

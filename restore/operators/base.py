@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from restore.numerics.solvers import cg
+
 Box = tuple[int, int, int, int]  # top, left, height, width
 
 
@@ -19,20 +21,37 @@ class Operator(nn.Module):
     linear: whether `forward` is linear; `adjoint` exists if so.
     align: x is cut only at multiples of this (2 for a Bayer mosaic, s for decimation by s).
     reach: how far in x one sample of y sees, in pixels; None means everything (no cropping).
+    scale: pixels of x per pixel of y along each axis, where y is a picture too.
     """
 
     in_shape: tuple[int, ...] | None = None
     linear: bool = True
     align: int = 1
     reach: int | None = 0
+    scale: int = 1
 
     def out_shape(self, in_shape: Sequence[int]) -> tuple[int, ...]:
         """The shape of y without batch, for an x of this shape without batch."""
         return tuple(in_shape)
 
+    def x_shape(self, out_shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape of x without batch, for a y of this shape without batch."""
+        return self.in_shape or tuple(out_shape)
+
     def adjoint(self, y: Tensor) -> Tensor:
         """D^T y, in x's shape."""
         raise TypeError(f"{self} has no adjoint")
+
+    def prox(self, v: Tensor, y: Tensor, rho: Tensor | float) -> Tensor:
+        """argmin_x |D x - y|^2 + rho |x - v|^2, of v's shape; rho > 0, a number or (B, 1, 1, 1).
+
+        (D^T D + rho) x = D^T y + rho v by conjugate gradients from v; classes that know a closed form give it.
+        """
+        return cg(lambda x: self.adjoint(self(x)) + rho * x, self.adjoint(y) + rho * v, v)
+
+    def canvas(self, y: Tensor) -> "Canvas":
+        """The problem of y on a grid where `prox` is cheap: itself, unless what lies beyond the edges of a picture matters."""
+        return Canvas(self, y)
 
     def crop(self, boxes: Sequence[Box]) -> "Operator":
         """One operator for a batch of equal boxes of x, cut at multiples of `align`; exact inside the box less `reach`."""
@@ -65,8 +84,26 @@ class Operator(nn.Module):
         return f"{type(self).__name__}()"
 
 
+class Canvas:
+    """An operator and a y on some grid around the picture. Methods that take `prox` again and again work on it and crop at the end."""
+
+    def __init__(self, operator: Operator, y: Tensor):
+        self.operator, self.y = operator, y
+
+    def filled(self, x: Tensor) -> Tensor:
+        """y on this grid; what was not measured is taken from D x."""
+        return self.y
+
+    def crop(self, x: Tensor) -> Tensor:
+        """The picture, without what lies around it."""
+        return x
+
+
 class Identity(Operator):
     """D x = x: denoising."""
+
+    def prox(self, v, y, rho):
+        return (y + rho * v) / (1 + rho)
 
     def forward(self, x: Tensor) -> Tensor:
         return x
@@ -91,9 +128,10 @@ class Adjoint(Operator):
         return self.of(x)
 
     def out_shape(self, in_shape):
-        if self.of.in_shape is None and self.of.align != 1:
-            raise TypeError(f"the shape that {self} gives is not determined by its input")
-        return self.of.in_shape or tuple(in_shape)
+        return self.of.x_shape(in_shape)
+
+    def x_shape(self, out_shape):
+        return self.of.out_shape(out_shape)
 
     @property
     def T(self) -> Operator:
@@ -110,7 +148,7 @@ class Compose(Operator):
         super().__init__()
         self.outer, self.inner = outer, inner
         self.in_shape, self.linear = inner.in_shape, outer.linear and inner.linear
-        self.align = inner.align * outer.align
+        self.align, self.scale = inner.align * outer.align, inner.scale * outer.scale
         self.reach = None if None in (outer.reach, inner.reach) else inner.reach + inner.align * outer.reach
 
     def forward(self, x: Tensor) -> Tensor:
@@ -125,6 +163,9 @@ class Compose(Operator):
     def turn(self, turn):
         return Compose(self.outer.turn(turn), self.inner.turn(turn))
 
+    def x_shape(self, out_shape):
+        return self.inner.x_shape(self.outer.x_shape(out_shape))
+
     def __repr__(self):
         return f"{self.outer} @ {self.inner}"
 
@@ -136,7 +177,7 @@ class Sum(Operator):
         super().__init__()
         self.first, self.second = first, second
         self.in_shape, self.linear = first.in_shape or second.in_shape, first.linear and second.linear
-        self.align = max(first.align, second.align)
+        self.align, self.scale = max(first.align, second.align), first.scale
         self.reach = None if None in (first.reach, second.reach) else max(first.reach, second.reach)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -148,6 +189,9 @@ class Sum(Operator):
     def out_shape(self, in_shape):
         return self.first.out_shape(in_shape)
 
+    def x_shape(self, out_shape):
+        return self.first.x_shape(out_shape)
+
     def __repr__(self):
         return f"({self.first} + {self.second})"
 
@@ -155,22 +199,25 @@ class Sum(Operator):
 class Scale(Operator):
     """(s A) x = s (A x)."""
 
-    def __init__(self, scale: float, of: Operator):
+    def __init__(self, factor: float, of: Operator):
         super().__init__()
-        self.scale, self.of = scale, of
-        self.in_shape, self.linear, self.align, self.reach = of.in_shape, of.linear, of.align, of.reach
+        self.factor, self.of = factor, of
+        self.in_shape, self.linear, self.align, self.reach, self.scale = of.in_shape, of.linear, of.align, of.reach, of.scale
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.scale * self.of(x)
+        return self.factor * self.of(x)
 
     def adjoint(self, y: Tensor) -> Tensor:
-        return self.scale * self.of.adjoint(y)
+        return self.factor * self.of.adjoint(y)
 
     def out_shape(self, in_shape):
         return self.of.out_shape(in_shape)
 
+    def x_shape(self, out_shape):
+        return self.of.x_shape(out_shape)
+
     def __repr__(self):
-        return f"{self.scale:g} * {self.of}"
+        return f"{self.factor:g} * {self.of}"
 
 
 class Stack(Operator):
@@ -181,7 +228,7 @@ class Stack(Operator):
         self.parts = nn.ModuleList(parts)
         self.in_shape = next((part.in_shape for part in parts if part.in_shape), None)
         self.linear = all(part.linear for part in parts)
-        self.align = max(part.align for part in parts)
+        self.align, self.scale = max(part.align for part in parts), parts[0].scale
         self.reach = None if any(part.reach is None for part in parts) else max(part.reach for part in parts)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -194,6 +241,10 @@ class Stack(Operator):
     def out_shape(self, in_shape):
         channels, *grid = self.parts[0].out_shape(in_shape)
         return (channels * len(self.parts), *grid)
+
+    def x_shape(self, out_shape):
+        channels, *grid = out_shape
+        return self.parts[0].x_shape((channels // len(self.parts), *grid))
 
     def __repr__(self):
         return f"Stack({', '.join(map(repr, self.parts))})"

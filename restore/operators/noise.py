@@ -26,9 +26,9 @@ class Noise(nn.Module):
         return (self.gain * mean.clamp_min(0) + self.sigma**2).sqrt()
 
     def times(self, factor: float) -> "Noise":
-        """The same noise with `factor` times the standard deviation."""
+        """The noise of `factor` times as many standard deviations."""
         copy = type(self).__new__(type(self))
-        Noise.__init__(copy, self.sigma * factor, self.gain * factor**2)
+        Noise.__init__(copy, factor * self.sigma, factor**2 * self.gain)
         return copy
 
     def map(self, change) -> "Noise":

@@ -1,19 +1,23 @@
 """A task on a grid, ready to compute: y = D x + n. The one place where a user's units become internal ones."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from restore.errors import RestoreError
+from restore.operators import kernels, masks
 from restore.operators.base import Box, Identity, Operator
 from restore.operators.fourier import Fourier, Loops, Pattern, smooth_phase
 from restore.operators.mosaic import PATTERNS, Mosaic
 from restore.operators.noise import Gaussian, NoNoise, Noise, Poisson, PoissonGaussian
 from restore.operators.sampling import seed_of
-from restore.tasks import Denoise, Isp, Mri, Range, Task, Value
+from restore.operators.spatial import Blur, Downsample, Mask
+from restore.tasks import Isp, Mri, Range, Task, Value
+
+Given = Mapping[str, Tensor]  # what words of a task name, as arrays: kernel, mask, maps
 
 READ_NOISE = (2.18, 1.20, 0.26)  # slope, offset and spread of the logarithm of its variance: Brooks et al., CVPR 2019
 
@@ -35,7 +39,7 @@ class Problem:
         return f"y = {left}" if isinstance(self.noise, NoNoise) else f"y = {left} + n, {self.noise}"
 
     def crop(self, boxes: Sequence[Box]) -> "Problem":
-        """The problem on a batch of equal boxes."""
+        """The problem on a batch of equal boxes of x."""
         return Problem(self.operator.crop(boxes), self.noise)
 
     def turn(self, turn: int) -> "Problem":
@@ -45,6 +49,15 @@ class Problem:
     def channel(self, number: int) -> "Problem":
         """The problem of one channel, taken as a grey picture."""
         return Problem(self.operator, self.noise.map(lambda value: value[:, number : number + 1] if value.shape[1] > 1 else value))
+
+    @property
+    def scale(self) -> int:
+        """Pixels of x per pixel of y along each axis."""
+        return self.operator.scale
+
+    def on_x(self) -> "Problem":
+        """What is left to do for a first reconstruction: a picture on x's grid with this noise."""
+        return Problem(Identity(), self.noise)
 
     def to(self, device: torch.device) -> "Problem":
         return Problem(self.operator.to(device), self.noise.to(device))
@@ -70,10 +83,11 @@ def acquisition(task: Mri, name: str = "", acceleration: float | None = None, si
     return Acquisition(Pattern(task.mask or "random", rate, fraction, seed_of(name)) @ inner, Gaussian(sigma))
 
 
-def problem_of(task: Task) -> Problem:
+def problem_of(task: Task, given: Given = {}, shape: Sequence[int] | None = None) -> Problem:
     """The problem of a task whose parts are all known: sigma / 255, photons at white as they are.
 
-    A part with one number per channel becomes (1, C, 1, 1). Ranges are drawn first, with `draw`.
+    A part with one number per channel becomes (1, C, 1, 1). Ranges are drawn first, with `draw`. given: the arrays that words of the task name,
+    over those that the words describe. shape: of x without batch, for operators that live on one grid.
     """
     for part in task.unknown():
         raise RestoreError(f"{part} is unknown for the task {task.name}", "a number for every part")
@@ -81,11 +95,14 @@ def problem_of(task: Task) -> Problem:
         return acquisition(task)
     if isinstance(task, Isp):
         return _sensor(task.pattern or "rggb", task, None if task.peak is None else _tensor(task.peak), None if task.sigma is None else _tensor(task.sigma))
-    return Problem(Identity(), _noise(task, {part: _tensor(value) for part, value in task.words().items() if not isinstance(value, str)}))
+    parts = {part: _tensor(value) for part, value in task.words().items() if not isinstance(value, str)}
+    return Problem(OPERATORS[task.name](task, parts, given, shape), _noise(task, parts))
 
 
-def draw(task: Task, count: int, generator: torch.Generator, device: torch.device | str = "cpu") -> Problem:
-    """The problem of a batch of `count` pictures: each range of the task is drawn from uniformly, per picture, as (B, 1, 1, 1)."""
+def draw(task: Task, count: int, generator: torch.Generator, device: torch.device | str = "cpu", shape: Sequence[int] | None = None) -> Problem:
+    """The problem of a batch of `count` pictures of `shape`: each range of the task is drawn from uniformly, per picture, as (B, 1, 1, 1); and so is what
+    a word leaves open, as a shake without a seed.
+    """
     def value(given: Value) -> Tensor:
         if isinstance(given, Range):
             return given.low + (given.high - given.low) * torch.rand(count, 1, 1, 1, generator=generator, device=device)
@@ -101,7 +118,42 @@ def draw(task: Task, count: int, generator: torch.Generator, device: torch.devic
         peak = value(Range(math.log(low), math.log(high))).exp()
         spread = READ_NOISE[2] * torch.randn(count, 1, 1, 1, generator=generator, device=device)
         return _sensor(pattern, task, peak, None if task.sigma is None else value(task.sigma), spread).to(device)
-    return Problem(Identity(), _noise(task, {part: value(given) for part, given in task.words().items() if not isinstance(given, str)}).to(device))
+    parts = {part: value(given) for part, given in task.words().items() if not isinstance(given, str)}
+    given = DRAWN[task.name](task, count, generator, device, shape) if task.name in DRAWN else {}
+    return Problem(OPERATORS[task.name](task, parts, given, shape), _noise(task, parts)).to(device)
+
+
+def _deblur(task, parts, given, shape) -> Operator:
+    return Blur(given["kernel"] if "kernel" in given else kernels.make(task.kernel), task.boundary)
+
+
+def _reduce(task, parts, given, shape) -> Operator:
+    scale = float(parts["scale"])
+    if scale != int(scale):
+        raise RestoreError(f"a picture cannot be reduced by {scale:g}", "a whole number", "enlarge by the next whole number and reduce the result")
+    return Downsample(int(scale), task.down)
+
+
+def _mask(task, parts, given, shape) -> Operator:
+    return Mask(given["mask"])
+
+
+def _drawn_masks(task, count, generator, device, shape) -> Given:
+    seeds = torch.randint(2**31, (count,), generator=generator, device=device).tolist()
+    return {"mask": torch.cat([masks.make(task.mask, *shape[1:], seed) for seed in seeds]).to(device)}
+
+
+def _drawn_kernels(task, count, generator, device, shape) -> Given:
+    name, _, side = task.kernel.partition(":")
+    return {"kernel": kernels.shakes(count, int(side) | 1, generator, device)} if name == "shake" and "@" not in side else {}
+
+
+# a new task is one row: its words and arrays -> D
+OPERATORS: dict[str, Callable[[Task, dict[str, Tensor], Given, Sequence[int] | None], Operator]] = {
+    "denoise": lambda task, parts, given, shape: Identity(),
+    "deblur": _deblur, "sr": _reduce, "inpaint": _mask,
+}
+DRAWN: dict[str, Callable[..., Given]] = {"deblur": _drawn_kernels, "inpaint": _drawn_masks}
 
 
 def _sensor(pattern: str, task: Isp, peak: Tensor | None, sigma: Tensor | None, spread: Tensor | float = 0.0) -> Problem:
@@ -120,10 +172,9 @@ def _tensor(value: Value) -> Tensor:
 
 
 def _noise(task: Task, parts: dict[str, Tensor]) -> Noise:
-    if not isinstance(task, Denoise):
-        return NoNoise()
-    if task.noise == "gaussian":
-        return Gaussian(parts["sigma"] / 255)
-    if task.noise == "poisson":
+    kind, sigma = getattr(task, "noise", "gaussian"), parts.get("sigma")
+    if kind == "poisson":
         return Poisson(parts["peak"])
-    return PoissonGaussian(parts["peak"], parts["sigma"] / 255)
+    if kind == "poisson-gaussian":
+        return PoissonGaussian(parts["peak"], sigma / 255)
+    return NoNoise() if sigma is None or (sigma.ndim == 0 and float(sigma) == 0) else Gaussian(sigma / 255)

@@ -83,7 +83,7 @@ def step(recipe: Recipe, run: Run, call: Callable[[Tensor, Problem], Tensor], gr
         run.generator.manual_seed(recipe.seed)
     x, y = run.pool.patches(recipe.batch, recipe.patch, run.generator)
     scene, x = SCENES[recipe.scene](x, run.generator)
-    problem = draw(recipe.task, recipe.batch, run.generator, device)
+    problem = draw(recipe.task, recipe.batch, run.generator, device, x.shape[1:])
     y = problem.simulate(scene, run.generator) if y is None else y
     with devices.mixed(device):
         estimate = call(y[rows], part(problem, rows))

@@ -1,0 +1,50 @@
+"""`restore deblur`: y = k * x + n."""
+
+from typing import Annotated
+
+from restore import options
+
+
+def deblur(
+    files: options.Inputs = None,
+    kernel: Annotated[str, options.own("--kernel", "-k", help="gaussian:SIGMA, disk:RADIUS, motion:LENGTH@DEGREES, airy:RADIUS in pixels, a file of the kernel, or auto.",
+                                       metavar="FORM|FILE|auto")] = "auto",
+    sigma: Annotated[str, options.own("--sigma", "-s", help="Noise level on the 0-255 scale; one per channel as 12,10,14; or auto.", metavar="SIGMA|auto")] = "auto",
+    boundary: Annotated[str, options.own("--boundary", help="What lies beyond the edges: reflect (unknown), or circular (joined, as simulations have it).")] = "reflect",
+    model: Annotated[str | None, options.own("--model", "-m", help="NAME, NAME.TAG or a file of weights; the best for the task if not given.", metavar="NAME[.TAG]")] = None,
+    denoiser: options.Denoiser = None,
+    check: options.Check = False,
+    compare: options.Compare = False,
+    ensemble: options.Ensemble = False,
+    output: options.Output = None,
+    overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    from_file: options.FromFile = None,
+    null: options.Nul = False,
+    format: options.Format = None,
+    depth: options.Depth = None,
+    quality: options.Quality = None,
+    subsampling: options.Subsampling = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    tile: options.Tile = None,
+    memory: options.Memory = None,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Sharpen pictures that were blurred by camera shake, defocus or a lens.
+
+    restore deblur photo.png --kernel motion:15@30 undoes a straight shake of 15 pixels; without --kernel the blur is estimated.
+    """
+    from restore import batch
+    from restore.engine.run import Settings
+    from restore.measure import sheet
+    from restore.stating import Request
+    from restore.tasks import Deblur, parse_value
+
+    task = Deblur(None if kernel == "auto" else kernel, parse_value(sigma, "sigma"), boundary)
+    request = Request(task, model, Settings(device, precision, tile, memory, ensemble), check=check, format=format, depth=depth, quality=quality, subsampling=subsampling,
+                      parts={"denoiser": denoiser} if denoiser else {})
+    files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
+    return batch.run("deblur", request, files_, after=sheet.beside if compare else None)

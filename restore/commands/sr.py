@@ -1,0 +1,50 @@
+"""`restore sr`: y = D x + n, D a reduction."""
+
+from typing import Annotated
+
+from restore import options
+
+
+def sr(
+    files: options.Inputs = None,
+    scale: Annotated[int, options.own("--scale", help="By how much the sides grow: 2, 3, 4 ...")] = 2,
+    down: Annotated[str, options.own("--down", help="How the picture was reduced: bicubic, area, or a blur as gaussian:1.6.")] = "bicubic",
+    sigma: Annotated[str, options.own("--sigma", "-s", help="Noise level on the 0-255 scale, or auto.", metavar="SIGMA|auto")] = "0",
+    consistent: Annotated[bool, options.own("--consistent/--free", help="Reduced again, the result is the input to one level; off where there is noise.")] = True,
+    model: Annotated[str | None, options.own("--model", "-m", help="NAME, NAME.TAG or a file of weights; the best for the task if not given.", metavar="NAME[.TAG]")] = None,
+    denoiser: options.Denoiser = None,
+    check: options.Check = False,
+    compare: options.Compare = False,
+    ensemble: options.Ensemble = False,
+    output: options.Output = None,
+    overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    from_file: options.FromFile = None,
+    null: options.Nul = False,
+    format: options.Format = None,
+    depth: options.Depth = None,
+    quality: options.Quality = None,
+    subsampling: options.Subsampling = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    tile: options.Tile = None,
+    memory: options.Memory = None,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Enlarge pictures.
+
+    restore sr photo.png --scale 2 doubles both sides.
+    """
+    from restore import batch
+    from restore.engine.run import Settings
+    from restore.measure import sheet
+    from restore.stating import Request
+    from restore.tasks import SuperResolution, parse_value
+
+    task = SuperResolution(float(scale), down, parse_value(sigma, "sigma"))
+    request = Request(task, model, Settings(device, precision, tile, memory, ensemble, consistent and task.sigma == 0), check=check, format=format, depth=depth, quality=quality, subsampling=subsampling,
+                      parts={"denoiser": denoiser} if denoiser else {})
+    files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
+    return batch.run("sr", request, files_, after=sheet.beside if compare else None)

@@ -1,0 +1,132 @@
+"""The arrays that a task's words name: a kernel in a file, a mask in a file or in the picture itself; and those that words have drawn."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from restore import io
+from restore.errors import RestoreError, UsageError
+from restore.image import upright
+from restore.operators import kernels, masks
+from restore.operators.problem import Given
+from restore.tasks import Deblur, Inpaint, Task
+
+BANDS = 1 << 22  # samples read at one go
+STORED = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}  # the EXIF turn that undoes another
+
+
+def read(task: Task, source: io.Source, page: int, path: Path) -> Given:
+    """What the words of a task name for one page of a source."""
+    return READ[task.name](task, source, page, path) if task.name in READ else {}
+
+
+def draw(task: Task, shape: Sequence[int], seed: int) -> Given:
+    """What the words of a task leave to chance, for an x of this shape (C, H, W) without batch: masks of missing pixels."""
+    if isinstance(task, Inpaint) and task.mask and masks.is_made(task.mask):
+        return {"mask": masks.make(task.mask, shape[1], shape[2], seed)}
+    return {}
+
+
+def _kernel(task: Deblur, source: io.Source, page: int, path: Path) -> Given:
+    """A kernel in a file: a picture of one, or an array (.npy), made to sum to 1."""
+    if task.kernel is None or kernels.is_made(task.kernel):
+        return {}
+    return {"kernel": load_kernel(task.kernel)}
+
+
+def load_kernel(name: str) -> Tensor:
+    """(h, w), float32, sum 1, sides odd. A name without a dot or a slash is taken for a misspelt word."""
+    path = Path(name)
+    if not path.is_file():
+        if ":" in name or not path.suffix:
+            kernels.make(name)
+        raise UsageError(f"the kernel {name!r} is no file that exists", "a picture or a .npy of the kernel, or gaussian:SIGMA, disk:RADIUS, motion:LENGTH@DEGREES, airy:RADIUS")
+    if path.suffix == ".npy":
+        try:
+            array = np.load(path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise RestoreError(f"{name}: cannot be read: {error}", "a NumPy array of the kernel") from error
+        return kernels.normalised(torch.from_numpy(np.squeeze(array).astype(np.float32)))
+    return kernels.normalised(torch.from_numpy(io.read(path).pixels.mean(2)))
+
+
+def _mask(task: Inpaint, source: io.Source, page: int, path: Path) -> Given:
+    """mask (1, 1, H, W): 1 where a pixel was measured; keep (H, W): the share of the original that stays, soft where the border is feathered."""
+    if task.mask is None:
+        raise UsageError("it is not said which pixels are missing", "--mask FILE, alpha, nan or color:#ff00ff")
+    header = source.headers[page]
+    if masks.is_made(task.mask):
+        missing = masks.make(task.mask, header.height, header.width)[0, 0] == 0
+    elif task.mask in ("alpha", "nan") or task.mask.startswith("color:"):
+        missing = torch.from_numpy(_found(task.mask, source, page))
+    else:
+        missing = torch.from_numpy(_drawn(task.mask, path, header))
+    missing = (~missing if task.invert else missing)[None, None].float()
+    missing = _grown(missing, int(task.grow))
+    keep = 1 - missing
+    if task.feather:
+        keep = _feathered(keep, int(task.feather))
+    return {"mask": 1 - missing, "keep": keep[0, 0]}
+
+
+def _found(word: str, source: io.Source, page: int) -> np.ndarray:
+    """(H, W): pixels that are transparent, not finite, or of one colour."""
+    header = source.headers[page]
+    if word == "alpha" and not header.alpha:
+        raise RestoreError(f"{source.name}: has no transparency to take the mask from", "a picture with alpha", "type --mask FILE")
+    colour = _colour(word) if word.startswith("color:") else None
+    rows = max(BANDS // (header.width * header.samples), 1)
+    parts = []
+    for top in range(0, header.height, rows):
+        samples = source.read(top, min(top + rows, header.height), page)
+        if word == "alpha":
+            parts.append(samples[..., -1] == 0)
+        elif word == "nan":
+            parts.append(~np.isfinite(samples[..., : header.channels]).all(2) if samples.dtype.kind == "f" else np.zeros(samples.shape[:2], bool))
+        else:
+            parts.append((np.rint(samples[..., : header.channels] * (255 / header.white)) == colour).all(2))
+    return np.concatenate(parts)
+
+
+def _colour(word: str) -> np.ndarray:
+    digits = word.removeprefix("color:").removeprefix("#")
+    try:
+        return np.array([int(digits[at : at + 2], 16) for at in (0, 2, 4)]) if len(digits) == 6 else 1 / 0
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"{word!r} is no colour", "six hexadecimal digits, as color:#ff00ff") from None
+
+
+def _drawn(name: str, path: Path, header) -> np.ndarray:
+    """(H, W): where a picture is white; {stem} and {dir} in its name are those of the picture to be mended. Turned as that one is stored."""
+    file = Path(name.replace("{stem}", path.stem).replace("{dir}", str(path.parent)))
+    if not file.is_file():
+        raise RestoreError(f"the mask {str(file)!r} is no file that exists", "a picture that is white where pixels are missing, alpha, nan, color:#rrggbb")
+    picture = io.read(file)
+    mask = upright(upright(picture.pixels, picture.header.orientation), STORED[header.orientation])
+    if mask.shape[:2] != (header.height, header.width):
+        raise RestoreError(f"the mask {str(file)!r} has {picture.header.width} x {picture.header.height} pixels", f"{header.width} x {header.height}, as the picture")
+    return mask.mean(2) > 0.5
+
+
+def _grown(missing: Tensor, pixels: int) -> Tensor:
+    """A missing region wider by so many pixels to every side, its corners round."""
+    for step in range(pixels):
+        cross = torch.maximum(F.max_pool2d(missing, (3, 1), 1, (1, 0)), F.max_pool2d(missing, (1, 3), 1, (0, 1)))
+        missing = F.max_pool2d(missing, 3, 1, 1) if step % 2 else cross
+    return missing
+
+
+def _feathered(keep: Tensor, pixels: int) -> Tensor:
+    """From 0 at a hole to 1 `pixels` away from it."""
+    total, hole = torch.zeros_like(keep), 1 - keep
+    for _ in range(pixels):
+        total = total + 1 - hole
+        hole = _grown(hole, 1)
+    return keep * total / pixels
+
+
+READ: dict[str, Callable[..., Given]] = {"deblur": _kernel, "inpaint": _mask}

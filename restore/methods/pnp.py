@@ -1,0 +1,71 @@
+"""Plug-and-play: half-quadratic splitting with any denoiser as the prior.
+
+min |D x - y|^2 / (2 s^2) + R(x) is split into x <- argmin |D x - y|^2 + rho_k |x - z|^2 and z <- denoiser(x, sigma_k), while sigma_k falls from
+49 / 255 to the noise level in equal steps of its logarithm; rho_k = lambda s^2 / sigma_k^2, lambda = 0.23 (section 4.2).
+
+Zhang, Li, Zuo, Zhang, Van Gool & Timofte, Plug-and-play image restoration with deep denoiser prior, TPAMI 2021.
+"""
+
+import torch
+from torch import Tensor
+
+from restore.method import Blend, Method, Whole, level
+from restore.numerics import resample, turns
+from restore.numerics.fill import fill
+from restore.numerics.solvers import hqs
+from restore.operators.base import Identity
+from restore.operators.noise import Gaussian
+from restore.operators.problem import Problem
+from restore.operators.spatial import Downsample, Mask
+
+FIRST = 49 / 255  # the level that the prior begins with
+FLOOR = 0.255 / 255  # noise below which the data are as good as exact
+
+
+class PnP(Method):
+    """x for any D with `prox`, by `steps` rounds (left out: 8 for a blur, 24 else) with `denoiser`. Not clipped.
+
+    The picture is turned anew for every round, so that what a network does to one direction does not add up.
+    """
+
+    def __init__(self, denoiser: Method, steps: int | None = None, weight: float = 0.23):
+        super().__init__()
+        self.denoiser, self.steps, self.weight = denoiser, steps, weight
+
+    def restore(self, y, problem):
+        canvas = problem.operator.canvas(y)
+        noise = level(problem.noise, y).clamp_min(FLOOR)
+        last = noise.clamp_min(problem.scale / 255) if problem.scale > 1 else noise
+        steps = self.steps or (8 if problem.operator.reach != 0 and problem.scale == 1 else 24)
+        share = torch.linspace(0, 1, steps, dtype=y.dtype, device=y.device).unbind()
+        levels = [(FIRST ** (1 - t)) * last**t for t in share]
+        weights = [self.weight * noise**2 / sigma**2 for sigma in levels]
+        done = iter(range(1, steps + 1))
+
+        def data(z: Tensor, rho: Tensor) -> Tensor:
+            return canvas.operator.prox(z, canvas.filled(z), rho)
+
+        def prior(x: Tensor, sigma: Tensor) -> Tensor:
+            step = next(done)
+            turned = self.denoiser(turns.apply(x, step % 8), Problem(Identity(), Gaussian(sigma)))
+            self.tick(step, steps)
+            return turns.undo(turned, step % 8)
+
+        return canvas.crop(hqs(data, prior, first_guess(problem.operator, canvas.y), levels, weights))
+
+    def tiling(self, problem):
+        """Tiles see no further than what a blur and some rounds of denoising carry; where D sees everything, the picture is taken whole."""
+        reach = problem.operator.reach
+        return Whole() if reach is None else Blend(max(64, 4 * reach // problem.scale), 1)
+
+    def bytes_per_pixel(self, problem):
+        return problem.scale**2 * (self.denoiser.bytes_per_pixel(problem.on_x()) + 160.0)
+
+
+def first_guess(operator, y: Tensor) -> Tensor:
+    """Where iterations begin: y itself, enlarged, or with its holes filled from around them."""
+    if isinstance(operator, Downsample):
+        return resample.resize(y, *operator.x_shape(y.shape[1:])[1:])
+    if isinstance(operator, Mask):
+        return fill(y, operator.mask.to(y.dtype))
+    return y if tuple(operator.x_shape(y.shape[1:])) == tuple(y.shape[1:]) else operator.adjoint(y)

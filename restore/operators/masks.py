@@ -1,0 +1,57 @@
+"""Masks of missing pixels made from words: missing:0.8 (a share, at random), text:SIZE, scratches:COUNT. 1 where a pixel was measured."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from restore.errors import UsageError, nearest
+
+FORMS = {"missing": "missing:SHARE, as missing:0.8", "text": "text:SIZE in pixels, as text:16", "scratches": "scratches:COUNT, as scratches:12"}
+
+
+def is_made(words: str) -> bool:
+    """Whether words are meant to name a mask that is made, rather than a file."""
+    return words.partition(":")[0] in FORMS and ":" in words
+
+
+def make(words: str, height: int, width: int, seed: int = 0) -> Tensor:
+    """(1, 1, height, width) of 0 and 1, by words and seed alone; `missing:0.8@3` adds to the seed."""
+    name, _, rest = words.partition(":")
+    size, _, more = rest.partition("@")
+    try:
+        value, seed = float(size), seed + int(more or 0)
+    except ValueError:
+        value = math.nan
+    if name not in FORMS or not 0 < value < (1 if name == "missing" else 10_000):
+        raise UsageError(f"the mask {words!r} cannot be made", FORMS.get(name, nearest(name, FORMS)))
+    generator = torch.Generator().manual_seed(seed)
+    if name == "missing":
+        return (torch.rand(1, 1, height, width, generator=generator) >= value).float()
+    return (_text if name == "text" else _scratches)(height, width, value, generator)
+
+
+def _text(height: int, width: int, size: float, generator: torch.Generator) -> Tensor:
+    """Lines of letters five by seven dots each, drawn at random, `size` pixels high."""
+    dot = max(int(size / 7), 1)
+    rows, columns = max(height // (11 * dot), 1), max(width // (6 * dot), 1)
+    letters = torch.rand(rows, columns, 7, 3, generator=generator) < 0.45
+    letters = torch.cat([letters, letters[..., :2].flip(-1)], -1)  # symmetric, as most letters are nearly
+    letters = letters & (torch.rand(rows, columns, 1, 1, generator=generator) < 0.85)
+    page = torch.zeros(rows, 11, columns, 6, dtype=torch.bool)
+    page[:, 2:9, :, :5] = letters.permute(0, 2, 1, 3)
+    page = page.reshape(rows * 11, columns * 6).repeat_interleave(dot, 0).repeat_interleave(dot, 1)[:height, :width]
+    mask = torch.ones(1, 1, height, width)
+    mask[0, 0, : page.shape[0], : page.shape[1]] -= page.float()
+    return mask
+
+
+def _scratches(height: int, width: int, count: float, generator: torch.Generator) -> Tensor:
+    """Parabolas across the picture, one to three pixels wide."""
+    y, x = torch.arange(height)[:, None] / max(height - 1, 1) - 0.5, torch.arange(width) / max(width - 1, 1) - 0.5
+    mask = torch.ones(height, width)
+    for _ in range(int(count)):
+        angle, offset, bend, wide = torch.rand(4, generator=generator).tolist()
+        along, across = x * math.cos(math.pi * angle) + y * math.sin(math.pi * angle), -x * math.sin(math.pi * angle) + y * math.cos(math.pi * angle)
+        mask[(across - (offset - 0.5) - (bend - 0.5) * along**2).abs() < (0.5 + wide) / max(height, width)] = 0
+    return mask[None, None]

@@ -1,0 +1,271 @@
+"""Blur, decimation and missing pixels: the operators on a picture's own grid."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from restore.errors import RestoreError
+from restore.numerics import resample, turns
+from restore.operators.base import Box, Canvas, Operator
+
+DIRECT = 121  # taps up to which sums are faster than Fourier transforms
+
+
+class Blur(Operator):
+    """Convolution with a kernel (h, w) or (B | 1, C | 1, h, w): y[i] = sum_j k[j] x[i + c - j], c = (h // 2, w // 2).
+
+    boundary: `reflect` mirrors x at its edges without repeating the edge, `circular` joins them, `valid` gives only what is seen whole: y is smaller.
+    """
+
+    def __init__(self, kernel: Tensor, boundary: str = "reflect"):
+        super().__init__()
+        kernel = F.pad(kernel, (0, 1 - kernel.shape[-1] % 2, 0, 1 - kernel.shape[-2] % 2))  # sides are odd from here on; the centre stays
+        self.register_buffer("kernel", kernel.reshape((1,) * (4 - kernel.ndim) + tuple(kernel.shape)))
+        self.boundary = boundary
+        self.reach = None if boundary == "circular" else max(self.sides) // 2
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        return tuple(self.kernel.shape[-2:])
+
+    def out_shape(self, in_shape):
+        return tuple(in_shape) if self.boundary != "valid" else (in_shape[0], *(n - side + 1 for n, side in zip(in_shape[1:], self.sides, strict=True)))
+
+    def x_shape(self, out_shape):
+        return tuple(out_shape) if self.boundary != "valid" else (out_shape[0], *(n + side - 1 for n, side in zip(out_shape[1:], self.sides, strict=True)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.boundary == "circular" and not self._direct:
+            return torch.fft.irfft2(torch.fft.rfft2(x) * self.transfer(x), s=x.shape[-2:])
+        for axis, index in zip((-2, -1), self._indices(x), strict=True):
+            x = x if index is None else x.index_select(axis, index)
+        return self._seen_whole(x)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        if self.boundary == "circular" and not self._direct:
+            return torch.fft.irfft2(torch.fft.rfft2(y) * self.transfer(y).conj(), s=y.shape[-2:])
+        x, like = self._spread(y), y
+        for axis, index in zip((-2, -1), self._indices(like), strict=True):
+            if index is not None:
+                shape = list(x.shape)
+                shape[axis] = like.shape[axis]
+                x = x.new_zeros(shape).index_add(axis, index, x)
+        return x
+
+    def transfer(self, x: Tensor) -> Tensor:
+        """The transfer function on x's grid, joined at its edges: (B | 1, C | 1, H, W // 2 + 1), complex."""
+        height, width = x.shape[-2:]
+        kernel = self.kernel.to(x)
+        rows, columns = ((torch.arange(side, device=x.device) - side // 2) % n for side, n in zip(self.sides, (height, width), strict=True))
+        grid = kernel.new_zeros(*kernel.shape[:2], height, kernel.shape[3]).index_add(2, rows, kernel)
+        grid = kernel.new_zeros(*kernel.shape[:2], height, width).index_add(3, columns, grid)
+        return torch.fft.rfft2(grid)
+
+    def prox(self, v, y, rho):
+        if self.boundary != "circular":
+            return super().prox(v, y, rho)
+        k = self.transfer(y)
+        return torch.fft.irfft2((k.conj() * torch.fft.rfft2(y) + rho * torch.fft.rfft2(v)) / (k.abs().square() + rho), s=y.shape[-2:])
+
+    def canvas(self, y):
+        return Canvas(self, y) if self.boundary == "circular" else Torus(self, y)
+
+    def crop(self, boxes):
+        if self.reach is None:
+            return super().crop(boxes)
+        return self
+
+    def turn(self, turn):
+        kernel = turns.apply(self.kernel, turn)
+        return Blur(kernel, self.boundary)
+
+    @property
+    def _direct(self) -> bool:
+        return self.sides[0] * self.sides[1] <= DIRECT
+
+    def _indices(self, x: Tensor) -> list[Tensor | None]:
+        """Where the rows and columns of the extended picture come from."""
+        if self.boundary == "valid":
+            return [None, None]
+        found = []
+        for n, side in zip(x.shape[-2:], self.sides, strict=True):
+            at = torch.arange(-(side // 2), n + side // 2, device=x.device)
+            at = at % n if self.boundary == "circular" else at % max(2 * n - 2, 1)
+            found.append(torch.where(at < n, at, 2 * n - 2 - at))
+        return found
+
+    def _seen_whole(self, x: Tensor) -> Tensor:
+        h, w = self.sides
+        if self._direct:
+            return F.conv2d(x.reshape(1, -1, *x.shape[-2:]), self._taps(x), groups=x.shape[0] * x.shape[1]).reshape(*x.shape[:2], x.shape[2] - h + 1, x.shape[3] - w + 1)
+        size = [fast_length(n) for n in x.shape[-2:]]
+        full = torch.fft.irfft2(torch.fft.rfft2(x, s=size) * torch.fft.rfft2(self.kernel.to(x), s=size), s=size)
+        return full[..., h - 1 : x.shape[-2], w - 1 : x.shape[-1]]
+
+    def _spread(self, y: Tensor) -> Tensor:
+        """The transpose of `_seen_whole`."""
+        h, w = self.sides
+        if self._direct:
+            return F.conv_transpose2d(y.reshape(1, -1, *y.shape[-2:]), self._taps(y), groups=y.shape[0] * y.shape[1]).reshape(
+                *y.shape[:2], y.shape[2] + h - 1, y.shape[3] + w - 1)
+        height, width = y.shape[-2] + h - 1, y.shape[-1] + w - 1
+        size = [fast_length(n) for n in (height, width)]
+        wide = F.pad(y, (w - 1, 0, h - 1, 0))
+        return torch.fft.irfft2(torch.fft.rfft2(wide, s=size) * torch.fft.rfft2(self.kernel.to(y), s=size).conj(), s=size)[..., :height, :width]
+
+    def _taps(self, x: Tensor) -> Tensor:
+        return self.kernel.to(x).flip(-1, -2).expand(x.shape[0], x.shape[1], -1, -1).reshape(-1, 1, *self.sides)
+
+    def __repr__(self):
+        return f"blur {self.sides[0]} x {self.sides[1]}, {self.boundary}"
+
+
+class Torus(Canvas):
+    """A blurred picture on a larger grid whose edges are joined, so that transforms invert the blur and nothing wraps into the picture.
+
+    At first the gap is a cross-fade of the two mirrored ends; then what the gap would measure is taken from the blurred estimate, which
+    is the expectation step for pixels that were never measured.
+    """
+
+    def __init__(self, blur: Blur, y: Tensor):
+        self.measured, self.operator = y, Blur(blur.kernel, "circular")
+        self.seen = blur.x_shape(tuple(y.shape[1:]))[1:]
+        self.at = tuple(side // 2 for side in blur.sides) if blur.boundary == "valid" else (0, 0)
+        self.y = y
+        for axis, seen, side, at in zip((-2, -1), self.seen, blur.sides, self.at, strict=True):
+            self.y = _joined(self.y, axis, fast_length(seen + max(2 * side, 24)), at)
+
+    def filled(self, x):
+        y = self.operator(x)
+        y[..., self.at[0] : self.at[0] + self.measured.shape[-2], self.at[1] : self.at[1] + self.measured.shape[-1]] = self.measured
+        return y
+
+    def crop(self, x):
+        return x[..., : self.seen[0], : self.seen[1]]
+
+
+def _joined(y: Tensor, axis: int, size: int, at: int) -> Tensor:
+    """y from place `at` of an axis of `size` on, the gap filled by fading from the mirrored end to the mirrored beginning."""
+    n = y.shape[axis]
+    gap = size - n
+    step = torch.arange(gap, device=y.device)
+    last, first = (_mirror(index, n) for index in (n + step, step - gap))
+    shape = [1] * y.ndim
+    shape[axis] = gap
+    fade = ((step + 1) / (gap + 1)).to(y.dtype).reshape(shape)
+    filler = y.index_select(axis, last) * (1 - fade) + y.index_select(axis, first) * fade
+    return torch.cat([y, filler], axis).roll(at, axis)
+
+
+def _mirror(index: Tensor, n: int) -> Tensor:
+    index = index % max(2 * n - 2, 1)
+    return torch.where(index < n, index, 2 * n - 2 - index)
+
+
+def fast_length(n: int) -> int:
+    """The smallest length from n on whose only prime factors are 2, 3 and 5."""
+    while True:
+        rest = n
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return n
+        n += 1
+
+
+class Downsample(Operator):
+    """Every side divided by `scale`: bicubic with antialiasing (MATLAB's imresize), area (means), or gaussian:SIGMA before every scale-th pixel.
+
+    Rows and columns are reduced one after the other, D = A (x) B, so (D D^T + rho)^-1 is diagonal between the eigenvectors of A A^T and B B^T.
+    """
+
+    def __init__(self, scale: int, kind: str = "bicubic"):
+        super().__init__()
+        self.scale = self.align = scale
+        self.kind, self.reach = kind, resample.reach(scale, kind)
+
+    def out_shape(self, in_shape):
+        if any(n % self.scale for n in in_shape[1:]):
+            raise RestoreError(f"a picture of {in_shape[2]} x {in_shape[1]} pixels is to be reduced by {self.scale}", f"sides that are multiples of {self.scale}")
+        return (in_shape[0], *(n // self.scale for n in in_shape[1:]))
+
+    def x_shape(self, out_shape):
+        return (out_shape[0], *(n * self.scale for n in out_shape[1:]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return resample.resize(x, *self.out_shape(x.shape[1:])[1:], self.kind)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return resample.transposed(y, *self.x_shape(y.shape[1:])[1:], self.kind)
+
+    def prox(self, v, y, rho):
+        (left, down), (right, across) = (_eigen(n * self.scale, n, self.kind, y.device, y.dtype) for n in y.shape[-2:])
+        inner = left.mT @ (y - self(v)) @ right / (down[:, None] * across + rho)
+        return v + self.adjoint(left @ inner @ right.mT)
+
+    def __repr__(self):
+        return f"{self.kind} reduction by {self.scale}"
+
+
+_EIGEN: dict[tuple, tuple[Tensor, Tensor]] = {}
+
+
+def _eigen(size: int, out: int, kind: str, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Eigenvectors and eigenvalues of A A^T, A the reduction of one axis; the last few are kept."""
+    key = (size, out, kind, device, dtype)
+    if key not in _EIGEN:
+        a = resample.matrix(size, out, kind)
+        values, vectors = torch.linalg.eigh(a @ a.mT)
+        while len(_EIGEN) > 7:
+            _EIGEN.pop(next(iter(_EIGEN)))
+        _EIGEN[key] = vectors.to(device, dtype), values.clamp_min(0).to(device, dtype)
+    return _EIGEN[key]
+
+
+class Mask(Operator):
+    """Pixels that were measured, times 1, and those that are missing, times 0. mask: (B | 1, C | 1, H, W)."""
+
+    def __init__(self, mask: Tensor):
+        super().__init__()
+        self.register_buffer("mask", mask.reshape((1,) * (4 - mask.ndim) + tuple(mask.shape)).float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-2:] != self.mask.shape[-2:]:
+            raise RestoreError(f"a mask of {self.mask.shape[3]} x {self.mask.shape[2]} pixels for a picture of {x.shape[3]} x {x.shape[2]}", "equal sizes")
+        return x * self.mask.to(x.dtype)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return self(y)
+
+    def prox(self, v, y, rho):
+        mask = self.mask.to(y.dtype)
+        return (mask * y + rho * v) / (mask + rho)
+
+    def crop(self, boxes: Sequence[Box]) -> "Mask":
+        """Beyond the edges the mask goes on mirrored, as pictures do."""
+        parts = []
+        for top, left, height, width in boxes:
+            rows, columns = (_mirror(torch.arange(first, first + length, device=self.mask.device), n)
+                             for first, length, n in zip((top, left), (height, width), self.mask.shape[-2:], strict=True))
+            parts.append(self.mask[..., rows, :][..., columns])
+        return Mask(torch.cat(parts))
+
+    def turn(self, turn):
+        return Mask(turns.apply(self.mask, turn))
+
+    def __repr__(self):
+        return f"mask, {100 * (1 - float(self.mask.mean())):.1f} % missing"
+
+
+def examples(dtype: torch.dtype = torch.float64) -> list[tuple[Operator, Tensor]]:
+    """For the sweep: every boundary, sums and transforms, even sides, kernels per picture, all reductions, a mask."""
+    generator = torch.Generator().manual_seed(0)
+    x, grid = (torch.randn(*shape, dtype=dtype, generator=generator) for shape in ((2, 3, 9, 7), (2, 3, 30, 36)))
+    small, even, large = (torch.rand(*shape, dtype=dtype, generator=generator) for shape in ((3, 5), (2, 4), (2, 1, 13, 12)))
+    blurs = [(Blur(kernel / kernel.sum((-2, -1), keepdim=True), boundary), grid if boundary == "valid" else x)
+             for kernel in (small, even, large) for boundary in ("reflect", "circular", "valid")]
+    downs = [(Downsample(scale, kind), grid) for scale, kind in ((2, "bicubic"), (3, "bicubic"), (3, "area"), (2, "gaussian:1.2"))]
+    return [*blurs, *downs, (Mask((torch.rand(1, 1, 9, 7, generator=generator) > 0.4)), x)]

@@ -1,0 +1,132 @@
+"""From what is asked to what is to be done: the task's holes filled, the arrays that its words name, the problem, the method."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from restore import cards
+from restore.cards import Card
+from restore.engine import run as engine
+from restore.engine.picture import Page
+from restore.engine.run import Settings
+from restore.errors import UsageError
+from restore.estimate import fill
+from restore.image import Header
+from restore.method import Method
+from restore.operators.problem import Given, Problem, problem_of
+from restore.tasks import Task
+
+SAMPLED = 6 << 20  # pixels that an estimator looks at, at most
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is the same for every file of a batch. `format`, `depth`, `quality`, `subsampling`: None keeps what the file has.
+
+    parts: catalog names for the methods that a method is made of, over the catalog's own (denoiser -> bm3d).
+    """
+
+    task: Task
+    model: str | None = None
+    settings: Settings = Settings()
+    strength: float = 1.0
+    check: bool = False  # tell how far D x is from y
+    overwrite: bool = False
+    format: str | None = None
+    depth: str | None = None  # "8", "16", "32"
+    quality: int | None = None
+    subsampling: str | None = None
+    seed: int = 0  # of the noise that `degrade` draws
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A task without holes, and what will undo it. given: the arrays that words of the task name; lines: what estimators found, for the user."""
+
+    task: Task
+    problem: Problem
+    model: str
+    card: Card | None
+    lines: tuple[str, ...] = ()
+    given: Given = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+    channels: int = 3
+    frugal: bool = True  # of several weights that serve, the cheapest
+
+    @property
+    def full_name(self) -> str:
+        return self.card.full_name if self.card else self.model
+
+    @property
+    def keep(self) -> np.ndarray | None:
+        """(H, W): the share of each pixel of y that stays as it is, where the task says so."""
+        return self.given["keep"].numpy() if "keep" in self.given else None
+
+
+def state(request: Request, page: Page, settings: Settings, given: Given = {}) -> Stated:
+    """Fill the task's holes by looking at the page, then choose the method: levels decide weights. given: what was read for the task's words."""
+    task, lines = request.task, ()
+    if task.unknown():
+        task, lines, found = fill(task, _sample(page), page.header)
+        given = {**given, **found}
+    return choose(replace(request, task=task), settings, (page.header.channels, page.header.height, page.header.width), lines, given)
+
+
+def choose(request: Request, settings: Settings, shape: tuple[int, int, int], lines: tuple[str, ...] = (), given: Given = {}) -> Stated:
+    """The method for a task without holes, on x of this shape."""
+    channels, height, width = shape
+    slow = engine.devices.pick(settings.device).type == "cpu"
+    name, card = cards.choose(request.task, request.model, slow and height * width > 4e6, channels)
+    return Stated(request.task, problem_of(request.task, given, shape), name, card, lines, given, request.parts, channels, slow)
+
+
+def _sample(page: Page) -> torch.Tensor:
+    """(1, C, H, W) of up to SAMPLED pixels: the whole page, or four bands spread over it; NaN where hidden or missing."""
+    height, width = page.header.height, page.header.width
+    if height * width <= SAMPLED:
+        return page.visible(0, height)
+    rows = max(SAMPLED // 4 // width, 1)
+    bands = []
+    for i in range(4):
+        top = (height - rows) * i // 3
+        page.forget(top)
+        bands.append(page.visible(top, top + rows))
+    return torch.cat(bands, 2)
+
+
+@lru_cache(maxsize=4)
+def _loaded(name: str, weights: Path | None, parts: tuple[tuple[str, str], ...], channels: int, frugal: bool) -> Method:
+    return cards.load(name, cards.read(weights.with_suffix(".toml")) if weights else None, dict(parts), channels, frugal)
+
+
+def method_for(stated: Stated) -> Method:
+    """The method, loaded once for all files that need it."""
+    return _loaded(stated.model, stated.card.weights if stated.card else None, tuple(sorted(stated.parts.items())), stated.channels, stated.frugal)
+
+
+def check(request: Request) -> None:
+    """Raise UsageError for what is wrong whatever the files are, before any is opened."""
+    device = engine.devices.pick(request.settings.device)
+    engine.devices.pick_precision(request.settings.precision, device, half_ok=True)
+    out_header(Header(1, 1), request)
+    if request.settings.tile is not None and request.settings.tile < 1:
+        raise UsageError(f"a tile of {request.settings.tile} pixels is out of range", "1 or more")
+    if request.model is not None:
+        cards.find(request.model)
+    for part in request.parts.values():
+        cards.find(part)
+    if not request.task.unknown():
+        cards.choose(request.task, request.model)
+
+
+def out_header(header: Header, request: Request, scale: int = 1) -> Header:
+    """The header to be written: the source's, in the depth that was asked for, on the result's grid."""
+    depths = {None: header.dtype, "8": np.dtype(np.uint8), "16": np.dtype(np.uint16), "32": np.dtype(np.float32)}
+    if request.depth not in depths:
+        raise UsageError(f"unknown depth {request.depth!r}", "8, 16 or 32 (float)")
+    return header.replace(dtype=depths[request.depth], height=scale * header.height, width=scale * header.width)
