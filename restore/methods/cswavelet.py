@@ -13,6 +13,9 @@ from restore.numerics.wavelets import compose, decompose
 from restore.operators.problem import Problem
 
 
+LAST = 16  # places that the last step is averaged over: of one alone the grid would be seen
+
+
 class WaveletCS(Method):
     """min 1/2 |D x - y|^2 + penalty u |W x|_1 by `steps` of FISTA, u = max |D^T y|; x is complex.
 
@@ -31,13 +34,18 @@ class WaveletCS(Method):
         operator = problem.operator
         start = operator.adjoint(y)
         bound = self.penalty * start.abs().amax((1, 2, 3), keepdim=True)
-        places = iter(torch.randint(2**self.levels, (self.steps, 2), generator=torch.Generator().manual_seed(self.seed)).tolist())
+        places = iter(torch.randint(2**self.levels, (self.steps + LAST, 2), generator=torch.Generator().manual_seed(self.seed)).tolist())
+
+        def gradient(x: Tensor) -> Tensor:
+            return operator.adjoint(operator(x) - y)
 
         def prox(x: Tensor) -> Tensor:
             down, across = next(places)
             return torch.roll(self.shrunk(torch.roll(x, (down, across), (-2, -1)), bound), (-down, -across), (-2, -1))
 
-        return fista(lambda x: operator.adjoint(operator(x) - y), prox, start, 1.0, self.steps)
+        x = fista(gradient, prox, start, 1.0, self.steps)
+        x = x - gradient(x)
+        return sum(prox(x) for _ in range(LAST)) / LAST
 
     def shrunk(self, x: Tensor, bound: Tensor) -> Tensor:
         """W^T soft(W x, bound), the approximation left as it is; sides that are no multiple of 2^levels are lengthened by 0."""

@@ -43,8 +43,9 @@ def decompose(x: Tensor, levels: int, moments: int = 4) -> list[Tensor]:
     for _ in range(levels):
         count, channels, height, width = x.shape
         pair = _pair(x, moments)
-        rows = F.conv2d(F.pad(x.reshape(-1, 1, height, width), (0, 0, 0, pair.shape[1] - 2), mode="circular"), pair[:, None, :, None], stride=(2, 1))
-        both = F.conv2d(F.pad(rows.reshape(-1, 1, height // 2, width), (0, pair.shape[1] - 2, 0, 0), mode="circular"), pair[:, None, None, :], stride=(1, 2))
+        down, across = (torch.arange(side + pair.shape[1] - 2, device=x.device) % side for side in (height, width))
+        rows = F.conv2d(x.reshape(-1, 1, height, width)[:, :, down], pair[:, None, :, None], stride=(2, 1))
+        both = F.conv2d(rows.reshape(-1, 1, height // 2, width)[..., across], pair[:, None, None, :], stride=(1, 2))
         both = both.reshape(count, channels, 4, height // 2, width // 2)
         x = both[:, :, 0]
         found.append(both[:, :, 1:])

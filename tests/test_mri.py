@@ -1,0 +1,237 @@
+"""Magnetic resonance: masks, sensitivities, reconstructions, measures, the files of fastMRI and ISMRMRD, and the command on good and bad ones.
+
+The files are made here by plain h5py, nibabel and pydicom, not by the program's writers.
+"""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from restore import mri
+from restore.errors import RestoreError, UsageError
+from restore.estimate import coils
+from restore.image import Scan, ScanHeader
+from restore.measure import volumes
+from restore.methods.cgsense import CGSense
+from restore.methods.cswavelet import WaveletCS
+from restore.methods.fastmri_unet import FastMRIUNet
+from restore.methods.varnet import VarNet
+from restore.methods.zerofill import ZeroFilled
+from restore.numerics.wavelets import compose, decompose
+from restore.operators import sampling
+from restore.operators.fourier import Fourier, Loops, encoding, smooth_phase
+from restore.operators.noise import NoNoise
+from restore.operators.problem import Problem, acquisition, draw
+from restore.tasks import Mri, Range, from_dict
+
+h5py = pytest.importorskip("h5py")
+nibabel = pytest.importorskip("nibabel")
+
+
+def phantom(height=96, width=80) -> np.ndarray:
+    """Ellipses on [0, 1], (H, W) in float32."""
+    down, across = (np.linspace(-1, 1, size) for size in (height, width))
+    picture = np.zeros((height, width))
+    for value, y, x, b, a in ((0.5, 0, 0, 0.85, 0.7), (0.3, -0.2, 0.1, 0.4, 0.3), (-0.25, 0.3, -0.2, 0.2, 0.15), (0.4, 0.45, 0.3, 0.08, 0.1), (0.15, 0, 0, 0.6, 0.5)):
+        picture[((down[:, None] - y) / b) ** 2 + ((across[None] - x) / a) ** 2 < 1] += value
+    return picture.astype(np.float32)
+
+
+def transform(x: np.ndarray) -> np.ndarray:
+    """Centred unitary FFT over the last two axes, by numpy."""
+    axes = (-2, -1)
+    return np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(x, axes), norm="ortho"), axes).astype(np.complex64)
+
+
+def error(x: torch.Tensor, of: torch.Tensor, inside: torch.Tensor) -> float:
+    return float((x.abs() - of)[inside].norm() / of[inside].norm())
+
+
+# masks
+
+
+@pytest.mark.parametrize("kind", sampling.KINDS)
+@pytest.mark.parametrize("acceleration, fraction", [(4, 0.08), (8, 0.04)])
+def test_masks_have_the_acceleration_and_the_centre_that_they_say(kind, acceleration, fraction):
+    rates = [1 / sampling.mask(kind, 160, 128, acceleration, fraction, (seed,)).mean() for seed in range(2 if kind == "poisson" else 20)]
+    assert abs(1 / np.mean(1 / np.array(rates)) / acceleration - 1) < (0.12 if kind == "random" else 0.05)
+    taken = sampling.mask(kind, 160, 128, acceleration, fraction, (0,))
+    low = round(128 * fraction)
+    assert taken[80, (128 - low + 1) // 2 : (128 - low + 1) // 2 + low].all()
+    assert (taken == taken[:1]).all() == (kind != "poisson")
+    assert (taken == sampling.mask(kind, 160, 128, acceleration, fraction, (0,))).all() and (taken != sampling.mask(kind, 160, 128, acceleration, fraction, (1,))).any()
+
+
+def test_random_and_equispaced_masks_are_those_of_fastmri():
+    """Its code, retold: a RandomState of the name's characters, a uniform draw under the probability that makes up for the centre."""
+    name, width, acceleration, low = "file1000000.h5", 368, 4, round(368 * 0.08)
+    draw_ = np.random.RandomState(tuple(map(ord, name)))
+    expected = draw_.uniform(size=width) < (width / acceleration - low) / (width - low)
+    pad = (width - low + 1) // 2
+    expected[pad : pad + low] = True
+    assert (sampling.mask("random", 4, width, 4, 0.08, sampling.seed_of(name))[0] == expected).all()
+    spaced = np.flatnonzero(sampling.mask("equispaced", 4, width, 4, 0.08, sampling.seed_of(name))[0])
+    outside = np.diff([column for column in spaced if column < pad])
+    spacing = acceleration * (low - width) / (low * acceleration - width)
+    assert set(outside) <= {int(spacing), int(spacing) + 1} and abs(len(spaced) / (width / acceleration) - 1) < 0.03
+
+
+def test_a_poisson_disc_keeps_its_distance():
+    taken = sampling.mask("poisson", 128, 128, 8, 0.04, (0,))
+    points = np.argwhere(taken)
+    radius = np.hypot(*(points - 64).T)
+    far = points[radius > 55]
+    gaps = np.hypot(*(far[:, None] - points[None]).transpose(2, 0, 1))
+    gaps[gaps == 0] = 99
+    assert gaps.min() >= 2
+    density = [taken[np.hypot(*np.mgrid[-64:64, -64:64]) // 16 == ring].mean() for ring in range(4)]
+    assert all(a > b for a, b in zip(density, density[1:]))
+
+
+def test_what_a_mask_refuses():
+    for words in (("raindom", 4, 0.08), ("random", 4, 0.5), ("random", 0.5, 0.1), ("poisson", 8, 0.9)):
+        with pytest.raises(UsageError):
+            sampling.mask(words[0], 64, 64, *words[1:], (0,))
+
+
+def test_the_calibration_region_is_the_whole_centre():
+    taken = np.zeros((40, 30), bool)
+    taken[20 - 6 : 20 + 6, 15 - 4 : 15 + 4] = True
+    assert sampling.central(taken) == (12, 8) and sampling.central(np.ones((5, 7), bool)) == (5, 7) and sampling.central(~taken) == (0, 0)
+
+
+# wavelets
+
+
+@pytest.mark.parametrize("moments", [1, 2, 4])
+def test_the_periodic_transform_is_orthonormal(moments):
+    x = torch.randn(2, 3, 32, 48, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    bands = decompose(x, 4, moments)
+    assert torch.allclose(compose(bands, moments), x, atol=1e-12)
+    assert abs(float(sum(band.square().sum() for band in bands) / x.square().sum()) - 1) < 1e-10
+
+
+# reconstructions
+
+
+@pytest.fixture(scope="module")
+def eight():
+    """A phantom of eight coils: y of all samples, x, the mask at 2x with 24 central columns, what is inside."""
+    x = torch.from_numpy(phantom())[None, None]
+    phased = x * smooth_phase(x.shape, torch.Generator().manual_seed(0))
+    y = Fourier()(Loops(8)(phased))
+    taken = torch.zeros(96, 80, dtype=torch.bool)
+    taken[:, ::2] = taken[:, 28:52] = True
+    return y, x, taken, x > 0.1
+
+
+def test_all_samples_give_the_inverse_transform(eight):
+    y, x, taken, inside = eight
+    rss = ZeroFilled()(y, None_(torch.ones(96, 80)))
+    images = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(y.numpy().astype(complex), (-2, -1)), norm="ortho"), (-2, -1))
+    assert np.abs(rss[0, 0].numpy() - np.sqrt((np.abs(images[0]) ** 2).sum(0))).max() < 1e-6
+    assert error(rss, x, inside) < 1e-5
+
+
+def None_(taken, maps=None) -> Problem:
+    return Problem(encoding(taken.bool(), maps), NoNoise())
+
+
+def test_sensitivities_of_all_data_give_the_picture_back(eight):
+    y, x, taken, inside = eight
+    images = Fourier().adjoint(y)[0]
+    maps = images / torch.linalg.vector_norm(images, dim=0).clamp_min(1e-6)
+    assert error(CGSense(1e-6, 100)(y * taken, None_(taken, maps)), x, inside) < 0.01
+
+
+def test_own_sensitivities_halve_the_error_of_zero_filling(eight):
+    y, x, taken, inside = eight
+    found = coils.estimate((y * taken)[0], taken)
+    support = torch.linalg.vector_norm(found.maps, dim=0)
+    assert torch.allclose(support[support > 0], torch.ones(1), atol=1e-4) and (support[inside[0, 0]] > 0).float().mean() > 0.98
+    zero = error(ZeroFilled()(y * taken, None_(taken)), x, inside)
+    for method in (CGSense(1e-3, 30), WaveletCS(0.001, 40)):
+        assert error(method(y * taken, None_(taken, found.maps)), x, inside) < zero / 2
+
+
+def test_sensitivities_need_a_centre():
+    with pytest.raises(RestoreError, match="too small"):
+        coils.estimate(torch.ones(2, 64, 64, dtype=torch.complex64), torch.from_numpy(sampling.mask("random", 64, 64, 8, 0.05, (0,)).copy()))
+
+
+@pytest.mark.parametrize("method", [ZeroFilled(), CGSense(), WaveletCS(steps=5), VarNet(2, 4)], ids=lambda m: type(m).__name__)
+def test_what_is_twice_as_strong_is_reconstructed_twice_as_strong(method):
+    x = torch.from_numpy(phantom(64, 50))[None, None]
+    problem = acquisition(Mri(4.0), "name")
+    y, task = problem.simulate(x, torch.Generator().manual_seed(0)), None_(problem.operator.outer.mask(64, 50))
+    with torch.inference_mode():
+        one, two = method(y, task).abs(), method(1e4 * y, task).abs()
+    assert torch.allclose(1e4 * one, two, rtol=1e-3, atol=1e-3 * float(two.max()))
+
+
+def test_sparsity_helps_and_its_penalty_matters():
+    x = torch.from_numpy(phantom())[None, None]
+    problem = acquisition(Mri(3.0, sigma=1.0), "name")
+    y, task, inside = problem.simulate(x, torch.Generator().manual_seed(0)), None_(problem.operator.outer.mask(96, 80)), x > 0.1
+    errors = [error(method(y, task), x, inside) for method in (ZeroFilled(), WaveletCS(steps=40), WaveletCS(penalty=1e-9, steps=40))]
+    assert errors[1] < 0.6 * errors[0] and errors[1] < 0.7 * errors[2]
+
+
+def test_noise_falls_on_what_is_sampled_alone():
+    x, problem = torch.zeros(1, 1, 64, 64), acquisition(Mri(4.0, sigma=10.0), "name")
+    y = problem.simulate(x, torch.Generator().manual_seed(0))
+    taken = problem.operator.outer.mask(64, 64)
+    assert (y[0, 0][~taken] == 0).all() and abs(float(y[0, 0][taken].abs().square().mean().sqrt()) * 255 / 10 - 1) < 0.1
+
+
+def test_drawn_problems_stay_in_their_ranges():
+    generator, seen = torch.Generator().manual_seed(0), set()
+    for _ in range(8):
+        problem = draw(Mri(Range(4, 8), sigma=Range(0, 4)), 3, generator)
+        taken = problem.operator.outer.mask(128, 128)
+        seen.add(round(128 / int(taken[0].sum()), 2))
+        assert 0.02 < taken.float().mean() < 0.4 and problem.noise.sigma.shape == (3, 1, 1, 1)
+    assert len(seen) > 4
+
+
+def test_the_unet_is_the_papers():
+    net = FastMRIUNet(32)
+    assert sum(p.numel() for p in net.parameters()) == 3_348_227
+    assert FastMRIUNet(8).facts.halo is None  # instance normalisation sees everything
+    x = torch.rand(1, 1, 40, 50, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.allclose(3 * net(x, None_(torch.ones(40, 50))), net(3 * x, None_(torch.ones(40, 50))), rtol=1e-3, atol=1e-3)
+
+
+def test_an_unrolled_net_starts_near_the_zero_filled_picture():
+    torch.manual_seed(0)
+    net, x = VarNet(3, 4), torch.from_numpy(phantom(64, 48))[None, None]
+    problem = acquisition(Mri(4.0), "name")
+    y = problem.simulate(x, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        start, found = problem.operator.adjoint(y).abs(), net(y, problem)
+    assert found.shape == x.shape and float((found - start).norm() / start.norm()) < 0.3
+
+
+# measures
+
+
+def test_measures_are_those_of_scikit_image_over_the_volume():
+    metrics = pytest.importorskip("skimage.metrics")
+    generator = torch.Generator().manual_seed(0)
+    x = 7 * torch.rand(3, 40, 50, generator=generator)
+    estimate = x + torch.randn(3, 40, 50, generator=generator)
+    found, a, b = volumes.scores(estimate, x), estimate.double().numpy(), x.double().numpy()
+    assert found.psnr == pytest.approx(metrics.peak_signal_noise_ratio(b, a, data_range=b.max()))
+    assert found.ssim == pytest.approx(np.mean([metrics.structural_similarity(p, q, data_range=b.max()) for p, q in zip(b, a)]))
+    assert found.nmse == pytest.approx(np.linalg.norm(a - b) ** 2 / np.linalg.norm(b) ** 2)
+    with pytest.raises(RestoreError):
+        volumes.scores(x, 0 * x)
+
+
+def test_the_task_survives_writing():
+    for task in (Mri(4.0), Mri(Range(4, 8), "equispaced", Range(0, 4))):
+        assert from_dict(task.to_dict()) == task
+    assert Mri(Range(4, 8), sigma=Range(0, 4)).covers(Mri(4.0, None, None)) and not Mri(Range(4, 8)).covers(Mri(12.0, None, None))
