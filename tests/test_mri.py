@@ -19,7 +19,7 @@ from restore.methods.cswavelet import WaveletCS
 from restore.methods.fastmri_unet import FastMRIUNet
 from restore.methods.varnet import VarNet
 from restore.methods.zerofill import ZeroFilled
-from restore.numerics.wavelets import compose, decompose
+from restore.numerics.wavelets import frame, unframe
 from restore.operators import sampling
 from restore.operators.fourier import Fourier, Loops, encoding, smooth_phase
 from restore.operators.noise import NoNoise
@@ -106,11 +106,20 @@ def test_the_calibration_region_is_the_whole_centre():
 
 
 @pytest.mark.parametrize("moments", [1, 2, 4])
-def test_the_periodic_transform_is_orthonormal(moments):
-    x = torch.randn(2, 3, 32, 48, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    bands = decompose(x, 4, moments)
-    assert torch.allclose(compose(bands, moments), x, atol=1e-12)
-    assert abs(float(sum(band.square().sum() for band in bands) / x.square().sum()) - 1) < 1e-10
+def test_the_undecimated_transform_is_a_tight_frame(moments):
+    x = torch.randn(2, 1, 30, 47, dtype=torch.complex128, generator=torch.Generator().manual_seed(0))
+    bands = frame(x, 4, moments)
+    assert torch.allclose(unframe(bands, moments), x, atol=1e-12)
+    assert abs(float(sum(band.abs().square().sum() for band in bands) / x.abs().square().sum()) - 1) < 1e-10
+    other = [torch.randn_like(band) for band in bands]
+    left = sum(torch.vdot(a.flatten(), b.flatten()) for a, b in zip(bands, other, strict=True))
+    assert torch.allclose(left, torch.vdot(x.flatten(), unframe(other, moments).flatten()))
+
+
+def test_level_two_of_the_frame_is_a_quarter_of_the_mean_of_fours():
+    x = torch.zeros(1, 1, 16, 16)
+    x[..., 8:12, 8:12] = 1.0
+    assert float(frame(x, 2)[0].max()) == pytest.approx(1.0) and float(frame(x, 2)[0].sum()) == pytest.approx(16.0)
 
 
 # reconstructions

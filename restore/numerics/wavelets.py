@@ -1,4 +1,4 @@
-"""Orthogonal wavelets: the Daubechies filters, one level of the two-dimensional transform inside the picture, and all levels of the periodic one.
+"""Orthogonal wavelets: the Daubechies filters, one level of the two-dimensional transform inside the picture, and the undecimated periodic one.
 
 Daubechies, Ten Lectures on Wavelets, 1992.
 """
@@ -36,33 +36,45 @@ def split(x: Tensor, moments: int = 4) -> Tensor:
     return F.conv2d(rows, pair.repeat(2, 1)[:, None, None, :], stride=(1, 2), groups=2)
 
 
-def decompose(x: Tensor, levels: int, moments: int = 4) -> list[Tensor]:
-    """The orthonormal periodic transform of x (B, C, H, W), real, H and W multiples of 2^levels: the approximation (B, C, h, w), then details
-    (B, C, 3, h, w) from coarse to fine. Of the same norm as x; `compose` inverts it and is its adjoint."""
+def frame(x: Tensor, levels: int, moments: int = 1) -> list[Tensor]:
+    """The undecimated periodic transform of x (B, C, H, W), real or complex, of any size: the approximation, then details (B, 3 C, H, W) from coarse to
+    fine. A tight frame of bound 1: of the same norm as x, and `unframe` is its adjoint and inverse.
+
+    A coefficient of level j is 2^-j of the orthonormal one at that place (j from 1, the finest).
+    """
     found = []
-    for _ in range(levels):
-        count, channels, height, width = x.shape
-        pair = _pair(x, moments)
-        down, across = (torch.arange(side + pair.shape[1] - 2, device=x.device) % side for side in (height, width))
-        rows = F.conv2d(x.reshape(-1, 1, height, width)[:, :, down], pair[:, None, :, None], stride=(2, 1))
-        both = F.conv2d(rows.reshape(-1, 1, height // 2, width)[..., across], pair[:, None, None, :], stride=(1, 2))
-        both = both.reshape(count, channels, 4, height // 2, width // 2)
-        x = both[:, :, 0]
-        found.append(both[:, :, 1:])
+    for level in range(levels):
+        low, *high = (band for rows in _parted(x, -2, 2**level, moments) for band in _parted(rows, -1, 2**level, moments))
+        found.append(torch.cat(high, 1))
+        x = low
     return [x, *reversed(found)]
 
 
-def compose(bands: list[Tensor], moments: int = 4) -> Tensor:
-    """x (B, C, H, W) from what `decompose` gives."""
+def unframe(bands: list[Tensor], moments: int = 1) -> Tensor:
+    """x (B, C, H, W) from what `frame` gives."""
     x = bands[0]
-    for details in bands[1:]:
-        count, channels, _, height, width = details.shape
-        pair = _pair(x, moments)
-        both = torch.cat([x[:, :, None], details], 2).reshape(-1, 2, height, width)
-        rows = _wrapped(F.conv_transpose2d(both, pair[:, None, None, :], stride=(1, 2)), -1, 2 * width)
-        x = _wrapped(F.conv_transpose2d(rows.reshape(-1, 2, height, 2 * width), pair[:, None, :, None], stride=(2, 1)), -2, 2 * height)
-        x = x.reshape(count, channels, 2 * height, 2 * width)
+    for level, high in zip(reversed(range(len(bands) - 1)), bands[1:], strict=True):
+        parts = [x, *high.chunk(3, 1)]
+        rows = [_joined(parts[at : at + 2], -1, 2**level, moments) for at in (0, 2)]
+        x = _joined(rows, -2, 2**level, moments)
     return x
+
+
+def _parted(x: Tensor, axis: int, step: int, moments: int) -> list[Tensor]:
+    """Low and high band along an axis, filters spread by `step`, over sqrt(2)."""
+    shifted = [x] + [x.roll(-tap * step, axis) for tap in range(1, 2 * moments)]
+    return [sum(weight * part for weight, part in zip(filter_, shifted, strict=True)) for filter_ in _filters(moments)]
+
+
+def _joined(bands: list[Tensor], axis: int, step: int, moments: int) -> Tensor:
+    low, high = _filters(moments)
+    weighted = [a * bands[0] + b * bands[1] for a, b in zip(low, high, strict=True)]
+    return weighted[0] + sum(part.roll(tap * step, axis) for tap, part in enumerate(weighted) if tap)
+
+
+def _filters(moments: int) -> tuple[list[float], list[float]]:
+    low = [tap / 2**0.5 for tap in daubechies(moments)]
+    return low, [tap * (-1) ** place for place, tap in enumerate(reversed(low))]
 
 
 def _pair(x: Tensor, moments: int) -> Tensor:
@@ -70,11 +82,3 @@ def _pair(x: Tensor, moments: int) -> Tensor:
     low = torch.tensor(daubechies(moments), dtype=x.dtype, device=x.device)
     return torch.stack([low, low.flip(0) * (1 - 2 * (torch.arange(len(low), device=x.device) % 2)).to(x.dtype)])
 
-
-def _wrapped(x: Tensor, axis: int, size: int) -> Tensor:
-    """What lies beyond `size` along an axis is added to the beginning, as often as it takes."""
-    kept = x.narrow(axis, 0, size).clone()
-    for first in range(size, x.shape[axis], size):
-        more = min(size, x.shape[axis] - first)
-        kept.narrow(axis, 0, more).add_(x.narrow(axis, first, more))
-    return kept
