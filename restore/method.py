@@ -82,6 +82,8 @@ class Method(nn.Module):
         channels = y.shape[1]
         if self.channels == 1 and channels > 1:  # one after another: a third of the memory
             return torch.cat([self._padded(y[:, one : one + 1], problem.channel(one)) for one in range(channels)], 1)
+        if self.channels == 3 and channels == 2:  # real and imaginary part
+            return torch.cat([self(y[:, one : one + 1], problem.channel(one)) for one in range(channels)], 1)
         if self.channels == 3 and channels == 1:
             # three equal channels: noise of sigma lies along grey with sqrt(3) sigma, and white noise of that level is what the method knows
             return self._padded(y.expand(-1, 3, -1, -1), Problem(problem.operator, problem.noise.times(3**0.5))).mean(1, keepdim=True)

@@ -1,6 +1,6 @@
 """Magnetic resonance: from k-space to pictures and from pictures to simulated k-space, slice by slice. No file is touched here."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,8 @@ from torch import Tensor
 
 from restore import cards
 from restore.engine import device as devices
-from restore.engine.run import Report, Settings
+from restore.engine.run import Report, Settings, solve
+from restore.engine.wrap import RealParts
 from restore.errors import RestoreError, UsageError
 from restore.estimate import coils
 from restore.image import Scan
@@ -21,6 +22,7 @@ from restore.operators.problem import Problem, acquisition
 from restore.tasks import Mri, Range
 
 AXES = ("slice", "y", "x")
+LEVELS = {"tv": 5.0, "pnp": 2.0}  # of 255: the noise that methods for pictures are told of; chosen on training volumes
 
 
 @dataclass(frozen=True)
@@ -101,22 +103,6 @@ def one(samples: np.ndarray, taken: np.ndarray, method: Method, settings: Settin
     return solve(method, Problem(fourier.encoding(mask, maps), NoNoise()), y[None], settings, Report(note=report.note))[0, 0]
 
 
-def solve(method: Method, problem: Problem, y: Tensor, settings: Settings, report: Report) -> Tensor:
-    """|x| (1, 1, H, W) on the CPU; the CPU is taken where another device's memory ends."""
-    device = devices.pick(settings.device)
-    try:
-        with devices.numerics(device):
-            return method.to(device)(y.to(device), problem.to(device)).abs().cpu()
-    except Exception as error:
-        if not devices.out_of_memory(error):
-            raise
-    if device.type == "cpu":
-        raise RestoreError(f"memory ended with a slice of {y.shape[-2]} x {y.shape[-1]} and {y.shape[1]} coil(s)", "", "close other programs")
-    devices.release(device)
-    report.note(f"memory ended on {device}; the CPU is used")
-    return solve(method, problem, y, replace(settings, device="cpu"), report)
-
-
 def cropped(x: Tensor, size: tuple[int, int] | None) -> Tensor:
     """The middle of this size."""
     return x if size is None else x[sampling.block(x.shape, size)]
@@ -128,7 +114,12 @@ def load(scan: Scan, name: str, model: str | None) -> tuple[Method, str]:
     if model is None and task.acceleration == 1:
         model = "zerofill"  # nothing is missing
     chosen, card = cards.choose(task, model)
-    return cards.load(chosen, card), card.full_name if card else chosen
+    return fitted(chosen, cards.load(chosen, card)), card.full_name if card else chosen
+
+
+def fitted(name: str, method: Method) -> Method:
+    """The method itself, or, if it is one for pictures, that on real and imaginary parts."""
+    return RealParts(method, LEVELS[name] / 255) if method.takes == "srgb" else method
 
 
 def simulate(volume: Scan, task: Mri, name: str, seed: int = 0) -> Scan:

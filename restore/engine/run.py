@@ -134,14 +134,18 @@ def expected_seconds(method: Method, problem: Problem, channels: int, height: in
 
 
 def solve(method: Method, problem: Problem, y: Tensor, settings: Settings, report: Report = Report()) -> Tensor:
-    """x (1, C, H, W) float32 on the CPU, of a y that is no picture and goes through at once; the CPU is taken where another device's memory ends."""
+    """x (1, C, H, W) float32 on the CPU, of a y that is no picture and goes through at once; the CPU is taken where another device's memory ends.
+
+    Of a complex x the magnitude; a complex y is worked on in float32.
+    """
     device = devices.pick(settings.device)
     dtype = devices.pick_precision(settings.precision, device, method.half_ok)
     with devices.numerics(device):
         try:
             method.tick = report.progress
-            work = Guarded(method.to(device=device), dtype, report.note)
-            return work(y.to(device), problem.to(device)).float().cpu()
+            method = method.to(device=device)
+            x = (method if y.is_complex() else Guarded(method, dtype, report.note))(y.to(device), problem.to(device))
+            return (x.abs() if x.is_complex() else x.float()).cpu()
         except Exception as error:
             if not devices.out_of_memory(error):
                 raise

@@ -36,7 +36,7 @@ class PnP(Method):
         canvas = problem.operator.canvas(y)
         noise = level(problem.noise, y).clamp_min(FLOOR)
         last = noise.clamp_min(problem.scale / 255) if problem.scale > 1 else noise
-        steps = self.steps or (8 if problem.operator.reach != 0 and problem.scale == 1 else 24)
+        steps = self.steps or (8 if problem.operator.reach and problem.scale == 1 else 24)
         share = torch.linspace(0, 1, steps, dtype=y.dtype, device=y.device).unbind()
         levels = [(FIRST ** (1 - t)) * last**t for t in share]
         weights = [self.weight * noise**2 / sigma**2 for sigma in levels]
@@ -68,4 +68,4 @@ def first_guess(operator, y: Tensor) -> Tensor:
         return resample.resize(y, *operator.x_shape(y.shape[1:])[1:])
     if isinstance(operator, Mask):
         return fill(y, operator.mask.to(y.dtype))
-    return y if tuple(operator.x_shape(y.shape[1:])) == tuple(y.shape[1:]) else operator.adjoint(y)
+    return y if operator.reach is not None and tuple(operator.x_shape(y.shape[1:])) == tuple(y.shape[1:]) else operator.adjoint(y)

@@ -25,7 +25,7 @@ class TV(Method):
     def restore(self, y, problem):
         canvas = problem.operator.canvas(y)
         operator, start = canvas.operator, first_guess(canvas.operator, canvas.y)
-        slope = 1.05 * largest(lambda x: operator.adjoint(operator(x)), torch.ones_like(start[:1, :1, :64, :64]) if operator.reach is None else start[:1], 8)
+        slope = 1.05 * largest(lambda x: operator.adjoint(operator(x)), torch.ones_like(start[:1, :1, :64, :64]) if operator.reach is None and operator.in_shape is None else start[:1], 8)
         weight = self.strength * level(problem.noise, y).clamp_min(FLOOR) ** 2
         dual, done = [torch.zeros(2, *start.shape, dtype=y.dtype, device=y.device)], [0]
 

@@ -270,6 +270,8 @@ def adjoint_error(operator: Operator, x: Tensor, y: Tensor) -> tuple[float, floa
     """|<D x, y> - <x, D^T y>| / (|D x| |y|), and the scale <x, D^T y> / <D x, y> that should be 1 (it names a wrong factor)."""
     forward, backward = operator(x), operator.adjoint(y)
     left, right = torch.vdot(y.flatten(), forward.flatten()), torch.vdot(backward.flatten(), x.flatten())
+    if x.is_complex() != y.is_complex():  # linear over the reals
+        left, right = left.real, right.real
     norm = torch.linalg.vector_norm(forward) * torch.linalg.vector_norm(y)
     return float((left - right).abs() / norm.clamp_min(1e-300)), float((right / left).real) if left != 0 else float("nan")
 

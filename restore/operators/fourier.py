@@ -128,6 +128,29 @@ class Loops(Coils):
         raise TypeError("coils around a picture are not turned with it")
 
 
+class AsComplex(Operator):
+    """Real channels (B, 2 C, H, W) taken as real and imaginary parts of (B, C, H, W); linear over the reals, and its adjoint parts them again."""
+
+    def __init__(self, height: int, width: int):
+        super().__init__()
+        self.in_shape = (2, height, width)
+
+    def out_shape(self, in_shape):
+        return (in_shape[0] // 2, *in_shape[1:])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.complex(*x.chunk(2, 1))
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return torch.cat([y.real, y.imag], 1)
+
+    def crop(self, boxes):
+        return AsComplex(*boxes[0][2:])
+
+    def turn(self, turn):
+        return AsComplex(*(self.in_shape[:0:-1] if turn & 1 else self.in_shape[1:]))
+
+
 def encoding(taken: Tensor, maps: Tensor | None = None) -> Operator:
     """M F S; without maps M F, coil by coil."""
     return Sampling(taken) @ (Fourier() if maps is None else Fourier() @ Coils(maps))
@@ -155,4 +178,5 @@ def examples(dtype: torch.dtype = torch.float64) -> list[tuple[Operator, Tensor]
     maps, taken = drawn(3, 12, 9), torch.rand(12, 9, generator=generator) < 0.4
     return [(Fourier(), drawn(2, 1, 12, 9)), (Sampling(taken), drawn(2, 3, 12, 9)), (Coils(maps), drawn(2, 1, 12, 9)),
             (Fourier() @ Loops(3), drawn(2, 1, 12, 9)), (encoding(taken, maps), drawn(2, 1, 12, 9)),
-            (encoding(taken), drawn(2, 3, 12, 9)), *((Pattern(kind, 3.0, 0.12) @ Fourier(), drawn(1, 1, 32, 40)) for kind in sampling.KINDS)]
+            (encoding(taken), drawn(2, 3, 12, 9)),
+            (AsComplex(12, 9), torch.randn(2, 2, 12, 9, dtype=dtype, generator=generator)), *((Pattern(kind, 3.0, 0.12) @ Fourier(), drawn(1, 1, 32, 40)) for kind in sampling.KINDS)]
