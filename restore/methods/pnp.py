@@ -16,7 +16,7 @@ from restore.numerics.solvers import hqs
 from restore.operators.base import Identity
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
-from restore.operators.spatial import Downsample, Mask
+from restore.operators.spatial import Blur, Downsample, Mask
 
 FIRST = 49 / 255  # the level that the prior begins with
 FLOOR = 0.255 / 255  # noise below which the data are as good as exact
@@ -36,7 +36,7 @@ class PnP(Method):
         canvas = problem.operator.canvas(y)
         noise = level(problem.noise, y).clamp_min(FLOOR)
         last = noise.clamp_min(problem.scale / 255) if problem.scale > 1 else noise
-        steps = self.steps or (8 if problem.operator.reach and problem.scale == 1 else 24)
+        steps = self.steps or (8 if isinstance(problem.operator, Blur) else 24)
         share = torch.linspace(0, 1, steps, dtype=y.dtype, device=y.device).unbind()
         levels = [(FIRST ** (1 - t)) * last**t for t in share]
         weights = [self.weight * noise**2 / sigma**2 for sigma in levels]
