@@ -132,7 +132,7 @@ def run(table: Table, choice: Choice, protocol: Protocol, events: Events = Event
     """Run what was chosen of a table. Raises UsageError for names that are not there; a method that fails leaves an empty cell with its reason."""
     device = devices.pick(choice.device)
     entries, levels = _entries(table, choice.methods), choice.levels or table.levels
-    published, (pictures, of) = table.published(choice.set or _first(table)), _pictures(table, choice)
+    published, (pictures, of) = table.published(choice.set or _first(table)), _pictures(table, choice, protocol)
     jobs = [(entry, level) for entry in entries for level in levels if entry.model]
     cells, clock = [], _Clock(len(jobs) * len(pictures), events)
     for entry in entries:
@@ -160,7 +160,7 @@ def _entries(table: Table, chosen: Sequence[str]) -> list[Entry]:
     return found
 
 
-def _pictures(table: Table, choice: Choice) -> tuple[tuple[Picture, ...], int]:
+def _pictures(table: Table, choice: Choice, protocol: Protocol) -> tuple[tuple[Picture, ...], int]:
     name = choice.set or _first(table)
     name = next((row.set for row in table.sets if name == row.alias), name)
     files = sets.pictures(Path(name)) if Path(name).is_dir() else sets.find(name).files()
@@ -174,11 +174,11 @@ def _pictures(table: Table, choice: Choice) -> tuple[tuple[Picture, ...], int]:
     files = files[:: choice.every]
     if not files:
         raise RestoreError(f"{name} holds no pictures", "a set, or a folder of pictures", "restore bench sets shows what is found")
-    return tuple(_picture(file, table.channels, number < SHOWN) for number, file in enumerate(files)), of
+    return tuple(_picture(file, table.channels, protocol, number < SHOWN) for number, file in enumerate(files)), of
 
 
-def _picture(file: Path, channels: int, shown: bool) -> Picture:
-    x = load(file, channels)
+def _picture(file: Path, channels: int, protocol: Protocol, shown: bool) -> Picture:
+    x = load(file, channels, protocol.channel)
     digest = hashlib.sha256(x.numpy().tobytes()).hexdigest()
     return Picture(file.stem, x, digest, _liveliest(x) if shown else None)
 

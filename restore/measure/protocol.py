@@ -1,7 +1,7 @@
 """How a figure is measured: seed, clipping, rounding, border, channel. Printed above every table."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ class Protocol:
     clip: bool = False  # the estimate, to [0, 1]
     round: bool = False  # to 8 bits, after clipping
     border: int = 0  # pixels not counted at each side
+    shave: bool = False  # as many pixels more as the task's scale
     channel: str = "rgb"  # rgb: the mean over all channels; y: luma alone
     eight_bit_y: bool = False  # y clipped to [0, 1] and rounded to 8 bits, as a file would hold it
     stretch: bool = False  # x divided by its maximum, so that `peak` is the largest mean count
@@ -30,7 +31,7 @@ class Protocol:
         channel = "luma (BT.601)" if self.channel == "y" else "all channels"
         y = "clipped and rounded to 8 bits" if self.eight_bit_y else "neither clipped nor rounded"
         x = "x divided by its maximum; " if self.stretch else ""
-        return (f"protocol {self.name}: {x}estimate {values}; {channel}; border {self.border}; PSNR from the mean over pictures of dB, "
+        return (f"protocol {self.name}: {x}estimate {values}; {channel}; border {self.border}{' + scale' if self.shave else ''}; PSNR from the mean over pictures of dB, "
                 f"SSIM 11x11 Gaussian, valid; y {y}, seed {self.seed} by picture name and task")
 
     def clean(self, x: Tensor) -> Tensor:
@@ -45,6 +46,10 @@ class Protocol:
         """The generator of the noise of a picture, from its name and the task alone: the order of a run never matters. CPU."""
         digest = hashlib.sha256(f"{self.seed}|{picture}|{task}".encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+    def at(self, task: Task) -> "Protocol":
+        """The same with the border that it has for a task."""
+        return replace(self, border=self.border + int(task.scale), shave=False) if self.shave and hasattr(task, "scale") else self
 
     def view(self, picture: Tensor) -> Tensor:
         """A picture as it is compared."""
@@ -65,6 +70,8 @@ PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (
     Protocol("dncnn", clip=True, round=True),  # DnCNN, FFDNet, DRUNet: both pictures in 8 bits
     Protocol("pgpd", clip=True),  # PGPD, EPLL: the estimate clipped
     Protocol("files", clip=True, round=True, eight_bit_y=True),  # the noisy picture comes from an 8-bit file, as Burger's and a user's does
+    Protocol("sr", channel="y"),  # SRCNN's pictures as RED-Net scores them: luma, nothing shaved
+    Protocol("sr-shaved", clip=True, round=True, channel="y", shave=True),  # EDSR and most that came after
     Protocol("poisson", stretch=True),  # Poisson denoising: the peak is the largest mean count, PSNR over the peak
 )}
 

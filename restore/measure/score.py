@@ -11,6 +11,7 @@ from torch import Tensor
 from restore.engine.run import wrapped
 from restore.errors import RestoreError
 from restore.io import read
+from restore.measure.metrics import luma
 from restore.measure.protocol import Protocol
 from restore.method import Method
 from restore.operators.problem import problem_of
@@ -47,7 +48,10 @@ def score_one(method: Method, task: Task, name: str, x: Tensor, protocol: Protoc
 def estimate_one(method: Method, task: Task, name: str, x: Tensor, protocol: Protocol, ensemble: bool = False,
                  device: torch.device | str = "cpu") -> tuple[Row, Tensor]:
     """As `score_one`, with the estimate of x on the CPU."""
-    problem, x = problem_of(task), protocol.clean(x)
+    protocol, x = protocol.at(task), protocol.clean(x)
+    align = problem_of(task, shape=x.shape[1:]).operator.align
+    x = x[..., : x.shape[-2] // align * align, : x.shape[-1] // align * align]  # as papers crop it
+    problem = problem_of(task, shape=x.shape[1:])
     y = protocol.measured(problem.simulate(x, protocol.generator(name, task))).to(device)
     problem = problem.to(device)
     began = time.perf_counter()
@@ -64,9 +68,11 @@ def mean(rows: Iterable[Row], name: str = "mean") -> Row:
     return Row(name, *(sum(getattr(row, part) for row in rows) / len(rows) for part in ("psnr", "ssim", "seconds")))
 
 
-def load(file: Path, channels: int = 0) -> Tensor:
-    """A clean picture (1, C, H, W) in float32; grey from colour as MATLAB's rgb2gray does, in 8 bits for 8-bit files."""
+def load(file: Path, channels: int = 0, channel: str = "rgb") -> Tensor:
+    """A clean picture (1, C, H, W) in float32; grey from colour as MATLAB's rgb2gray does, or as its luma where `channel` is y, in 8 bits for 8-bit files."""
     pixels = torch.from_numpy(read(file).pixels).permute(2, 0, 1)[None].contiguous()
+    if channels == 1 and channel == "y":
+        return (luma(pixels) * 255).round() / 255
     if channels == 1 and pixels.shape[1] == 3:
         grey = (pixels * torch.tensor([0.2989, 0.5870, 0.1140]).reshape(1, 3, 1, 1)).sum(1, keepdim=True)
         return (grey * 255).round() / 255
