@@ -14,6 +14,7 @@ from torch import Tensor
 
 from restore.method import Exact, Method, reflect_pad
 from restore.numerics import patches
+from restore.numerics.patches import dct_matrix
 
 
 class Stage(NamedTuple):
@@ -152,14 +153,6 @@ def transform(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """The separable transform of a patch as a row of size^2 numbers, `patch @ forward`, and its inverse."""
     both = torch.kron(matrix, matrix)
     return both.mT, torch.linalg.inv(both).mT
-
-
-def dct_matrix(size: int) -> Tensor:
-    """The orthonormal DCT-II, (size, size)."""
-    k, n = torch.arange(size, dtype=torch.float64)[:, None], torch.arange(size, dtype=torch.float64)
-    matrix = torch.cos(math.pi * k * (2 * n + 1) / (2 * size)) * math.sqrt(2 / size)
-    matrix[0] /= math.sqrt(2)
-    return matrix
 
 
 def haar_matrix(size: int) -> Tensor:

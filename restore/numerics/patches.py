@@ -1,5 +1,6 @@
 """Patches: all of them, back again, and those that look alike. (H - p + 1)(W - p + 1) patches of p x p, row by row."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -17,6 +18,26 @@ def extract(x: Tensor, size: int) -> Tensor:
 def aggregate(patches: Tensor, height: int, width: int, size: int) -> Tensor:
     """The transpose of `extract`: patches (B, L, C size^2) summed where they lie, (B, C, height, width)."""
     return F.fold(patches.mT, (height, width), size)
+
+
+def cover(height: int, width: int, size: int) -> Tensor:
+    """How many patches cover each pixel, (height, width)."""
+    down, across = (F.conv1d(torch.ones(1, length - size + 1), torch.ones(1, 1, size), padding=size - 1)[0] for length in (height, width))
+    return torch.outer(down, across)
+
+
+def dct_matrix(size: int) -> Tensor:
+    """The orthonormal DCT-II, (size, size), in float64."""
+    k, n = torch.arange(size, dtype=torch.float64)[:, None], torch.arange(size, dtype=torch.float64)
+    matrix = torch.cos(math.pi * k * (2 * n + 1) / (2 * size)) * math.sqrt(2 / size)
+    matrix[0] /= math.sqrt(2)
+    return matrix
+
+
+def cosines(size: int) -> Tensor:
+    """The orthonormal 2-D DCT of a patch, (size^2, size^2), a basis vector per row; the first is constant."""
+    matrix = dct_matrix(size)
+    return torch.kron(matrix, matrix).float()
 
 
 def grid(length: int, size: int, step: int) -> list[int]:

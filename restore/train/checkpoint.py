@@ -12,11 +12,13 @@ from safetensors.torch import save as pack
 from torch import Tensor
 
 from restore.errors import RestoreError, UsageError
-from restore.method import Network
+from restore.method import Method, Network
+from restore.numerics.gmm import Statistics
 from restore.train.data import Pool
 from restore.train.recipes import Recipe
 
 NAME = "checkpoint.json"
+WHATEVER = ("line", "steps", "tests", "levels", "every", "x8")  # parts of a recipe that a run does not depend on
 
 
 @dataclass
@@ -32,21 +34,60 @@ class Run:
     of: int = 0
     seconds: float = 0.0
 
+    def tensors(self) -> dict[str, Tensor]:
+        """All that is a tensor, by name; the generator's state apart."""
+        found = {f"{name}.{key}": value for name in ("network", "average") for key, value in getattr(self, name).state_dict().items()}
+        for index, parameter in enumerate(self.network.parameters()):
+            found |= {f"optimiser.{index}.{key}": value for key, value in self.optimiser.state[parameter].items() if isinstance(value, Tensor)}
+        return found
+
+    def take(self, tensors: dict[str, Tensor]) -> None:
+        """The inverse of `tensors`."""
+        for name in ("network", "average"):
+            getattr(self, name).load_state_dict(_under(f"{name}.", tensors))
+        for index, parameter in enumerate(self.network.parameters()):
+            moments = _under(f"optimiser.{index}.", tensors)
+            self.optimiser.state[parameter] = {key: _like(parameter, value) for key, value in moments.items()}
+
+
+@dataclass
+class Fit:
+    """A run of EM: the method whose `mixtures` are fitted one after the other, for a like number of steps; `sums`: the statistics of the one at hand."""
+
+    average: Method
+    pool: Pool
+    generator: torch.Generator
+    sums: Statistics | None = None
+    step: int = 0
+    of: int = 0
+    seconds: float = 0.0
+
+    def tensors(self) -> dict[str, Tensor]:
+        """As `Run.tensors`."""
+        return {f"average.{key}": value for key, value in self.average.state_dict().items()} | (
+            {f"sums.{key}": value for key, value in self.sums._asdict().items()} if self.sums else {})
+
+    def take(self, tensors: dict[str, Tensor]) -> None:
+        """The inverse of `tensors`."""
+        self.average.load_state_dict(_under("average.", tensors))
+        sums = {key: value.to(self.pool.pixels.device) for key, value in _under("sums.", tensors).items()}
+        self.sums = Statistics(**sums) if sums else None
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
 
 def words(recipe: Recipe) -> dict[str, object]:
     """A recipe as JSON and cards hold it."""
     return json.loads(json.dumps(asdict(recipe) | {"task": recipe.task.to_dict()}))
 
 
-def save(run: Run, recipe: Recipe, folder: Path, part: int | None = None) -> None:
+def save(run: Run | Fit, recipe: Recipe, folder: Path, part: int | None = None) -> None:
     """Tensors of the networks, the optimiser and the generator in safetensors, in files of at most `part` bytes (one file if not given); what is
     no tensor, and the names of the files, in JSON, which is renamed into place last: a checkpoint is whole or is the one before.
     """
-    tensors = {"generator": run.generator.get_state()}
-    for name in ("network", "average"):
-        tensors |= {f"{name}.{key}": value for key, value in getattr(run, name).state_dict().items()}
-    for index, parameter in enumerate(run.network.parameters()):
-        tensors |= {f"optimiser.{index}.{key}": value for key, value in run.optimiser.state[parameter].items() if isinstance(value, Tensor)}
+    tensors = {"generator": run.generator.get_state()} | run.tensors()
     folder.mkdir(parents=True, exist_ok=True)
     before = set(folder.glob("checkpoint-*.safetensors"))
     files = []
@@ -82,7 +123,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 @torch.no_grad()
-def load(run: Run, recipe: Recipe, folder: Path) -> None:
+def load(run: Run | Fit, recipe: Recipe, folder: Path) -> None:
     """Put a run where its checkpoint left it. Raises where there is none, or where it belongs to another recipe."""
     try:
         state = json.loads((folder / NAME).read_text("utf-8"))
@@ -90,15 +131,11 @@ def load(run: Run, recipe: Recipe, folder: Path) -> None:
     except (OSError, SafetensorError, ValueError, KeyError) as error:
         raise RestoreError(f"there is no checkpoint to resume in {folder} ({error})", f"{NAME} and the files it names, as restore train writes them",
                            "leave --resume out") from error
-    differing = [part for part, value in words(recipe).items() if part not in ("steps", "line") and state["recipe"].get(part) != value]
+    differing = [part for part, value in words(recipe).items() if part not in WHATEVER and state["recipe"].get(part) != value]
     if differing:
         raise UsageError(f"the checkpoint in {folder} was made with another recipe: {', '.join(differing)} differ", "the same recipe and options",
                          "take another --folder, or leave --resume out")
-    for name in ("network", "average"):
-        getattr(run, name).load_state_dict({key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")})
-    for index, parameter in enumerate(run.network.parameters()):
-        prefix = f"optimiser.{index}."
-        run.optimiser.state[parameter] = {key.removeprefix(prefix): _like(parameter, value) for key, value in tensors.items() if key.startswith(prefix)}
+    run.take(tensors)
     run.generator.set_state(tensors["generator"])
     run.step, run.of, run.seconds, run.pool.position = (state[key] for key in ("step", "of", "seconds", "position"))
 

@@ -5,25 +5,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from restore import cards
 from restore.errors import RestoreError
 from restore.measure import sets
 from restore.measure.protocol import PROTOCOLS
 from restore.measure.score import load, mean, score, score_one
-from restore.method import Network
+from restore.method import Method
 from restore.tasks import Range, Task
-from restore.train.checkpoint import Run, words
+from restore.train.checkpoint import Fit, Run, words
 from restore.train.loop import middle_of
 from restore.train.recipes import Recipe
 
 FP16_COST = 0.01  # dB that half precision may cost
 
 
-def write(recipe: Recipe, run: Run, validation: float, files: list[Path], folder: Path, note: Callable[[str], None] = lambda text: None) -> cards.Card:
+def write(recipe: Recipe, run: Run | Fit, validation: float, files: list[Path], folder: Path, note: Callable[[str], None] = lambda text: None) -> cards.Card:
     """Check fp16, score, save `<method>.<tag>.safetensors` and its card. Raises where fp16 costs 0.01 dB or more.
 
-    validation: PSNR in dB over the held-out pictures. files: what was trained on, held-out pictures included.
+    validation: of the held-out pictures, PSNR in dB, or the likelihood of a mixture. files: what was trained on, held-out pictures included.
     """
     network = run.average.eval().requires_grad_(False)
     check_half(network, recipe.task, files[:: max(len(files) // 8, 1)][:8], run.pool.pixels.device)
@@ -37,31 +38,43 @@ def write(recipe: Recipe, run: Run, validation: float, files: list[Path], folder
     device = run.pool.pixels.device.type
     card = cards.Card(
         name=recipe.method, tag=recipe.label, task=recipe.task, args=recipe.args, flops_per_pixel=network.flops_per_pixel,
-        parameters=sum(p.numel() for p in network.parameters()), licence="MIT",
+        parameters=sum(value.numel() for value in network.state_dict().values()), licence="MIT",
         recipe=words(recipe) | {"steps": run.step, "megapixels": round(pixels / 1e6), "hours": round(run.seconds / 3600, 2), "device": device,
                                 "validation": round(validation, 3)},
         data=tuple({"terms": terms, "count": count} for terms, count in sorted(Counter(map(sets.terms, files)).items())), results=tuple(results))
     return cards.save(card, network, folder)
 
 
-def table(recipe: Recipe, network: Network, name: str, device: torch.device) -> list[dict[str, object]]:
+def table(recipe: Recipe, network: Method, name: str, device: torch.device) -> list[dict[str, object]]:
     """Mean PSNR and SSIM on a set at those of the recipe's levels that its task covers."""
     task, protocol, rows = recipe.task, PROTOCOLS["rednet"], []
     for level in [level for level in recipe.levels if level in task.sigma] if isinstance(task.sigma, Range) else [task.sigma]:
         for ensemble in (False, True) if recipe.x8 else (False,):
-            found = mean(score(network, task.replace(sigma=level), sets.find(name).files(), protocol, sets.find(name).channels, ensemble, device))
-            rows.append({"set": name, "sigma": level, "psnr": round(found.psnr, 3), "ssim": round(found.ssim, 4), "x8": ensemble, "protocol": protocol.name})
+            found = mean(score(network, task.replace(sigma=level), sets.find(name).files()[:: recipe.every], protocol, sets.find(name).channels, ensemble, device))
+            rows.append({"set": name, "sigma": level, "psnr": round(found.psnr, 3), "ssim": round(found.ssim, 4), "x8": ensemble, "every": recipe.every, "protocol": protocol.name})
     return rows
 
 
-def check_half(network: Network, task: Task, files: list[Path], device: torch.device) -> None:
-    """Raises where weights rounded to fp16 score 0.01 dB less than in float32 on some pictures."""
+def check_half(network: Method, task: Task, files: list[Path], device: torch.device) -> None:
+    """Raises where weights rounded to fp16 score 0.01 dB less than in float32 on the middles of some pictures."""
     from copy import deepcopy
 
     rounded = deepcopy(network)
-    for parameter in rounded.parameters():
-        parameter.copy_(parameter.half())
+    for value in rounded.state_dict().values():
+        value.copy_(value.half())
     at, protocol = task.replace(sigma=task.sigma.low + 25) if isinstance(task.sigma, Range) else middle_of(task), PROTOCOLS["rednet"]
-    full, half = (mean(score_one(net, at, file.stem, load(file, net.seen or net.channels), protocol, device=device) for file in files).psnr for net in (network, rounded))
+    full, half = (mean(score_one(net, at, file.stem, middle(load(file, channels_of(net))), protocol, device=device) for file in files).psnr
+                  for net in (network, rounded))
     if full - half >= FP16_COST:
         raise RestoreError(f"fp16 costs {full - half:.3f} dB", f"less than {FP16_COST} dB")
+
+
+def middle(x: Tensor, side: int = 192) -> Tensor:
+    """What lies in the middle of x, at most `side` pixels high and wide."""
+    top, left = (max(0, length - side) // 2 for length in x.shape[2:])
+    return x[..., top : top + side, left : left + side]
+
+
+def channels_of(method: Method) -> int:
+    """Those of the pictures that it is trained on."""
+    return getattr(method, "seen", None) or method.channels

@@ -9,9 +9,9 @@ from restore import cards
 from restore.engine import device as devices
 from restore.errors import RestoreError, UsageError
 from restore.measure import sets
-from restore.method import Network
+from restore.method import Method
 from restore.tasks import Range
-from restore.train import checkpoint, data, export, group, loop, progress
+from restore.train import checkpoint, data, em, export, group, loop, progress
 from restore.train.recipes import Recipe
 
 
@@ -35,19 +35,25 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
     place = devices.of_process(devices.pick(device), team.local)
     if not team.leads:
         report, note = (lambda event: None), (lambda text: None)
-    training, held, files = data.gather(items_of(recipe, note), channels_of(build(recipe)), recipe.patch, recipe.seed, place, note)
-    run = loop.start(recipe, build(recipe).to(place), training)
+    training, held, files = data.gather(items_of(recipe, note), export.channels_of(build(recipe)), recipe.patch, recipe.seed, place, note)
+    run = (em if recipe.learner else loop).start(recipe, build(recipe).to(place), training)
     run.of = steps or (0 if minutes else recipe.steps)
     if resume:
         checkpoint.load(run, recipe, folder)
         run.of = run.of or steps or (0 if minutes else recipe.steps)
         if team.leads:
             progress.trim(folder, run.step)
-    loop.train(recipe, run, held, folder, minutes, devices.compiles(place) if compiled is None else compiled, team, part_bytes, report)
+    if recipe.learner:
+        em.train(recipe, run, folder, minutes, part_bytes, report)
+    else:
+        loop.train(recipe, run, held, folder, minutes, devices.compiles(place) if compiled is None else compiled, team, part_bytes, report)
     group.leave(team)
     if run.step != run.of:
         raise Stopped(f"stopped after step {run.step} of {run.of or '?'}", f"the checkpoint is in {folder}", "type --resume to go on")
-    return export.write(recipe, run, loop.validate(run.average, recipe.task, held, recipe.scene), files, weights, note) if team.leads else None
+    if not team.leads:
+        return None
+    validation = em.validate(recipe, run.average, held) if recipe.learner else loop.validate(run.average, recipe.task, held, recipe.scene)
+    return export.write(recipe, run, validation, files, weights, note)
 
 
 def items_of(recipe: Recipe, note: Callable[[str], None] = lambda text: None) -> list[tuple[Path, ...]]:
@@ -61,20 +67,15 @@ def items_of(recipe: Recipe, note: Callable[[str], None] = lambda text: None) ->
             for file in (sets.SETS[name].files() if name in sets.SETS else sets.pictures(folder))]
 
 
-def channels_of(network: Network) -> int:
-    """Those of the pictures that it is trained on."""
-    return network.seen or network.channels
-
-
-def build(recipe: Recipe) -> Network:
-    """The network with fresh weights drawn from the recipe's seed, or those of `recipe.start`; the global generator is left as it was."""
+def build(recipe: Recipe) -> Method:
+    """The method with fresh weights drawn from the recipe's seed, or those of `recipe.start`; the global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         try:
             network = cards.build(recipe.method, recipe.args)
         except TypeError as error:
             raise UsageError(f"{recipe.method} cannot be built with {', '.join(recipe.args)}: {error}", "arguments that its class takes") from error
-    if recipe.pairs and not network.blind and any(isinstance(value, Range) for value in recipe.task.words().values()):
+    if recipe.pairs and not getattr(network, "blind", False) and any(isinstance(value, Range) for value in recipe.task.words().values()):
         raise UsageError(f"{recipe.method} is told the noise level, and that of the pairs is unknown", "one level for all pairs",
                          "type --sigma 25, or train red30")
     if recipe.start:
