@@ -29,7 +29,7 @@ _restore() {
         --model|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgsense csc csc-net cswavelet deepisp deepisp-low drunet drunet.fast epll fastmri-unet ksvd malvar ml-csc mlp ncsr pclr pgpd pnp red10 red20 red30 richardson-lucy tv varnet vst wiener wnnm zerofill' -- "$cur")); return ;;
         --noise) COMPREPLY=($(compgen -W 'gaussian poisson poisson-gaussian' -- "$cur")); return ;;
         --precision) COMPREPLY=($(compgen -W 'auto float32 bf16 fp16' -- "$cur")); return ;;
-        --protocol) COMPREPLY=($(compgen -W 'rednet dncnn pgpd files poisson' -- "$cur")); return ;;
+        --protocol) COMPREPLY=($(compgen -W 'rednet dncnn pgpd files sr sr-shaved poisson' -- "$cur")); return ;;
         --sigma|-s) COMPREPLY=($(compgen -W 'auto' -- "$cur")); return ;;
         --subsampling) COMPREPLY=($(compgen -W '4:4:4 4:2:2 4:2:0' -- "$cur")); return ;;
         --task) COMPREPLY=($(compgen -W 'denoise deblur sr inpaint jpeg cs isp mri' -- "$cur")); return ;;
