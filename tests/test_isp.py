@@ -349,7 +349,7 @@ def test_noise_of_sensors_is_drawn_as_they_have_it():
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("name", ["deepisp-low-fast", "deepisp-fast", "demosaic-fast"])
+@pytest.mark.parametrize("name", ["deepisp-low-fast", "deepisp-fast", "deepisp-low-srgb"])
 def test_recipes_run(name, data, tmp_path):
     from dataclasses import replace
 
