@@ -52,6 +52,8 @@ CATALOG: dict[str, Row] = {
     "ivst": Row("restore.methods.ivst:IVST", "variance stabilisation in rounds, counts and estimate mixed, in bins at first",
                 "Azzari & Foi, Variance stabilization for noisy+estimate combination in iterative Poisson denoising, SPL 2016", ("denoise",),
                 noises=("poisson",), parts={"denoiser": "bm3d"}),
+    "denoisenet": Row("restore.methods.denoisenet:DenoiseNet", "every layer adds its part of the residual",
+                      "Remez, Litany, Giryes & Bronstein, Deep convolutional denoising of low-light images, SampTA 2017", ("denoise",), noises=("poisson",), trained=True),
     "mlp": Row("restore.methods.mlp:MLP", "a multilayer perceptron from patch to patch",
                "Burger, Schuler & Harmeling, Image denoising: can plain neural networks compete with BM3D?, CVPR 2012", ("denoise",), trained=True),
     "autoencoder": Row("restore.methods.autoencoder:AutoEncoder", "down to an eighth of the resolution and up again, without skips",

@@ -90,6 +90,10 @@ layered_soft = replace(ml_ista, name="layered-soft", args={"coder": "soft"}, tag
                        line="the same by one forward pass: a convolutional net without frills")
 layered_pursuit = replace(ml_ista, name="layered-pursuit", args={"coder": "pursuit"}, tag="pursuit", line="the same by pursuit, layer after layer")
 
+denoisenet = Recipe("denoisenet", "Remez et al., SampTA 2017: 1.31 MFLOP/px, 25 GPU-minutes; .1 / .3 / .3 dB above I+VST+BM3D at peaks 1 / 4 / 8",
+                    "denoisenet", Denoise("poisson", peak=Range(1, 40)), patch=64, batch=64, rate=5e-4, tests=("set12", "bsd68"),
+                    levels=(1.0, 2.0, 4.0, 8.0, 30.0), x8=False)
+
 SENSOR = Isp(pattern=None, noise="poisson-gaussian", peak=Range(80, 1e4))  # shot noise 1e-4 to 0.012, read noise as sensors have it
 deepisp_low = Recipe("deepisp-low", "Schwartz et al., TIP 2019, low level: 20 blocks, 1.5 MFLOP/px, an hour of one GPU; 1 dB above Malvar and VST + DRUNet",
                      "deepisp-low", SENSOR, tag="best", data=("photos_stated",), scene="raw", batch=32, steps=60_000, rate=5e-4, loss="l1", tests=(), x8=False)
@@ -113,7 +117,7 @@ pgpd = replace(epll, name="pgpd", method="pgpd", patch=128, batch=8, steps=120,
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30, red20, red10, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
     mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, csc_net, ml_ista, layered_soft, layered_pursuit,
-    epll, pclr, pgpd,
+    epll, pclr, pgpd, denoisenet,
     deepisp_low, deepisp_low_fast, deepisp_low_srgb, deepisp, deepisp_fast)}
 
 
