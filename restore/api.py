@@ -54,7 +54,7 @@ def _array(picture: np.ndarray, one) -> np.ndarray:
         raise RestoreError(f"an array of {samples.dtype} is no picture", "unsigned integers that span their dtype, or floats on [0, 1]")
     height, width, channels = samples.shape
     restored = as_samples(one(samples, Header(height, width, channels, samples.dtype)), samples.dtype)
-    return restored[..., 0] if picture.ndim == 2 else restored
+    return restored[..., 0] if picture.ndim == 2 and restored.shape[2] == 1 else restored
 
 
 def _tensor(picture: torch.Tensor, one) -> torch.Tensor:
@@ -64,7 +64,9 @@ def _tensor(picture: torch.Tensor, one) -> torch.Tensor:
     batch = picture.detach().cpu().reshape((1,) * (4 - picture.ndim) + picture.shape)
     restored = [_array(part.permute(1, 2, 0).float().numpy() if part.is_floating_point() else part.permute(1, 2, 0).numpy(), one) for part in batch]
     whole = torch.from_numpy(np.stack(restored)).permute(0, 3, 1, 2)
-    return whole.reshape(picture.shape[:-2] + whole.shape[-2:]).to(device=picture.device, dtype=picture.dtype)
+    if picture.ndim < 4:
+        whole = whole[0] if picture.ndim == 3 or whole.shape[1] > 1 else whole[0, 0]
+    return whole.to(device=picture.device, dtype=picture.dtype)
 
 
 def _given(arrays: dict[str, np.ndarray]) -> Given:

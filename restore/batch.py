@@ -7,7 +7,7 @@ from restore import console
 from restore.errors import RestoreError, UsageError
 from restore.io import SUFFIXES, WRITABLE
 from restore.jobs import Events, Result, Walk
-from restore.names import STREAM, Names, expand, settle
+from restore.names import STREAM, Names, expand, settle, together
 from restore.stating import Request
 from restore.tasks import write_value
 
@@ -27,13 +27,14 @@ class Files:
     quiet: bool = False
 
 
-def run(command: str, request: Request, files: Files, kind: type[Walk] = Walk, after: Callable[[Result], None] | None = None) -> int:
-    """Settle all names, walk all files, tell of each; the exit code: 0 all done, 1 some failed."""
+def run(command: str, request: Request, files: Files, kind: Callable[[Request, Events], Walk] = Walk, after: Callable[[Result], None] | None = None,
+        gathered: bool = False) -> int:
+    """Settle all names, walk all files, tell of each; the exit code: 0 all done, 1 some failed. gathered: all files are one job."""
     writable, raw = ({suffix for suffix, format in SUFFIXES.items() if format in formats} for formats in ({*WRITABLE, request.format}, {"raw", "dng"}))
     inputs = expand(files.files or [], SUFFIXES, command, files.from_file, files.nul)
     fields = {part: str(write_value(value) if value is not None else "auto") for part, value in request.task.words().items() if part == "sigma"}
     fields = {"sigma": "auto", "model": request.model or "auto"} | {part: value.removesuffix(".0") for part, value in fields.items()}
-    names = settle(inputs, command, files.output, fields, writable, raw, files.overwrite, files.skip_existing)
+    names = (together if gathered else settle)(inputs, command, files.output, fields, writable, raw, files.overwrite, files.skip_existing)
     if files.json and any(one.target == STREAM for one in names) and not files.dry_run:
         raise UsageError("standard output cannot carry both a picture and --json", "", "give -o a file")
     with console.batch(len(names), files.quiet) as shown:
@@ -97,6 +98,7 @@ def words(result: Result) -> dict[str, object]:
     if result.expected is not None:
         said["expected_seconds"] = round(result.expected, 2)
     said |= {"seconds": round(result.seconds, 3), "notes": result.notes}
+    said |= result.details
     if result.error:
         said["error"] = {"what": result.error.what, "expected": result.error.expected, "remedy": result.error.remedy}
     return said

@@ -11,6 +11,7 @@ import typer
 from restore import console
 from restore.commands import (
     bench,
+    burst,
     compare,
     deblur,
     degrade,
@@ -58,6 +59,7 @@ for _command in (
     sr.sr,
     inpaint.inpaint,
     isp.isp,
+    burst.burst,
     mri.mri,
     degrade.degrade,
     compare.compare,

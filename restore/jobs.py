@@ -48,6 +48,7 @@ class Result:
     expected: float | None = None  # seconds, where a small tile was timed
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+    details: dict[str, object] = field(default_factory=dict)  # what a command has to say beside, for --json
 
     @property
     def ok(self) -> bool:
@@ -129,14 +130,19 @@ class Walk:
         if one.skip:
             return opened
         with _into(result):
-            opened.source = self.source(_stdin() if one.source == STREAM else one.source)
-            result.header = opened.source.headers[0]
-            opened.stated = self.state(opened, 0)
-            result.task, result.model, result.problem = opened.stated.task, opened.stated.full_name, opened.stated.problem.describe()
-            result.scale = opened.stated.problem.scale
-            result.notes += opened.stated.lines
-            opened.ahead = Ahead(opened.source)
+            self.look(opened)
         return opened
+
+    def look(self, opened: Open) -> None:
+        """Open the source and state the task."""
+        result, source = opened.result, opened.names.source
+        opened.source = self.source(_stdin() if source == STREAM else source)
+        result.header = opened.source.headers[0]
+        opened.stated = self.state(opened, 0)
+        result.task, result.model, result.problem = opened.stated.task, opened.stated.full_name, opened.stated.problem.describe()
+        result.scale = opened.stated.problem.scale
+        result.notes += opened.stated.lines
+        opened.ahead = Ahead(opened.source)
 
     def source(self, path: Path | BinaryIO) -> io.Source:
         return io.open_source(path)

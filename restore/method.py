@@ -207,6 +207,37 @@ class Facts:
     flops_per_pixel: float
 
 
+class Merge(Method):
+    """Several frames of one scene, registered, to one picture. y is (B, F, C, H, W), the reference first; x is what the frames contribute, summed.
+
+    A subclass writes `contributions` and `window`. Windows lie on multiples of half their side, so tiles cut there give what the whole gives.
+    """
+
+    def window(self, problem: Problem) -> int:
+        """The side of the windows that the picture is worked on in; 0: all at once."""
+        raise TypeError(f"{type(self).__name__} has no window")
+
+    def contributions(self, y: Tensor, problem: Problem) -> Tensor:
+        """What each frame gives to x: (B, F, C, H, W)."""
+        raise TypeError(f"{type(self).__name__} has no contributions")
+
+    def restore(self, y, problem):
+        return self.contributions(y, problem).sum(1)
+
+    def tiling(self, problem):
+        half = self.window(problem) // 2
+        return Exact(half, half) if half else Whole()
+
+    def bytes_per_pixel(self, problem):
+        """Of all frames in three channels: as they come, as spectra, as contributions."""
+        return 3 * 4 * 8.0 * problem.operator.frames
+
+    def forward(self, y, problem):
+        if y.ndim != 5:
+            raise RestoreError(f"{type(self).__name__} was given an array of shape {tuple(y.shape)}", "a burst (B, F, C, H, W)")
+        return self.restore(y, problem)
+
+
 def level(noise: Noise, y: Tensor) -> Tensor:
     """The noise level as a net wants it: (B, 1, 1, 1) in y's dtype; levels per channel enter by their root mean square."""
     sigma = noise.sigma.to(y)

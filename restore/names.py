@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from restore.errors import RestoreError, UsageError, nearest
@@ -24,11 +24,12 @@ class Input:
 
 @dataclass(frozen=True)
 class Names:
-    """One input, one output; `skip`: the output is there already and was to be kept."""
+    """One input, one output; `skip`: the output is there already and was to be kept; `more`: the other frames of a burst."""
 
     source: Path
     target: Path
     skip: bool = False
+    more: tuple[Path, ...] = ()
 
 
 def expand(given: Sequence[str], readable: Iterable[str], command: str, from_file: str | None = None, nul: bool = False) -> list[Input]:
@@ -80,6 +81,25 @@ def settle(inputs: Sequence[Input], command: str, output: str | None, fields: di
             raise UsageError(f"the output {_show(one.target)} is also an input", "an output that is no input", "give -o another name or folder")
         seen[key] = one.source
     return _existing(names, overwrite, skip_existing)
+
+
+def together(inputs: Sequence[Input], command: str, output: str | None, fields: dict[str, str], writable: Iterable[str], raw: Iterable[str],
+             overwrite: bool = False, skip_existing: bool = False) -> list[Names]:
+    """One output for all inputs, named after the first; as `settle` in all else."""
+    one = settle(inputs[:1], command, output, fields, writable, raw, overwrite, skip_existing)[0]
+    for item in inputs[1:]:
+        if one.target != STREAM and os.path.realpath(item.path) == os.path.realpath(one.target):
+            raise UsageError(f"the output {_show(one.target)} is also an input", "an output that is no input", "give -o another name or folder")
+    return [replace(one, more=tuple(item.path for item in inputs[1:]))]
+
+
+def beside(path: Path, suffixes: Sequence[str], overwrite: bool) -> Path:
+    """A second output that may be written. Raises UsageError for another suffix, and where it exists."""
+    if path.suffix.lower() not in suffixes:
+        raise UsageError(f"{_show(path)} does not end in {suffixes[0]}", " or ".join(suffixes))
+    if os.path.lexists(path) and not overwrite:
+        raise UsageError(f"{_show(path)} exists already", "", "type --overwrite, or give another name")
+    return path
 
 
 def _existing(names: list[Names], overwrite: bool, skip: bool) -> list[Names]:

@@ -284,7 +284,20 @@ class Mri(Task):
         return ("acceleration", "mask", "sigma")
 
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Denoise, Deblur, SuperResolution, Inpaint, Jpeg, CompressedSensing, Isp, Mri)}
+@dataclass(frozen=True)
+class Burst(Task):
+    """y_f = k_f * x + n for each of `frames`: every frame has its own shake, at most `kernel` pixels across; nobody estimates it. `sigma`: on the 0-255 scale."""
+
+    name: ClassVar[str] = "burst"
+    frames: Value = None
+    kernel: Value = None
+    sigma: Value = None
+
+    def relevant(self):
+        return ("frames", "sigma") if self.kernel is None else ("frames", "kernel", "sigma")
+
+
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Denoise, Deblur, SuperResolution, Inpaint, Jpeg, CompressedSensing, Isp, Mri, Burst)}
 
 
 def from_dict(words: dict[str, object]) -> Task:

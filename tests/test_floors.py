@@ -21,7 +21,7 @@ FLOORS = {
     "cards": 5,
     "engine": 6,
     "names": 6, "given": 6, "stating": 6.5, "jobs": 7, "mri": 7, "measure": 7,
-    "api": 8, "develop": 8, "train": 8, "bench": 8,
+    "api": 8, "bursts": 8, "develop": 8, "train": 8, "bench": 8,
     "batch": 8, "scanning": 9, "benching": 9,
     "commands": 10,
     "cli": 11, "__main__": 12, "completions": 12,

@@ -349,7 +349,7 @@ def test_noise_of_sensors_is_drawn_as_they_have_it():
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("name", ["deepisp-low-fast", "deepisp-fast", "demosaic-fast"])
+@pytest.mark.parametrize("name", ["deepisp-low-fast", "deepisp-fast", "deepisp-low-srgb"])
 def test_recipes_run(name, data, tmp_path):
     from dataclasses import replace
 
@@ -466,3 +466,14 @@ def test_through_pipes(cli, headerless, tmp_path):
     files, how = headerless(x=0.8 * smooth())
     done = cli("isp", "-", "--raw-size", "52x40", "--black", "600", "--white", "15520", "--noise", "none", "--quiet", stdin=(tmp_path / "shot.raw").read_bytes())
     assert done.returncode == 0 and tifffile.imread(BytesIO(done.stdout)).shape == (40, 52, 3)
+
+
+def test_the_call_gives_colours_for_a_mosaic():
+    import restore
+
+    x = smooth()
+    y = problem("gbrg").simulate(x)
+    found = restore.run(y[0, 0].numpy(), "isp", pattern="gbrg")
+    assert found.shape == (40, 52, 3) and torch.allclose(torch.from_numpy(found).permute(2, 0, 1), Malvar()(y, problem("gbrg"))[0], atol=1e-6)
+    assert restore.run(y, "isp", pattern="gbrg").shape == x.shape and restore.run(y[0, 0], "isp", pattern="gbrg", model="bilinear").shape == x.shape[1:]
+    assert restore.run(np.uint8([[0, 255], [9, 9]]), sigma=5.0, model="bm3d").shape == (2, 2)

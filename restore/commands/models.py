@@ -45,7 +45,7 @@ def _defaults() -> set[str]:
 
 
 def _results(results) -> str:
-    return "; ".join(f"{r['set']} sigma {r['sigma']:g}: {r['psnr']:.2f}" for r in results if "sigma" in r)
+    return "; ".join(f"{r['set']} {part} {r[part]:g}: {r['psnr']:.2f}" for r in results for part in ("sigma", "peak") if part in r)
 
 
 def show(name: Name) -> int:

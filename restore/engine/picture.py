@@ -57,9 +57,12 @@ class Page:
     def finish(self, top: int, x: Tensor, strength: float = 1.0) -> np.ndarray:
         """Restored rows x (1, C, scale h, scale W), of the page's rows from `top` on, ready for a sink: (scale h, scale W, samples) in float32.
 
-        Alpha, hidden samples and kept pixels are as they were; a missing pixel that is filled becomes visible.
+        Alpha, hidden samples and kept pixels are as they were; a missing pixel that is filled becomes visible. Where a method gives other
+        channels than it takes (demosaicing), there is nothing to keep.
         """
         height = min(x.shape[2] // self.scale, self.header.height - top)
+        if x.shape[1] != self.header.channels:
+            return x[0, :, :height, : self.header.width].permute(1, 2, 0).float().numpy()
         out, hidden = self._before(top, height)
         fresh = x[0, :, : height * self.scale, : self.header.width * self.scale].permute(1, 2, 0).float().numpy()
         colour = out[..., : self.header.channels]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from restore.method import Method
+from restore.numerics import poisson
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
 
@@ -77,9 +78,7 @@ def inverse(stable: Tensor, read: Tensor) -> Tensor:
         y, mean = (part.to(stable) for part in table(float(value)))
         planes = (read == value)[..., 0, 0]
         given = stable[planes]
-        at = torch.searchsorted(mean, given).clamp_(1, len(mean) - 1)
-        low = mean[at - 1]
-        near = y[at - 1] + (y[at] - y[at - 1]) * (given - low) / (mean[at] - low).clamp_min(1e-12)
+        near = poisson.read_off(given, mean, y)
         result[planes] = torch.where(given > mean[-1], given.square() / 4 - 1 / 8 - value**2, near.clamp_min(0))
     return result
 
@@ -89,8 +88,7 @@ def table(read: float) -> tuple[Tensor, Tensor]:
     """y from 0 to MOST photons and E{f(z) | y}, in float64: the sum over counts k of the Poisson weights of E{f(k + s n)}."""
     y = torch.arange(0, math.sqrt(MOST) + 0.01, 0.01, dtype=torch.float64).square()
     k = torch.arange(int(MOST + 14 * math.sqrt(MOST)), dtype=torch.float64)
-    weights = torch.exp(torch.xlogy(k, y[:, None]) - y[:, None] - torch.lgamma(k + 1))
-    return y, weights @ _blurred(k, read)
+    return y, poisson.chances(y, k) @ _blurred(k, read)
 
 
 def _blurred(k: Tensor, read: float) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from restore.errors import RestoreError
 from restore.operators import kernels, masks
 from restore.operators.base import Box, Identity, Operator
+from restore.operators.burst import Shake
 from restore.operators.fourier import Fourier, Loops, Pattern, smooth_phase
 from restore.operators.mosaic import PATTERNS, Mosaic
 from restore.operators.noise import Gaussian, NoNoise, Noise, Poisson, PoissonGaussian
@@ -138,6 +139,17 @@ def _mask(task, parts, given, shape) -> Operator:
     return Mask(given["mask"])
 
 
+def _shake(task, parts, given, shape) -> Operator:
+    return Shake(given["kernels"].shape[1], given["kernels"], shape) if "kernels" in given else Shake(int(parts["frames"]), None, shape)
+
+
+def _drawn_shakes(task, count, generator, device, shape) -> Given:
+    """One number of frames and one size of kernels for the batch."""
+    frames, side = (int(torch.randint(int(value.low), int(value.high) + 1, (1,), generator=generator, device=device)) if isinstance(value, Range) else int(value)
+                    for value in (task.frames, task.kernel))
+    return {"kernels": kernels.shakes(count * frames, side | 1, generator, device).unflatten(0, (count, frames))}
+
+
 def _drawn_masks(task, count, generator, device, shape) -> Given:
     seeds = torch.randint(2**31, (count,), generator=generator, device=device).tolist()
     return {"mask": torch.cat([masks.make(task.mask, *shape[1:], seed) for seed in seeds]).to(device)}
@@ -151,9 +163,9 @@ def _drawn_kernels(task, count, generator, device, shape) -> Given:
 # a new task is one row: its words and arrays -> D
 OPERATORS: dict[str, Callable[[Task, dict[str, Tensor], Given, Sequence[int] | None], Operator]] = {
     "denoise": lambda task, parts, given, shape: Identity(),
-    "deblur": _deblur, "sr": _reduce, "inpaint": _mask,
+    "deblur": _deblur, "sr": _reduce, "inpaint": _mask, "burst": _shake,
 }
-DRAWN: dict[str, Callable[..., Given]] = {"deblur": _drawn_kernels, "inpaint": _drawn_masks}
+DRAWN: dict[str, Callable[..., Given]] = {"deblur": _drawn_kernels, "inpaint": _drawn_masks, "burst": _drawn_shakes}
 
 
 def _sensor(pattern: str, task: Isp, peak: Tensor | None, sigma: Tensor | None, spread: Tensor | float = 0.0) -> Problem:

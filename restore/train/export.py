@@ -33,7 +33,8 @@ def write(recipe: Recipe, run: Run | Fit, validation: float, files: list[Path], 
         note(f"{row.name} is not scored: RESTORE_DATA names no folder that holds it")
     results = [line for row in tests if row.there for line in table(recipe, network, row.name, run.pool.pixels.device)]
     for row in results:
-        note(f"{row['set']}, sigma {row['sigma']:g}: {row['psnr']:.2f} dB, SSIM {row['ssim']:.4f}" + (", x8" if row["x8"] else ""))
+        level = next(f"{part} {row[part]:g}" for part in ("sigma", "peak") if part in row)
+        note(f"{row['set']}, {level}: {row['psnr']:.2f} dB, SSIM {row['ssim']:.4f}" + (", x8" if row["x8"] else ""))
     pixels = run.step * recipe.batch * recipe.patch**2
     device = run.pool.pixels.device.type
     card = cards.Card(
@@ -48,10 +49,12 @@ def write(recipe: Recipe, run: Run | Fit, validation: float, files: list[Path], 
 def table(recipe: Recipe, network: Method, name: str, device: torch.device) -> list[dict[str, object]]:
     """Mean PSNR and SSIM on a set at those of the recipe's levels that its task covers."""
     task, protocol, rows = recipe.task, PROTOCOLS["rednet"], []
-    for level in [level for level in recipe.levels if level in task.sigma] if isinstance(task.sigma, Range) else [task.sigma]:
+    part = "sigma" if "sigma" in task.relevant() else "peak"
+    known = getattr(task, part)
+    for level in [level for level in recipe.levels if level in known] if isinstance(known, Range) else [known]:
         for ensemble in (False, True) if recipe.x8 else (False,):
-            found = mean(score(network, task.replace(sigma=level), sets.find(name).files()[:: recipe.every], protocol, sets.find(name).channels, ensemble, device))
-            rows.append({"set": name, "sigma": level, "psnr": round(found.psnr, 3), "ssim": round(found.ssim, 4), "x8": ensemble, "every": recipe.every, "protocol": protocol.name})
+            found = mean(score(network, task.replace(**{part: level}), sets.find(name).files()[:: recipe.every], protocol, sets.find(name).channels, ensemble, device))
+            rows.append({"set": name, part: level, "psnr": round(found.psnr, 3), "ssim": round(found.ssim, 4), "x8": ensemble, "every": recipe.every, "protocol": protocol.name})
     return rows
 
 

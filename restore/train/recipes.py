@@ -90,13 +90,17 @@ layered_soft = replace(ml_ista, name="layered-soft", args={"coder": "soft"}, tag
                        line="the same by one forward pass: a convolutional net without frills")
 layered_pursuit = replace(ml_ista, name="layered-pursuit", args={"coder": "pursuit"}, tag="pursuit", line="the same by pursuit, layer after layer")
 
+denoisenet = Recipe("denoisenet", "Remez et al., SampTA 2017: 1.31 MFLOP/px, 25 GPU-minutes; .1 / .3 / .3 dB above I+VST+BM3D at peaks 1 / 4 / 8",
+                    "denoisenet", Denoise("poisson", peak=Range(1, 40)), patch=64, batch=64, rate=5e-4, tests=("set12", "bsd68"),
+                    levels=(1.0, 2.0, 4.0, 8.0, 30.0), x8=False)
+
 SENSOR = Isp(pattern=None, noise="poisson-gaussian", peak=Range(80, 1e4))  # shot noise 1e-4 to 0.012, read noise as sensors have it
 deepisp_low = Recipe("deepisp-low", "Schwartz et al., TIP 2019, low level: 20 blocks, 1.5 MFLOP/px, an hour of one GPU; 1 dB above Malvar and VST + DRUNet",
                      "deepisp-low", SENSOR, tag="best", data=("photos_stated",), scene="raw", batch=32, steps=60_000, rate=5e-4, loss="l1", tests=(), x8=False)
 deepisp_low_fast = replace(deepisp_low, name="deepisp-low-fast", args={"width": 32, "depth": 6}, tag="fast", batch=16, steps=30_000, rate=1e-3,
                            line="the same for CPUs: 6 blocks of 32, 0.11 MFLOP/px, two hours of two CPU cores")
-deepisp_clean = replace(deepisp_low_fast, name="demosaic-fast", task=Isp(pattern=None), tag="clean", scene="",
-                        line="the same for mosaics of finished pictures without noise: 3 dB above Malvar on Set14")
+deepisp_low_srgb = replace(deepisp_low_fast, name="deepisp-low-srgb", task=Isp(pattern=None, noise="poisson-gaussian", peak=1e9, sigma=Range(0, 20)), tag="srgb",
+                           scene="", line="the same on mosaics of finished pictures, as the bench has them: 3 dB above Malvar on Set14 without noise")
 deepisp = replace(deepisp_low, name="deepisp", method="deepisp", scene="photograph", loss="deepisp", patch=128, batch=16, rate=2e-4,
                   line="Schwartz et al., TIP 2019: 15 blocks and the transform of colours, 1.1 MFLOP/px, an hour of one GPU")
 deepisp_fast = replace(deepisp, name="deepisp-fast", args={"width": 32, "depth": 5}, tag="fast", batch=4, steps=20_000, rate=5e-4,
@@ -113,8 +117,8 @@ pgpd = replace(epll, name="pgpd", method="pgpd", patch=128, batch=8, steps=120,
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30, red20, red10, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
     mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, csc_net, ml_ista, layered_soft, layered_pursuit,
-    epll, pclr, pgpd,
-    deepisp_low, deepisp_low_fast, deepisp_clean, deepisp, deepisp_fast)}
+    epll, pclr, pgpd, denoisenet,
+    deepisp_low, deepisp_low_fast, deepisp_low_srgb, deepisp, deepisp_fast)}
 
 
 def find(name: str) -> Recipe:

@@ -1,0 +1,28 @@
+"""The mean of a burst that does not shake, less the samples that do not belong."""
+
+import torch
+
+from restore.method import Exact, Merge
+
+KAPPA = 3.0
+
+
+class Mean(Merge):
+    """The kappa-sigma clipped mean: of every sample, the mean over the frames of those within 3 s of their median.
+
+    s is the noise of the problem or, where larger, 1.4826 times the median deviation from the median. Noise falls by the root of the number of
+    frames. What stackers of astronomical exposures do (Stetson, DAOPHOT, PASP 1987; imcombine's sigma clipping).
+    """
+
+    def window(self, problem):
+        return 0
+
+    def tiling(self, problem):
+        return Exact(0)
+
+    def contributions(self, y, problem):
+        middle = y.median(1, keepdim=True).values
+        away = (y - middle).abs()
+        spread = torch.maximum(1.4826 * away.median(1, keepdim=True).values, problem.noise.sigma.to(y).square().mean().sqrt())
+        kept = (away <= KAPPA * spread).to(y.dtype)
+        return y * kept / kept.sum(1, keepdim=True)

@@ -1,0 +1,17 @@
+"""Sums over Poisson counts, and tables that are read between their entries."""
+
+import torch
+from torch import Tensor
+
+
+def chances(mean: Tensor, counts: Tensor) -> Tensor:
+    """The probability of each count (K,) for each mean (N,), (N, K), in float64."""
+    mean, counts = mean.double()[:, None], counts.double()
+    return torch.exp(torch.xlogy(counts, mean) - mean - torch.lgamma(counts + 1))
+
+
+def read_off(given: Tensor, at: Tensor, value: Tensor) -> Tensor:
+    """The value (N,) at `given`, linear between rising places `at` (N,) and continued beyond them."""
+    right = torch.searchsorted(at, given.contiguous()).clamp_(1, len(at) - 1)
+    left = at[right - 1]
+    return value[right - 1] + (value[right] - value[right - 1]) * (given - left) / (at[right] - left).clamp_min(1e-12)

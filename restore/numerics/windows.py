@@ -1,0 +1,40 @@
+"""Pictures worked on in square windows that overlap by half, under the root of a Hann window before and after: what is left as it is comes back as it was."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from restore.numerics.mirror import mirrored
+
+
+def taper(size: int, like: Tensor) -> Tensor:
+    """The root of the periodic Hann window along one axis; its squares, shifted by half, add up to 1."""
+    return torch.hann_window(size, dtype=like.dtype, device=like.device).sqrt()
+
+
+def work(y: Tensor, size: int, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """`change` on every window of y (..., H, W), H and W multiples of size / 2; windows lie on multiples of size / 2 and reach over the edges, mirrored.
+
+    change: (n, ..., size, size) -> (n, ..., size, size), one row of windows at a time.
+    """
+    half, lead = size // 2, y.shape[:-2]
+    rows, columns = y.shape[-2] // half + 1, y.shape[-1] // half + 1
+    wide = mirrored(y.reshape(1, -1, *y.shape[-2:]), half).reshape(*lead, (rows + 1) * half, (columns + 1) * half)
+    root = taper(size, y)
+    root = root[:, None] * root
+    out = torch.zeros_like(wide).reshape(*lead, rows + 1, half, columns + 1, half)
+    for row in range(rows):
+        strip = wide[..., row * half : (row + 2) * half, :].unfold(-1, size, half).movedim(-2, 0)  # columns first
+        done = (root * change(root * strip)).movedim(0, -2).reshape(*lead, 2, half, columns, 2, half)
+        for right in (0, 1):
+            out[..., row : row + 2, :, right : right + columns, :] += done[..., right, :]
+    return out.reshape(wide.shape)[..., half : half + y.shape[-2], half : half + y.shape[-1]]
+
+
+def padded(y: Tensor, multiple: int) -> Tensor:
+    """y (..., H, W) mirrored at the bottom and the right to multiples."""
+    down, right = -y.shape[-2] % multiple, -y.shape[-1] % multiple
+    wide = mirrored(y.reshape(1, -1, *y.shape[-2:]), max(down, right)).reshape(*y.shape[:-2], y.shape[-2] + 2 * max(down, right), -1)
+    edge = max(down, right)
+    return wide[..., edge : wide.shape[-2] - edge + down, edge : wide.shape[-1] - edge + right]
