@@ -10,18 +10,24 @@ from restore import cards, console
 from restore.bench import report, speed as speeds
 from restore.bench import table as tables
 from restore.bench.run import Choice, Events, Result, beyond, run
-from restore.bench.table import Table
+from restore.bench.table import Level, Table, shown
 from restore.errors import RestoreError, UsageError
 from restore.measure import protocol as protocols
 from restore.measure.sets import SETS
 
 
-def levels(text: str | None) -> tuple[float, ...]:
-    """`10,50` as numbers."""
+def levels(text: str | None) -> tuple[Level, ...]:
+    """`10,50` as numbers, `gaussian:1.6,disk:7` as words."""
+    return tuple(_level(part.strip()) for part in (text or "").split(",") if part.strip())
+
+
+def _level(text: str) -> Level:
     try:
-        return tuple(float(part) for part in (text or "").split(",") if part.strip())
+        return float(text)
     except ValueError:
-        raise UsageError(f"the levels {text!r} are no numbers", "numbers with commas between them, as 10,50") from None
+        if ":" not in text:
+            raise UsageError(f"{text!r} is no level", "numbers with commas between them, as 10,50, or words, as gaussian:1.6") from None
+        return text
 
 
 def table(asked: Table, choice: Choice, protocol: str | None, tolerance: float | None, outputs: Sequence[Path], json: bool, quiet: bool) -> int:
@@ -32,8 +38,8 @@ def table(asked: Table, choice: Choice, protocol: str | None, tolerance: float |
         if path.suffix not in report.FORMATS:
             raise UsageError(f"{path} has a suffix that no report has", ", ".join(report.FORMATS))
     names = (protocol or asked.protocol).split(",")
-    with console.counted("pictures", quiet) as shown:
-        results = [run(asked, choice, protocols.find(one.strip()), Events(shown.progress, shown.note)) for one in names]
+    with console.counted("pictures", quiet) as view:
+        results = [run(asked, choice, protocols.find(one.strip()), Events(view.progress, view.note)) for one in names]
     result = results[0]
     for path in outputs:
         _write(path, report.FORMATS[path.suffix](result))
@@ -45,7 +51,7 @@ def table(asked: Table, choice: Choice, protocol: str | None, tolerance: float |
         _moved(results)
     far = beyond(result, tolerance) if tolerance is not None else []
     for name, level, difference in far:
-        console.note(f"{name} at {asked.part} {level:g} is {difference:+.2f} dB from the published figure, more than {tolerance:g}")
+        console.note(f"{name} at {asked.part} {shown(level)} is {difference:+.2f} dB from the published figure, more than {tolerance:g}")
     return 3 if far else 0
 
 
@@ -63,7 +69,7 @@ def _moved(results: Sequence[Result]) -> None:
     first = results[0]
     for other in results[1:]:
         rows = [[entry.name, *(_signed(other.ours(entry.name, level) - first.ours(entry.name, level)) for level in first.levels)] for entry in first.entries()]
-        console.table(["method", *(f"{first.table.part} {level:g}" for level in first.levels)], rows, f"PSNR, {other.protocol.name} less {first.protocol.name}")
+        console.table(["method", *(f"{first.table.part} {shown(level)}" for level in first.levels)], rows, f"PSNR, {other.protocol.name} less {first.protocol.name}")
 
 
 def _signed(value: float) -> str:
@@ -122,13 +128,13 @@ def card(name: str | None, choice: Choice, quiet: bool) -> int:
     if found is None:
         raise UsageError(f"{name} has no card", "NAME.TAG of weights", "restore models list shows all")
     rows = []
-    with console.counted("pictures", quiet) as shown:
+    with console.counted("pictures", quiet) as view:
         for asked in map(tables.find, tables.names()):
             if found.channels in (None, asked.channels) and asked.task["name"] in found.task.name:
                 for published in [row for row in asked.sets if SETS[row.set].there]:
                     covered = tuple(level for level in asked.levels if found.task.covers(asked.at(level)))
                     wanted = replace(choice, set=published.set, methods=(found.full_name,), levels=covered)
-                    rows += _rows(run(asked, wanted, protocols.find(asked.protocol), Events(shown.progress, shown.note))) if covered else []
+                    rows += _rows(run(asked, wanted, protocols.find(asked.protocol), Events(view.progress, view.note))) if covered else []
     cards.write(replace(found, results=tuple(rows)))
     for row in rows:
         console.note(", ".join(f"{part} {value}" for part, value in row.items()))

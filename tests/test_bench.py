@@ -146,6 +146,23 @@ def test_protocol_variants(folder):
     assert plain.ours("BM3D", 50.0) > files.ours("BM3D", 50.0) + 0.02
 
 
+def test_levels_that_are_words(folder):
+    """A kernel is a level too; missing pixels are drawn by the picture's name, so the order of a run never matters."""
+    asked = table.find("inpaint")
+    one = run(asked, Choice(str(folder), ("TV",), ("missing:0.5",), device="cpu"), protocol.find("rednet"))
+    alone = run(asked, Choice(str(folder), ("TV",), ("missing:0.5",), pictures=("b",), device="cpu"), protocol.find("pgpd"))
+    assert one.cells[0].rows[1].psnr == pytest.approx(alone.cells[0].rows[0].psnr, abs=0.05)
+    blurred = run(table.find("deblur"), Choice(str(folder), ("Wiener",), ("motion:7@30",), device="cpu"), protocol.find("rednet"))
+    assert blurred.ours("Wiener", "motion:7@30") > 20 and "kernel motion:7@30" in report.markdown(blurred) and "<svg" in report.html(blurred)
+
+
+def test_super_resolution_is_cropped_to_the_scale(folder):
+    """Bicubic in both directions on the luma; shaving the border moves the figure."""
+    asked, choice = table.find("sr"), Choice(str(folder), ("bicubic",), (3.0,), device="cpu")
+    plain, shaved = (run(asked, choice, protocol.find(name)) for name in ("sr", "sr-shaved"))
+    assert plain.ours("bicubic", 3.0) != shaved.ours("bicubic", 3.0) and plain.ours("bicubic", 3.0) > 15
+
+
 def test_the_command(cli, folder, tmp_path):
     line = ["bench", "red", "--set", folder, "--methods", "BM3D", "--sigmas", "50", "--device", "cpu"]
     done = cli(*line, "-o", tmp_path / "r.html", env={"RESTORE_CACHE": str(tmp_path / "c")}, text=True)

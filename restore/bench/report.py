@@ -11,6 +11,7 @@ import numpy as np
 
 from restore.bench.plot import chart
 from restore.bench.run import Picture, Result
+from restore.bench.table import Level, shown
 from restore.image import Header, as_samples
 from restore.io import open_sink
 
@@ -34,7 +35,7 @@ def lines(result: Result) -> list[str]:
 def grid(result: Result, figure: str) -> tuple[list[str], list[list[str]]]:
     """Columns and rows of one figure."""
     digits = FIGURES[figure][1]
-    columns = ["method", *(f"{result.table.part} {level:g}" for level in result.levels), "s per picture"]
+    columns = ["method", *(f"{result.table.part} {shown(level)}" for level in result.levels), "s per picture"]
     rows = []
     for entry in result.entries():
         seconds = [cell.mean("seconds") for cell in result.cells if cell.entry == entry and cell.rows]
@@ -43,7 +44,7 @@ def grid(result: Result, figure: str) -> tuple[list[str], list[list[str]]]:
     return columns, rows
 
 
-def _cell(result: Result, entry: str, level: float, figure: str, digits: int) -> str:
+def _cell(result: Result, entry: str, level: Level, figure: str, digits: int) -> str:
     ours, theirs, difference = (find(entry, level, figure) for find in (result.ours, result.theirs, result.difference))
     left = "-" if isnan(ours) else f"{ours:.{digits}f}"
     if isnan(theirs):
@@ -119,15 +120,20 @@ def _plots(result: Result) -> list[str]:
     table, levels = result.table, result.levels
     entries = [entry.name for entry in result.entries()]
     mean = chart(f"distance from {table.baseline}, ours", table.part, "dB",
-                 {name: [(level, result.ours(name, level) - result.ours(table.baseline, level)) for level in levels] for name in entries})
+                 {name: [(_place(level, levels), result.ours(name, level) - result.ours(table.baseline, level)) for level in levels] for name in entries})
     cost = chart("PSNR against seconds", "seconds per picture", "dB",
                  {name: [(cell.mean("seconds"), cell.mean("psnr")) for cell in result.cells if cell.entry.name == name and cell.level == levels[-1]] for name in entries},
                  logarithmic=True, joined=False)
     base = {row.picture: row.psnr for row in (result.cell(table.baseline, levels[-1]) or result.cells[0]).rows}
-    single = chart(f"distance from {table.baseline} per picture, {table.part} {levels[-1]:g}", "picture", "dB",
+    single = chart(f"distance from {table.baseline} per picture, {table.part} {shown(levels[-1])}", "picture", "dB",
                    {cell.entry.name: [(number + 1, row.psnr - base[row.picture]) for number, row in enumerate(cell.rows) if row.picture in base]
                     for cell in result.cells if cell.level == levels[-1] and cell.entry.name != table.baseline}, joined=False)
     return [mean, cost, single]
+
+
+def _place(level: Level, levels: tuple[Level, ...]) -> float:
+    """Where a level stands on an axis: words by their order."""
+    return levels.index(level) + 1 if isinstance(level, str) else level
 
 
 def _crops(result: Result, picture: Picture) -> str:
@@ -136,13 +142,13 @@ def _crops(result: Result, picture: Picture) -> str:
     truth = as_samples(picture.x[0, :, top : top + height, left : left + width].permute(1, 2, 0).numpy(), np.dtype(np.uint8))
     parts = [f"<h2>{escape(picture.name)}</h2>"]
     for level in result.levels:
-        shown = [("clean", truth)]
+        crops = [("clean", truth)]
         for cell in result.cells:
             for row in cell.rows:
                 if cell.level == level and row.picture == picture.name and row.crop:
-                    shown.append((f"{cell.entry.name} {row.psnr:.2f} dB", np.frombuffer(base64.b64decode(row.crop), np.uint8).reshape(height, width, -1)))
-        parts.append(f"<h3>{escape(result.table.part)} {level:g}</h3>" + "".join(
-            f'<figure><img alt="" src="data:image/png;base64,{_png(samples)}"><figcaption>{escape(name)}</figcaption></figure>' for name, samples in shown))
+                    crops.append((f"{cell.entry.name} {row.psnr:.2f} dB", np.frombuffer(base64.b64decode(row.crop), np.uint8).reshape(height, width, -1)))
+        parts.append(f"<h3>{escape(result.table.part)} {escape(shown(level))}</h3>" + "".join(
+            f'<figure><img alt="" src="data:image/png;base64,{_png(samples)}"><figcaption>{escape(name)}</figcaption></figure>' for name, samples in crops))
     return "".join(parts)
 
 

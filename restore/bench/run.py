@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from restore import cards
+from restore import cards, given
 from restore.bench import cache
-from restore.bench.table import Entry, Published, Table
+from restore.bench.table import Entry, Level, Published, Table, shown
 from restore.cards import Card
 from restore.engine import device as devices
 from restore.errors import RestoreError, UsageError, nearest
@@ -44,7 +44,7 @@ class Cell:
     """One method at one level: a row per picture, or why there is none."""
 
     entry: Entry
-    level: float
+    level: Level
     model: str = ""
     rows: tuple[Figures, ...] = ()
     reason: str = ""
@@ -78,7 +78,7 @@ class Choice:
 
     set: str | None = None
     methods: tuple[str, ...] = ()
-    levels: tuple[float, ...] = ()
+    levels: tuple[Level, ...] = ()
     pictures: tuple[str, ...] = ()
     every: int = 1
     device: str = "auto"
@@ -103,24 +103,24 @@ class Result:
     pictures: tuple[Picture, ...]
     of: int  # pictures in the set
     device: str
-    levels: tuple[float, ...]
+    levels: tuple[Level, ...]
 
-    def cell(self, entry: str, level: float) -> Cell | None:
+    def cell(self, entry: str, level: Level) -> Cell | None:
         return next((cell for cell in self.cells if cell.entry.name == entry and cell.level == level), None)
 
     def entries(self) -> list[Entry]:
         return list(dict.fromkeys(cell.entry for cell in self.cells))
 
-    def ours(self, entry: str, level: float, figure: str = "psnr") -> float:
+    def ours(self, entry: str, level: Level, figure: str = "psnr") -> float:
         cell = self.cell(entry, level)
         return cell.mean(figure) if cell else nan
 
-    def theirs(self, entry: str, level: float, figure: str = "psnr") -> float:
+    def theirs(self, entry: str, level: Level, figure: str = "psnr") -> float:
         """The published figure; NaN where there is none."""
         values = getattr(self.published, figure).get(entry)
         return float(values[self.table.levels.index(level)]) if values and level in self.table.levels else nan
 
-    def difference(self, entry: str, level: float, figure: str = "psnr") -> float:
+    def difference(self, entry: str, level: Level, figure: str = "psnr") -> float:
         """Ours less theirs; where the set is not theirs, ours less our baseline, less the same of theirs."""
         found = self.ours(entry, level, figure) - self.theirs(entry, level, figure)
         if not self.published.absolute:
@@ -196,7 +196,7 @@ def _liveliest(x: Tensor) -> tuple[int, int, int, int]:
     return at // means.shape[1] * step, at % means.shape[1] * step, height, width
 
 
-def _cell(entry: Entry, level: float, table: Table, pictures: Sequence[Picture], protocol: Protocol, device: torch.device, clock: "_Clock") -> Cell:
+def _cell(entry: Entry, level: Level, table: Table, pictures: Sequence[Picture], protocol: Protocol, device: torch.device, clock: "_Clock") -> Cell:
     task, method = table.at(level), None
     try:
         name, card = cards.choose(task, entry.model, channels=table.channels)
@@ -205,7 +205,7 @@ def _cell(entry: Entry, level: float, table: Table, pictures: Sequence[Picture],
     except RestoreError as error:
         clock.skip(len(pictures))
         return Cell(entry, level, reason=error.what)
-    shown, rows = card.full_name if card else name, []
+    model, rows = card.full_name if card else name, []
     identity = cache.method_key(name, card)
     for picture in pictures:
         key = cache.key(identity, entry.ensemble, task, protocol.text(), picture.digest, picture.box, picture.name, device.type)
@@ -216,13 +216,13 @@ def _cell(entry: Entry, level: float, table: Table, pictures: Sequence[Picture],
                 kept = asdict(_measure(method, task, picture, protocol, entry.ensemble, device))
             except RestoreError as error:
                 clock.skip(len(pictures) - len(rows))
-                return Cell(entry, level, shown, reason=error.what)
+                return Cell(entry, level, model, reason=error.what)
             cache.write(key, kept)
-            clock.measured(f"{entry.name}, {table.part} {level:g}, {picture.name}: {kept['psnr']:.2f} dB")
+            clock.measured(f"{entry.name}, {table.part} {shown(level)}, {picture.name}: {kept['psnr']:.2f} dB")
         else:
             clock.skip(1)
         rows.append(Figures(**kept))
-    return Cell(entry, level, shown, tuple(rows))
+    return Cell(entry, level, model, tuple(rows))
 
 
 def _loaded(name: str, card: Card | None, device: torch.device) -> Method:
@@ -230,8 +230,9 @@ def _loaded(name: str, card: Card | None, device: torch.device) -> Method:
 
 
 def _measure(method: Method, task, picture: Picture, protocol: Protocol, ensemble: bool, device: torch.device) -> Figures:
+    chance = protocol.generator(picture.name, task).initial_seed() % 2**31  # masks are drawn by it
     with devices.numerics(device), devices.PeakMemory(device) as memory:
-        row, estimate = estimate_one(method, task, picture.name, picture.x, protocol, ensemble, device)
+        row, estimate = estimate_one(method, task, picture.name, picture.x, protocol, ensemble, device, given.draw(task, picture.x.shape[1:], chance))
     crop = ""
     if picture.box:
         top, left, height, width = picture.box
@@ -260,7 +261,7 @@ def variants(table: Table, choice: Choice, protocols: Sequence[Protocol], events
     return [run(table, choice, protocol, events) for protocol in protocols]
 
 
-def beyond(result: Result, tolerance: float) -> list[tuple[str, float, float]]:
+def beyond(result: Result, tolerance: float) -> list[tuple[str, Level, float]]:
     """Cells whose PSNR is further from the published than `tolerance` dB: (method, level, difference)."""
     found = [(entry.name, level, result.difference(entry.name, level)) for entry in result.entries() for level in result.levels]
     return [cell for cell in found if not isnan(cell[2]) and abs(cell[2]) > tolerance]

@@ -8,6 +8,7 @@ from pathlib import Path
 from restore.errors import UsageError, nearest
 from restore.tasks import Task, from_dict
 
+Level = float | str  # a number, or a word as gaussian:1.6
 FOLDER = Path(__file__).parent / "tables"
 
 
@@ -45,14 +46,14 @@ class Table:
     source: str
     task: Mapping[str, object]
     part: str
-    levels: tuple[float, ...]
+    levels: tuple[Level, ...]
     protocol: str
     baseline: str
     channels: int
     entries: tuple[Entry, ...]
     sets: tuple[Published, ...]
 
-    def at(self, level: float) -> Task:
+    def at(self, level: Level) -> Task:
         """The task of one column."""
         return from_dict(dict(self.task) | {self.part: level})
 
@@ -65,6 +66,11 @@ class Table:
             first = self.sets[0]
             return Published(name, first.title, psnr=first.psnr, ssim=first.ssim, note="A user's folder: the published figures apply if it holds the table's pictures.")
         return Published(name, note="Nothing is published for this set.")
+
+
+def shown(level: Level) -> str:
+    """A level as tables print it."""
+    return level if isinstance(level, str) else f"{level:g}"
 
 
 def names() -> list[str]:

@@ -14,7 +14,7 @@ from restore.io import read
 from restore.measure.metrics import luma
 from restore.measure.protocol import Protocol
 from restore.method import Method
-from restore.operators.problem import problem_of
+from restore.operators.problem import Given, problem_of
 from restore.tasks import Task
 
 
@@ -46,12 +46,12 @@ def score_one(method: Method, task: Task, name: str, x: Tensor, protocol: Protoc
 
 @torch.inference_mode()
 def estimate_one(method: Method, task: Task, name: str, x: Tensor, protocol: Protocol, ensemble: bool = False,
-                 device: torch.device | str = "cpu") -> tuple[Row, Tensor]:
-    """As `score_one`, with the estimate of x on the CPU."""
+                 device: torch.device | str = "cpu", given: Given = {}) -> tuple[Row, Tensor]:
+    """As `score_one`, with the estimate of x on the CPU. given: arrays that words of the task leave to chance."""
     protocol, x = protocol.at(task), protocol.clean(x)
-    align = problem_of(task, shape=x.shape[1:]).operator.align
+    align = problem_of(task, given, x.shape[1:]).operator.align
     x = x[..., : x.shape[-2] // align * align, : x.shape[-1] // align * align]  # as papers crop it
-    problem = problem_of(task, shape=x.shape[1:])
+    problem = problem_of(task, given, x.shape[1:])
     y = protocol.measured(problem.simulate(x, protocol.generator(name, task))).to(device)
     problem = problem.to(device)
     began = time.perf_counter()
