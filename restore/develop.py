@@ -85,10 +85,10 @@ class Developing(Walk):
 
     def __init__(self, request, events, look: Look):
         super().__init__(request, events)
-        self.look = look
+        self.asked = look
 
     def source(self, path: Path | BinaryIO) -> io.Source:
-        return io.open_sensor(path, self.look.layout)
+        return io.open_sensor(path, self.asked.layout)
 
     def method(self, stated: Developed) -> Method:
         return stated.chain
@@ -97,7 +97,7 @@ class Developing(Walk):
         return opened.stated.header
 
     def state(self, opened: Open, page: int) -> Developed:
-        source, look = opened.source, self.look
+        source, look = opened.source, self.asked
         header = source.headers[page]
         sensor = header.sensor if look.matrix is None else replace(header.sensor, profiles=(Profile(6504.0, look.matrix),))
         lines = [sensor.note] if sensor.note else []
@@ -132,10 +132,10 @@ class Developing(Walk):
 
     def _noise(self, task: Isp, sensor: Sensor, source: io.Source, page: int) -> tuple[Isp, list[str]]:
         """The task with the noise that is given, that the file tells of, or that is found in the mosaic."""
-        if self.look.noise == "none":
+        if self.asked.noise == "none":
             return task, []
-        if self.look.noise != "auto":
-            (a, b), how = self.look.noise, "as given"
+        if self.asked.noise != "auto":
+            (a, b), how = self.asked.noise, "as given"
         elif sensor.noise:
             (a, b), how = np.mean(sensor.noise, 0).tolist(), "as the file says"
         else:
@@ -150,7 +150,7 @@ class Developing(Walk):
         return replace(task, noise="poisson-gaussian", peak=1 / a, sigma=255 * b**0.5), [f"variance of the noise {a:.3g} x + {b:.3g}, {how}"]
 
     def _rendering(self, sensor: Sensor, cells: Tensor, source: io.Source) -> tuple[Rendering, list[str]]:
-        look, space = self.look, SPACES[self.look.space]
+        look, space = self.asked, SPACES[self.asked.space]
         neutral, how = white_balance(look.wb, sensor, cells)
         gains = 1 / torch.tensor(neutral, dtype=torch.float64)
         matrix = camera.matrix(sensor, neutral, space)
