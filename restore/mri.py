@@ -63,7 +63,7 @@ def task_of(scan: Scan, name: str) -> Mri:
     rates = [taken.mean() for taken in (sampled(scan, number) for number in range(len(scan.array)))]
     if not max(rates):
         raise RestoreError(f"{name}: its k-space is 0 throughout", "samples")
-    return Mri(float(max(round(1 / float(np.mean(rates))), 1)), mask=None, sigma=None)
+    return Mri(float(max(round(1 / float(np.mean(rates))), 1)), mask=None, sigma=None, coils=float(scan.array.shape[1]))
 
 
 def full(scan: Scan) -> bool:
