@@ -98,7 +98,8 @@ def pictures(folder: Path) -> list[Path]:
     """The files of a folder, and of those inside it, that are pictures by suffix, by path."""
     if not folder.is_dir():
         raise RestoreError(f"there is no folder {folder}", "a folder of pictures")
-    return sorted(path for path in folder.rglob("*") if (path.suffix.lower() in SUFFIXES or is_volume(path)) and path.is_file() and not path.name.startswith("."))
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES or is_volume(path)]
+    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
 
 
 def is_volume(path: Path) -> bool:
