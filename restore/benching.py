@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import isnan
 from pathlib import Path
 
@@ -53,6 +53,32 @@ def table(asked: Table, choice: Choice, protocol: str | None, tolerance: float |
     for name, level, difference in far:
         console.note(f"{name} at {asked.part} {shown(level)} is {difference:+.2f} dB from the published figure, more than {tolerance:g}")
     return 3 if far else 0
+
+
+def mri(names: Sequence[str], accelerations: Sequence[float], every: int, device: str, json: bool) -> int:
+    """NMSE, PSNR and SSIM of every head volume, for every method and acceleration, and their means; the exit code."""
+    from restore.engine.run import Settings
+    from restore.measure import scans
+    from restore.tasks import Mri
+
+    files, found = scans.volumes(), []
+    console.note(scans.FLATTERS)
+    console.note("random columns as fastMRI draws them by the file's name, a smooth phase, noise of sigma 1/255; per volume"
+                 + (f", of every {every} slices one" if every > 1 else ""))
+    for acceleration in accelerations:
+        task = Mri(acceleration, sigma=1.0)
+        for name in names or scans.methods(task):
+            rows = []
+            for file in files:
+                rows.append(scans.score(name, file, task, every, Settings(device)))
+                if json:
+                    console.json_line({"schema": 1, "method": name, "acceleration": acceleration} | asdict(rows[-1]))
+            mean = [sum(getattr(row, part) for row in rows) / len(rows) for part in ("nmse", "psnr", "ssim", "seconds")]
+            found += [[name, f"{acceleration:g}", row.name, f"{row.nmse:.4f}", f"{row.psnr:.2f}", f"{row.ssim:.3f}", f"{row.seconds:.2f}"] for row in rows]
+            found.append([name, f"{acceleration:g}", "mean", *(f"{value:.{digits}f}" for value, digits in zip(mean, (4, 2, 3, 2), strict=True))])
+    if not json:
+        console.table(["method", "acceleration", "volume", "NMSE", "PSNR", "SSIM", "s/slice"], found)
+    return 0
 
 
 def _show(result: Result) -> None:

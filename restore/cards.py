@@ -149,7 +149,8 @@ def _installed(name: str) -> str:
 
 def _alternatives(task: Task) -> str:
     others = [card.full_name for card in every() if card.task.covers(task)]
-    return "type --model " + " or ".join([*others[:3], "bm3d"])
+    untrained = [name for name, row in CATALOG.items() if _fits(row, task) and not row.trained]
+    return "type --model " + " or ".join([*others[:3], *untrained[:1]])
 
 
 def verify(card: Card) -> bool:

@@ -34,6 +34,7 @@ HIGHLIGHTS = ("rebuild", "clip")
 WHITES = ("camera", "daylight", "auto")
 CELLS = 1 << 20  # pixels that decide what is decided once, at most
 PARTS, SIDE = 3, 512  # of the picture, by which a network decides what is decided once
+LARGE = 4e6  # pixels from which a CPU takes the cheapest of several weights
 BAND = 256  # rows read at one go
 MINKOWSKI = 6  # between the mean of the world (1) and its brightest spot (infinity)
 GREY = 0.18  # of white: where automatic exposure puts the logarithmic mean, unless
@@ -84,10 +85,10 @@ class Developing(Walk):
 
     def __init__(self, request, events, look: Look):
         super().__init__(request, events)
-        self.look = look
+        self.asked = look
 
     def source(self, path: Path | BinaryIO) -> io.Source:
-        return io.open_sensor(path, self.look.layout)
+        return io.open_sensor(path, self.asked.layout)
 
     def method(self, stated: Developed) -> Method:
         return stated.chain
@@ -96,18 +97,19 @@ class Developing(Walk):
         return opened.stated.header
 
     def state(self, opened: Open, page: int) -> Developed:
-        source, look = opened.source, self.look
+        source, look = opened.source, self.asked
         header = source.headers[page]
         sensor = header.sensor if look.matrix is None else replace(header.sensor, profiles=(Profile(6504.0, look.matrix),))
         lines = [sensor.note] if sensor.note else []
         cells = superpixels(source, page)
         task, said = self._noise(Isp(sensor.pattern or "linear"), sensor, source, page)
-        name, card = cards.choose(task, self.request.model) if sensor.pattern else ("libraw" if sensor.note else "as stored", None)
+        frugal = engine.devices.pick(self.settings.device).type == "cpu" and header.height * header.width > LARGE
+        name, card = cards.choose(task, self.request.model, frugal) if sensor.pattern else ("libraw" if sensor.note else "as stored", None)
         problem, chain = problem_of(task), Repair() if look.repair and sensor.pattern else None
         if card:  # a network was trained for the noise of its card
             said = [*said, f"noise is taken away by {card.full_name}"] if task.noise != "none" else said
         elif task.noise != "none":
-            denoiser, called = _denoiser(float(problem.noise.gain), float(problem.noise.sigma), header.channels)
+            denoiser, called = _denoiser(float(problem.noise.gain), float(problem.noise.sigma), header.channels, frugal)
             chain, said = _joined(chain, Planes(denoiser) if sensor.pattern else denoiser), [*said, f"noise is taken away by {called}"]
         lines += said
         finished = False
@@ -130,10 +132,10 @@ class Developing(Walk):
 
     def _noise(self, task: Isp, sensor: Sensor, source: io.Source, page: int) -> tuple[Isp, list[str]]:
         """The task with the noise that is given, that the file tells of, or that is found in the mosaic."""
-        if self.look.noise == "none":
+        if self.asked.noise == "none":
             return task, []
-        if self.look.noise != "auto":
-            (a, b), how = self.look.noise, "as given"
+        if self.asked.noise != "auto":
+            (a, b), how = self.asked.noise, "as given"
         elif sensor.noise:
             (a, b), how = np.mean(sensor.noise, 0).tolist(), "as the file says"
         else:
@@ -148,7 +150,7 @@ class Developing(Walk):
         return replace(task, noise="poisson-gaussian", peak=1 / a, sigma=255 * b**0.5), [f"variance of the noise {a:.3g} x + {b:.3g}, {how}"]
 
     def _rendering(self, sensor: Sensor, cells: Tensor, source: io.Source) -> tuple[Rendering, list[str]]:
-        look, space = self.look, SPACES[self.look.space]
+        look, space = self.asked, SPACES[self.asked.space]
         neutral, how = white_balance(look.wb, sensor, cells)
         gains = 1 / torch.tensor(neutral, dtype=torch.float64)
         matrix = camera.matrix(sensor, neutral, space)
@@ -203,10 +205,10 @@ def _loaded(name: str, path: Path | None) -> Method:
     return cards.load(name, cards.read(path) if path else None)
 
 
-def _denoiser(gain: float, sigma: float, channels: int) -> tuple[Method, str]:
+def _denoiser(gain: float, sigma: float, channels: int, frugal: bool = False) -> tuple[Method, str]:
     """Variance stabilisation around the best denoiser for the level that follows, and its name: for the planes of a mosaic (1) or pictures in colour (3)."""
     level = float(vst.stabilised(Problem(Identity(), PoissonGaussian(1 / gain, sigma))).noise.sigma)
-    name, card = cards.choose(Denoise(sigma=255 * level * (SCALE if channels == 1 else 1)), channels=channels)
+    name, card = cards.choose(Denoise(sigma=255 * level * (SCALE if channels == 1 else 1)), frugal=frugal, channels=channels)
     gaussian = _loaded(name, card and card.path)
     denoiser = vst.VST(Mixed(gaussian) if channels == 1 else gaussian)
     denoiser.takes = denoiser.gives = "camera"

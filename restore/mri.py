@@ -63,7 +63,7 @@ def task_of(scan: Scan, name: str) -> Mri:
     rates = [taken.mean() for taken in (sampled(scan, number) for number in range(len(scan.array)))]
     if not max(rates):
         raise RestoreError(f"{name}: its k-space is 0 throughout", "samples")
-    return Mri(float(max(round(1 / float(np.mean(rates))), 1)), mask=None, sigma=None)
+    return Mri(float(max(round(1 / float(np.mean(rates))), 1)), mask=None, sigma=None, coils=float(scan.array.shape[1]))
 
 
 def full(scan: Scan) -> bool:
@@ -189,7 +189,8 @@ class Simulation:
     def plan(self, scan: Scan, name: str) -> str:
         """The line that is said before work begins."""
         slices, height, width = scan.array.shape
-        return f"{slices} slice(s) of {height} x {width}; {self.task}, simulated with a smooth phase; about {scan.array.nbytes * (6 + 2 * int(self.task.coils)) >> 20} MiB"
+        memory = scan.array.nbytes * (6 + 2 * int(self.task.coils))
+        return f"{slices} slice(s) of {height} x {width}; {self.task}, simulated with a smooth phase; about {memory / 2**20:.0f} MiB"
 
     def __call__(self, scan: Scan, name: str, report: Report) -> Scan:
         return simulate(scan, self.task, Path(name).name, self.seed)
@@ -220,7 +221,8 @@ def facts(scan: Scan, name: str) -> dict[str, object]:
     taken, header = sampled(scan, slices // 2), scan.header
     lines = (taken == taken[:1]).all()
     region = sampling.central(taken)
-    return {"format": header.format, "slices": slices, "coils": count, "samples": f"{height} x {width}", "picture": " x ".join(map(str, header.carry.get("recon", (height, width)))),
+    return {"format": header.format, "slices": slices, "coils": count, "samples": f"{height} x {width}",
+            "picture": " x ".join(map(str, header.carry.get("recon", (height, width)))),
             "taken": f"{100 * taken.mean():.1f} %, {'whole columns' if lines else 'single points'}", "acceleration": round(1 / float(taken.mean()), 2),
             "centre": f"{region[0]} x {region[1]} samples whole", "spacing": header.spacing and " x ".join(f"{step:.4g}" for step in header.spacing) + " mm",
             "reference": "reference" in header.carry, "memory": f"{scan.array.nbytes / 2**20:.1f} MiB", "default": default(task)}

@@ -281,7 +281,7 @@ class Mri(Task):
         super().__post_init__()
 
     def relevant(self):
-        return ("acceleration", "mask", "sigma")
+        return ("acceleration", "mask", "sigma", "coils")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ FLOORS = {
     "methods": 4, "estimate": 4,
     "cards": 5,
     "engine": 6,
-    "names": 6, "given": 6, "stating": 6.5, "jobs": 7, "mri": 7, "measure": 7,
+    "names": 6, "given": 6, "stating": 6.5, "jobs": 7, "mri": 6.5, "measure": 7,
     "api": 8, "bursts": 8, "develop": 8, "train": 8, "bench": 8,
     "batch": 8, "scanning": 9, "benching": 9,
     "commands": 10,

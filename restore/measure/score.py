@@ -13,6 +13,8 @@ from restore.errors import RestoreError
 from restore.io import read
 from restore.measure.metrics import luma
 from restore.measure.protocol import Protocol
+from restore.measure.sets import is_volume
+from restore.measure.volumes import volume
 from restore.method import Method
 from restore.operators.problem import Given, problem_of
 from restore.tasks import Task
@@ -69,7 +71,13 @@ def mean(rows: Iterable[Row], name: str = "mean") -> Row:
 
 
 def load(file: Path, channels: int = 0, channel: str = "rgb") -> Tensor:
-    """A clean picture (1, C, H, W) in float32; grey from colour as MATLAB's rgb2gray does, or as its luma where `channel` is y, in 8 bits for 8-bit files."""
+    """A clean picture (1, C, H, W) in float32; grey from colour as MATLAB's rgb2gray does, or as its luma where `channel` is y, in 8 bits for 8-bit files.
+
+    Of a volume the middle slice.
+    """
+    if is_volume(file):
+        slices = volume(file)
+        return torch.from_numpy(slices[len(slices) // 2])[None, None]
     pixels = torch.from_numpy(read(file).pixels).permute(2, 0, 1)[None].contiguous()
     if channels == 1 and channel == "y":
         return (luma(pixels) * 255).round() / 255

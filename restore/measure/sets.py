@@ -55,6 +55,8 @@ SETS: dict[str, ImageSet] = {row.name: row for row in (
     ImageSet("photos_stated", "train/photos", "train", "those of them whose terms are stated file by file", 3, without=("not itemised", "unverified")),
     ImageSet("bsds", "train/bsds", "train", "BSDS500 train, in colour", 3),
     ImageSet("research", "train/research", "train", "20 pictures of denoising research", 3),
+    ImageSet("heads", "train/mri", "train", "9 head volumes of 4 patients: T1, FLAIR, T2"),
+    ImageSet("heads_test", "test/mri", "test", "4 head volumes of 2 other patients"),
     _test("set12", "12 classics, grey"),
     _test("bsd68", "68 photographs of 481x321, grey"),
     _test("cbsd68", "the same in colour", 3, "b100", "test/cbsd68.txt"),
@@ -96,7 +98,13 @@ def pictures(folder: Path) -> list[Path]:
     """The files of a folder, and of those inside it, that are pictures by suffix, by path."""
     if not folder.is_dir():
         raise RestoreError(f"there is no folder {folder}", "a folder of pictures")
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith("."))
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES or is_volume(path)]
+    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+
+
+def is_volume(path: Path) -> bool:
+    """Whether a file is a volume of slices by its suffix."""
+    return path.name.lower().endswith((".nii", ".nii.gz"))
 
 
 def refuse_test(folder: Path) -> None:

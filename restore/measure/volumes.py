@@ -4,14 +4,25 @@ Zbontar et al., fastMRI: an open dataset and benchmarks for accelerated MRI, arX
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from restore.errors import RestoreError
+from restore.io.scans import read_scan
 
 WINDOW = 7  # of SSIM, in pixels; uniform
+
+
+def volume(file: Path) -> np.ndarray:
+    """The magnitudes of a volume, (slices, H, W) in float32, the largest 1."""
+    slices = np.abs(read_scan(file).array).astype(np.float32)
+    if not slices.max() > 0:
+        raise RestoreError(f"{file} is 0 throughout", "a picture")
+    return slices / slices.max()
 
 
 @dataclass(frozen=True)

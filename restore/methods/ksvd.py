@@ -19,7 +19,7 @@ MOST = 32  # atoms in a code
 TRAINING = 65_000  # patches that the dictionary is learned from
 TRUST = 30.0  # lambda sigma: how much the noisy picture counts, on the 0-255 scale
 TWINS, FEWEST = 0.99, 3  # atoms whose product is greater, or that serve no more patches, are replaced
-CHUNK = 2**14  # patches that are coded at a time
+CHUNK = 2**13  # patches that are coded at a time
 
 
 class KSVD(Single):

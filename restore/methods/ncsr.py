@@ -81,6 +81,14 @@ class NCSR(Single):
     def bytes_per_pixel(self, problem):
         return 4000.0  # patches at all scales and their distances to the centres
 
+    @property
+    def flops_per_pixel(self) -> float:
+        """At sigma 25: distances, clusters, codes of a patch and of those like it."""
+        profile = PROFILES[30]
+        size, codes = profile.size**2, 2 * (profile.count + 3) * profile.size**4
+        clusters = 2 * CLUSTERS * size * LLOYD * sum(scale**2 for scale in SCALES)
+        return profile.rounds * (4.0 * (2 * RADIUS + 1) ** 2 + clusters + INNER * (codes + 6 * profile.count * size))
+
 
 def profile_for(sigma: float) -> Profile:
     return next(profile for level, profile in PROFILES.items() if sigma * 255 <= level + 1e-3)

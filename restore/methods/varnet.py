@@ -21,7 +21,7 @@ class VarNet(Network):
     It sees the whole of k-space, hence the whole picture.
     """
 
-    takes, gives, half_ok, blind = "k-space", "magnitude", False, True
+    takes, gives, half_ok, blind, seen = "k-space", "magnitude", False, True, 1
 
     def __init__(self, cascades: int = 5, width: int = 8):
         super().__init__()

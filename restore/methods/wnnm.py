@@ -61,7 +61,15 @@ class WNNM(Single):
         return Blend(64)
 
     def bytes_per_pixel(self, problem):
-        return 1500.0
+        return 1500.0  # five times all patches
+
+    @property
+    def flops_per_pixel(self) -> float:
+        """At sigma 25: distances, Gram matrices, their eigenvectors, products."""
+        profile = PROFILES[40]
+        size, counts = profile.size**2, [profile.count - FEWER * (1 + turn // 2) for turn in range(profile.rounds)]
+        groups = sum(4 * count * size * min(count, size) + 11 * min(count, size) ** 3 for count in counts)
+        return groups / profile.step**2 + 4.0 * (2 * RADIUS + 1) ** 2 * len(set(counts))
 
 
 def profile_for(sigma: float) -> Profile:

@@ -11,9 +11,11 @@ from torch import Tensor
 from restore.errors import RestoreError
 from restore.image import as_samples
 from restore.io import read
-from restore.measure.sets import pictures
+from restore.measure.sets import is_volume, pictures
+from restore.measure.volumes import volume
 
 EVERY = 20  # every 20th picture by name is kept for validation
+FAINT, EMPTY = 0.05, 0.1  # of the largest value; share of pixels above it, under which a slice is taken for empty
 
 
 @dataclass
@@ -91,15 +93,16 @@ def gather(items: Iterable[tuple[Path, ...]], channels: int, least: int, seed: i
     kept, samples = [], []
     for item in sorted(items, key=lambda item: item[0].name):
         try:
-            samples.append(_joined([_decoded(file, channels) for file in item], item, least))
-            kept.append(item)
+            found = _slices(item[0], least) if is_volume(item[0]) else [_joined([_decoded(file, channels) for file in item], item, least)]
+            samples += found
+            kept += [item] * len(found)
         except (RestoreError, OSError, ValueError) as error:
             note(f"{item[0]} is skipped: {str(error).splitlines()[0]}")
     if len(kept) < 2:
         raise RestoreError(f"{len(kept)} of the pictures can be trained on", "at least two that can be read and are no smaller than a patch")
     samples = _one_depth(samples)
-    held = range(0, len(samples), EVERY)
-    split = ([picture for index, picture in enumerate(samples) if index not in held], [samples[index] for index in held])
+    held = {item for number, item in enumerate(dict.fromkeys(kept)) if number % EVERY == 0}  # a volume as a whole
+    split = ([picture for picture, item in zip(samples, kept, strict=True) if (item in held) == for_test] for for_test in (False, True))
     return *(_pool(part, seed, device, len(kept[0]) == 2) for part in split), [item[0] for item in kept]
 
 
@@ -119,6 +122,14 @@ def _joined(parts: list[np.ndarray], item: tuple[Path, ...], least: int) -> np.n
     if min(height, width) < least:
         raise ValueError(f"{width} x {height} pixels, patches take {least} x {least}")
     return np.concatenate(_one_depth(parts), axis=2)
+
+
+def _slices(file: Path, least: int) -> list[np.ndarray]:
+    """The slices of a volume (H, W, 1) in 16 bits, its largest value white; those that are nearly empty are left out."""
+    slices = volume(file)
+    if min(slices.shape[1:]) < least:
+        raise ValueError(f"slices of {slices.shape[2]} x {slices.shape[1]} pixels, patches take {least} x {least}")
+    return [as_samples(picture[..., None], np.uint16) for picture in slices if (picture > FAINT).mean() > EMPTY]
 
 
 def _one_depth(parts: list[np.ndarray]) -> list[np.ndarray]:

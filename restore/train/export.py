@@ -12,8 +12,8 @@ from restore.errors import RestoreError
 from restore.measure import sets
 from restore.measure.protocol import PROTOCOLS
 from restore.measure.score import load, mean, score, score_one
-from restore.method import Method
-from restore.tasks import Range, Task
+from restore.method import Chain, Method
+from restore.tasks import Denoise, Range, Task
 from restore.train.checkpoint import Fit, Run, words
 from restore.train.loop import middle_of
 from restore.train.recipes import Recipe
@@ -27,7 +27,8 @@ def write(recipe: Recipe, run: Run | Fit, validation: float, files: list[Path], 
     validation: of the held-out pictures, PSNR in dB, or the likelihood of a mixture. files: what was trained on, held-out pictures included.
     """
     network = run.average.eval().requires_grad_(False)
-    check_half(network, recipe.task, files[:: max(len(files) // 8, 1)][:8], run.pool.pixels.device)
+    whole = Chain(cards.load(recipe.begin), network) if recipe.begin else network
+    check_half(whole, recipe.task, files[:: max(len(files) // 8, 1)][:8], run.pool.pixels.device)
     tests = [] if recipe.pairs else [sets.find(name) for name in recipe.tests]
     for row in [row for row in tests if not row.there]:
         note(f"{row.name} is not scored: RESTORE_DATA names no folder that holds it")
@@ -38,7 +39,7 @@ def write(recipe: Recipe, run: Run | Fit, validation: float, files: list[Path], 
     pixels = run.step * recipe.batch * recipe.patch**2
     device = run.pool.pixels.device.type
     card = cards.Card(
-        name=recipe.method, tag=recipe.label, task=recipe.task, args=recipe.args, flops_per_pixel=network.flops_per_pixel,
+        name=recipe.method, tag=recipe.label, task=recipe.task, args=recipe.args, start=recipe.begin, flops_per_pixel=network.flops_per_pixel,
         parameters=sum(value.numel() for value in network.state_dict().values()), licence="MIT",
         recipe=words(recipe) | {"steps": run.step, "megapixels": round(pixels / 1e6), "hours": round(run.seconds / 3600, 2), "device": device,
                                 "validation": round(validation, 3)},
@@ -65,7 +66,7 @@ def check_half(network: Method, task: Task, files: list[Path], device: torch.dev
     rounded = deepcopy(network)
     for value in rounded.state_dict().values():
         value.copy_(value.half())
-    at, protocol = task.replace(sigma=task.sigma.low + 25) if isinstance(task.sigma, Range) else middle_of(task), PROTOCOLS["rednet"]
+    at, protocol = task.replace(sigma=task.sigma.low + 25) if isinstance(task, Denoise) and isinstance(task.sigma, Range) else middle_of(task), PROTOCOLS["rednet"]
     full, half = (mean(score_one(net, at, file.stem, middle(load(file, channels_of(net))), protocol, device=device) for file in files).psnr
                   for net in (network, rounded))
     if full - half >= FP16_COST:
@@ -80,4 +81,4 @@ def middle(x: Tensor, side: int = 192) -> Tensor:
 
 def channels_of(method: Method) -> int:
     """Those of the pictures that it is trained on."""
-    return getattr(method, "seen", None) or method.channels
+    return getattr(method, "seen", None) or method.channels or 0

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from restore import cards
 from restore.engine import device as devices
 from restore.errors import RestoreError
 from restore.measure.metrics import psnr
@@ -85,6 +86,7 @@ def step(recipe: Recipe, run: Run, call: Callable[[Tensor, Problem], Tensor], gr
     scene, x = SCENES[recipe.scene](x, run.generator)
     problem = draw(recipe.task, recipe.batch, run.generator, device, x.shape[1:])
     y = problem.simulate(scene, run.generator) if y is None else y
+    y, problem = begun(recipe.begin, y, problem)
     with devices.mixed(device):
         estimate = call(y[rows], part(problem, rows))
     loss = LOSSES[recipe.loss](estimate.float(), x[rows])
@@ -95,6 +97,14 @@ def step(recipe: Recipe, run: Run, call: Callable[[Tensor, Problem], Tensor], gr
     run.step += 1
     follow(run.average, run.network, min(recipe.ema, (1 + run.step) / (10 + run.step)))
     return loss.detach()
+
+
+def begun(name: str, y: Tensor, problem: Problem) -> tuple[Tensor, Problem]:
+    """The first reconstruction by the catalog's method of this name, on the whole picture, and what is left to do; y itself without a name."""
+    if not name:
+        return y, problem
+    with torch.no_grad():
+        return cards.load(name)(y, problem), problem.on_x()
 
 
 def learning_rate(recipe: Recipe, done: int, of: int) -> float:
@@ -114,7 +124,7 @@ def look(recipe: Recipe, run: Run, held: Pool | None, losses: list[Tensor], cloc
     if not math.isfinite(loss):
         raise RestoreError(f"the loss is not a number (seen after step {run.step})", "the last good checkpoint is kept",
                            "resume from it, or try a lower rate of learning")
-    psnr = validate(run.average, recipe.task, held, recipe.scene) if held else None
+    psnr = validate(run.average, recipe.task, held, recipe.scene, recipe.begin) if held else None
     losses.clear()
     clock.mark()
     patches = rate * recipe.batch
@@ -123,7 +133,7 @@ def look(recipe: Recipe, run: Run, held: Pool | None, losses: list[Tensor], cloc
 
 
 @torch.inference_mode()
-def validate(average: Network, task: Task, held: Pool, scene: str = "") -> float:
+def validate(average: Network, task: Task, held: Pool, scene: str = "", begin: str = "") -> float:
     """PSNR in dB over the held-out pictures, each range of the task at its middle; y by the seed of the picture's number, or its own."""
     middle = middle_of(task)
     problem, protocol, average, found = problem_of(middle).to(held.pixels.device), PROTOCOLS["rednet"], average.eval(), []
@@ -131,8 +141,8 @@ def validate(average: Network, task: Task, held: Pool, scene: str = "") -> float
         x, y = held.picture(number)
         generator = protocol.generator(str(number), middle)
         seen, wanted = SCENES[scene](x.cpu(), generator)
-        y, x = (problem_of(middle).simulate(seen, generator).to(x) if y is None else y), wanted.to(x)
-        found.append(float(psnr(average(y, problem), x)))
+        y, x = (problem_of(middle).simulate(seen, generator).to(x.device) if y is None else y), wanted.to(x)
+        found.append(float(psnr(average(*begun(begin, y, problem)), x)))
     return sum(found) / len(found)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from restore.errors import UsageError, nearest
-from restore.tasks import Denoise, Isp, Range, Task
+from restore.tasks import Denoise, Isp, Mri, Range, Task
 from restore.train.loss import LOSSES
 from restore.train.optimisers import OPTIMISERS
 from restore.train.unprocess import SCENES
@@ -23,6 +23,7 @@ class Recipe:
     data: tuple[str, ...] = ("bsds", "photos", "research")  # names of sets, or folders
     pairs: tuple[str, str] | tuple[()] = ()  # folders of y and of x instead of `data`: nothing is simulated
     scene: str = ""  # of `unprocess`: what a picture is made before D is applied
+    begin: str = ""  # catalog name of what makes the first reconstruction that the network works on
     patch: int = 64
     batch: int = 64
     steps: int = 100_000
@@ -114,11 +115,20 @@ pclr = replace(epll, name="pclr", method="pclr", patch=10, steps=160,
 pgpd = replace(epll, name="pgpd", method="pgpd", patch=128, batch=8, steps=120,
                line="Xu et al., ICCV 2015: 33 or 65 Gaussians of groups of patches, 4 minutes; 0.06 / 0.11 dB above BM3D at sigma 30/50")
 
+fastmri_unet = Recipe("fastmri-unet", "Zbontar et al., arXiv 1811.08839, the smallest of its nets: 0.24 MFLOP/px, 30 GPU-minutes; 2 dB above zero-filled at 4x",
+                      "fastmri-unet", Mri(Range(3, 10), sigma=Range(0, 4)), tag="heads", data=("heads",), begin="zerofill", patch=256, batch=8, steps=20_000,
+                      loss="l1", tests=(), x8=False)
+fastmri_unet_small = replace(fastmri_unet, name="fastmri-unet-small", args={"width": 16}, tag="heads-small", batch=4, steps=8_000,
+                             line="the same with half the channels, for CPUs: 0.06 MFLOP/px, 3 hours of a CPU core")
+varnet = replace(fastmri_unet_small, name="varnet", method="varnet", args={"cascades": 5, "width": 8}, tag="heads", begin="",
+                 line="Hammernik et al., MRM 2018, with small U-Nets: 0.07 MFLOP/px, 4 hours of a CPU core; above the U-Net of that cost")
+
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30, red20, red10, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
     mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, csc_net, ml_ista, layered_soft, layered_pursuit,
     epll, pclr, pgpd, denoisenet,
-    deepisp_low, deepisp_low_fast, deepisp_low_srgb, deepisp, deepisp_fast)}
+    deepisp_low, deepisp_low_fast, deepisp_low_srgb, deepisp, deepisp_fast,
+    fastmri_unet, fastmri_unet_small, varnet)}
 
 
 def find(name: str) -> Recipe:
