@@ -40,6 +40,7 @@ MINKOWSKI = 6  # between the mean of the world (1) and its brightest spot (infin
 GREY = 0.18  # of white: where automatic exposure puts the logarithmic mean, unless
 BRIGHT = 0.99  # of the pixels would then not be
 LIMIT = 1.0  # under white
+FAR, STOPS = 1e6, 20.0  # no gain, no stop is beyond
 STRONGEST = 16.0  # factor of exposure
 BLACK = 2048.0  # of 65535, in a DNG: noise goes below black
 STEEP = 100.0  # read noise over noise of photons, at white: beyond it nothing changes any more
@@ -70,6 +71,14 @@ class Look:
         for part, names in (("curve", CURVES), ("space", SPACES), ("highlights", HIGHLIGHTS)):
             if getattr(self, part) not in names:
                 raise UsageError(f"unknown {part} {getattr(self, part)!r}", nearest(getattr(self, part), names))
+        if not isinstance(self.wb, str) and not all(0 < gain < FAR for gain in self.wb):
+            raise UsageError("gains of the white balance are above 0", "three of them, as --wb 2.1,1,1.4")
+        if not isinstance(self.noise, str) and not all(0 <= part < FAR for part in self.noise):
+            raise UsageError("the variance of noise is no less than 0", "A,B of A x + B, as --noise 1e-4,1e-6")
+        if not abs(self.exposure or 0) <= STOPS or not 0 <= self.sharpen <= STOPS:
+            raise UsageError(f"exposure {self.exposure} or sharpening {self.sharpen} is out of range", f"-{STOPS:g} to {STOPS:g} stops, an amount of 0 to {STOPS:g}")
+        if self.matrix is not None and not abs(torch.linalg.det(torch.tensor(self.matrix))) > 1e-6:
+            raise UsageError("the matrix from XYZ to the camera has no inverse", "nine numbers by rows, as dcraw and DNG files have them")
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,8 @@ class Developing(Walk):
         source, look = opened.source, self.asked
         header = source.headers[page]
         sensor = header.sensor if look.matrix is None else replace(header.sensor, profiles=(Profile(6504.0, look.matrix),))
+        if sensor.pattern and min(header.height, header.width) < 2:
+            raise RestoreError(f"{source.name}: {header.width} x {header.height} samples hold no cell of a mosaic", "2 x 2 samples or more")
         lines = [sensor.note] if sensor.note else []
         cells = superpixels(source, page)
         task, said = self._noise(Isp(sensor.pattern or "linear"), sensor, source, page)

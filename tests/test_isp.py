@@ -254,6 +254,14 @@ def test_bad_input_says_what_to_type(headerless, tmp_path, capsys):
         isp(files, output=out, **(how | {"white": 600.0}))
     with pytest.raises(UsageError, match="camera, daylight, auto"):
         isp(files, output=out, **(how | {"wb": "sunny"}))
+    for wrong in ({"wb": "0,1,1"}, {"noise": "-1,0"}, {"exposure": "200"}, {"sharpen": float("nan")}, {"xyz2cam": "0,0,0,0,0,0,0,0,0"}, {"space": "prophoto"}):
+        with pytest.raises(UsageError):
+            isp(files, output=out, **(how | wrong))
+    with pytest.raises(UsageError, match="floats"):
+        isp(files, output=str(tmp_path / "out.jpg"), linear=True, **how)
+    assert isp(files, output=out, noise="none", xyz2cam="1,0,0,0,1,0,0,0,-1", **how) == 1 and "that of no light" in capsys.readouterr().err
+    (tmp_path / "one.raw").write_bytes(b"ab")
+    assert isp([str(tmp_path / "one.raw")], output=out, raw_size="1x1", quiet=True) == 1 and "no cell" in capsys.readouterr().err
     assert isp(files, output=out, **(how | {"raw_size": "50x40"})) == 1
     assert "52" not in capsys.readouterr().err.split("--raw-size")[0].split("samples")[0].split("bytes")[1]
     io.write(tmp_path / "done.png", np.zeros((8, 8, 3), np.uint8))

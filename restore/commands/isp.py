@@ -45,6 +45,7 @@ def isp(
     mosaic again, without noise.
     """
     from functools import partial
+    from pathlib import PurePath
 
     from restore import batch
     from restore.develop import Developing, Look
@@ -56,6 +57,8 @@ def isp(
 
     if match_embedded and linear:
         raise UsageError("--match-embedded gives a tone, and --linear has none", "one of the two")
+    if linear and PurePath(output or "").suffix.lower() not in ("", ".tif", ".tiff", ".exr", ".dng"):
+        raise UsageError(f"--linear needs floats, and {output} holds none", "a .tif or .exr, or a .dng", "-o NAME.tif")
     layout = None if raw_size is None else Layout(*parse_size(raw_size), pattern, black, white)
     matrix = None if xyz2cam is None else parse_numbers(xyz2cam, 9, "xyz2cam")
     dng = format == "dng" or (output or "").lower().endswith(".dng")

@@ -26,6 +26,9 @@ class Repair(Method):
     def tiling(self, problem):
         return Exact(develop.REACH, 2)
 
+    def bytes_per_pixel(self, problem):
+        return 220.0  # the neighbours, each a picture of its own
+
 
 class Rendering(Method):
     """Camera values (B, 3, H, W) on [0, 1] to a picture, or to linear light.

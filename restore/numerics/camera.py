@@ -41,7 +41,8 @@ def white(profiles: tuple[Profile, ...], neutral: tuple[float, ...]) -> tuple[fl
     """x, y of the light under which a neutral surface gives `neutral`: the light decides the matrix, and the matrix the light."""
     at, seen = D50, torch.tensor(neutral, dtype=torch.float64)
     for _ in range(PASSES):
-        light = torch.linalg.solve(_at(profiles, at)[1], seen)
+        colour = _at(profiles, at)[1]
+        light = torch.linalg.solve(colour, seen) if abs(float(torch.linalg.det(colour))) > 1e-9 else torch.zeros(3, dtype=torch.float64)
         before, at = at, _chromaticity(light)
         if not (0 < at[0] < 1 and 0 < at[1] < 1):
             raise RestoreError(f"the white {', '.join(f'{value:.3g}' for value in neutral)} of the camera is that of no light", "",

@@ -96,10 +96,10 @@ denoisenet = Recipe("denoisenet", "Remez et al., SampTA 2017: 1.31 MFLOP/px, 25 
                     levels=(1.0, 2.0, 4.0, 8.0, 30.0), x8=False)
 
 SENSOR = Isp(pattern=None, noise="poisson-gaussian", peak=Range(80, 1e4))  # shot noise 1e-4 to 0.012, read noise as sensors have it
-deepisp_low = Recipe("deepisp-low", "Schwartz et al., TIP 2019, low level: 20 blocks, 1.5 MFLOP/px, an hour of one GPU; 1 dB above Malvar and VST + DRUNet",
+deepisp_low = Recipe("deepisp-low", "Schwartz et al., TIP 2019, low level: 20 blocks, 1.4 MFLOP/px, an hour of one GPU; 1 dB above Malvar and VST + DRUNet",
                      "deepisp-low", SENSOR, tag="best", data=("photos_stated",), scene="raw", batch=32, steps=60_000, rate=5e-4, loss="l1", tests=(), x8=False)
 deepisp_low_fast = replace(deepisp_low, name="deepisp-low-fast", args={"width": 32, "depth": 6}, tag="fast", batch=16, steps=30_000, rate=1e-3,
-                           line="the same for CPUs: 6 blocks of 32, 0.11 MFLOP/px, two hours of two CPU cores")
+                           line="the same for CPUs: 6 blocks of 32, 0.10 MFLOP/px, two hours of two CPU cores")
 deepisp_low_srgb = replace(deepisp_low_fast, name="deepisp-low-srgb", task=Isp(pattern=None, noise="poisson-gaussian", peak=1e9, sigma=Range(0, 20)), tag="srgb",
                            scene="", line="the same on mosaics of finished pictures, as the bench has them: 3 dB above Malvar on Set14 without noise")
 deepisp = replace(deepisp_low, name="deepisp", method="deepisp", scene="photograph", loss="deepisp", patch=128, batch=16, rate=2e-4,
