@@ -217,9 +217,12 @@ def _loaded(name: str, path: Path | None) -> Method:
 
 
 def _denoiser(gain: float, sigma: float, channels: int, frugal: bool = False) -> tuple[Method, str]:
-    """Variance stabilisation around the best denoiser for the level that follows, and its name: for the planes of a mosaic (1) or pictures in colour (3)."""
+    """Variance stabilisation around the best denoiser for the level that follows, and its name: for the planes of a mosaic (1) or pictures in colour (3).
+
+    Large mosaics on a CPU go through a network even if it was made for colour: a fifth of BM3D's time for a tenth of a decibel.
+    """
     level = float(vst.stabilised(Problem(Identity(), PoissonGaussian(1 / gain, sigma))).noise.sigma)
-    name, card = cards.choose(Denoise(sigma=255 * level * (SCALE if channels == 1 else 1)), frugal=frugal, channels=channels)
+    name, card = cards.choose(Denoise(sigma=255 * level * (SCALE if channels == 1 else 1)), frugal=frugal, channels=None if frugal and channels == 1 else channels)
     gaussian = _loaded(name, card and card.path)
     denoiser = vst.VST(Mixed(gaussian) if channels == 1 else gaussian)
     denoiser.takes = denoiser.gives = "camera"
