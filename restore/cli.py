@@ -83,6 +83,8 @@ def main() -> None:
     except RestoreError as problem:
         console.error(problem)
         sys.exit(problem.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _terminated(number: int, frame: object) -> None:
