@@ -94,4 +94,11 @@ CATALOG: dict[str, Row] = {
                            "Richardson, Bayesian-based iterative method of image restoration, JOSA 1972", ("deblur",)),
     "bicubic": Row("restore.methods.bicubic:Bicubic", "interpolation alone",
                    "Keys, Cubic convolution interpolation for digital image processing, TASSP 1981", ("sr",)),
+    "fbp": Row("restore.methods.fbp:FBP", "filtered back-projection, parallel and fan", "Kak & Slaney, Principles of computerized tomographic imaging, 1988",
+               ("ct",), noises=("none", "transmission", "gaussian")),
+    "sirt": Row("restore.methods.sirt:SIRT", "simultaneous iterative reconstruction, non-negative, stopped early",
+                "Gilbert, Iterative methods for the three-dimensional reconstruction of an object from projections, J. Theor. Biol. 1972", ("ct",),
+                noises=("none", "transmission", "gaussian")),
+    "cgls": Row("restore.methods.cgls:CGLS", "conjugate gradients on the normal equations, stopped early",
+                "Hestenes & Stiefel, Methods of conjugate gradients for solving linear systems, 1952", ("ct",), noises=("none", "transmission", "gaussian")),
 }
