@@ -33,7 +33,7 @@ CATALOG: dict[str, Row] = {
     "red20": Row("restore.methods.rednet:REDNet", "20 layers, symmetric skips every second layer", RED, ("denoise",), args={"depth": 20, "channels": 1}, trained=True),
     "red10": Row("restore.methods.rednet:REDNet", "10 layers, no skips", RED, ("denoise",), args={"depth": 10, "channels": 1}, trained=True),
     "bm3d": Row("restore.methods.bm3d:BM3D", "block matching and 3-D filtering, both stages",
-                "Dabov, Foi, Katkovnik & Egiazarian, Image denoising by sparse 3-D transform-domain collaborative filtering, TIP 2007", ("denoise",)),
+                "Dabov, Foi, Katkovnik & Egiazarian, Image denoising by sparse 3-D transform-domain collaborative filtering, TIP 2007", ("denoise", "lowdose")),
     "wnnm": Row("restore.methods.wnnm:WNNM", "weighted nuclear norm minimisation of groups of similar patches",
                 "Gu, Zhang, Zuo & Feng, Weighted nuclear norm minimization with application to image denoising, CVPR 2014", ("denoise",)),
     "ncsr": Row("restore.methods.ncsr:NCSR", "sparse codes in dictionaries of the picture's own clusters, drawn towards those of similar patches",

@@ -1,20 +1,17 @@
 """Measures of CT slices in Hounsfield units, (H, W) tensors, clamped to [-1024, 3071] before."""
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from restore.measure import metrics
+from restore.operators.problem import HU_LOW, HU_SPAN
 
-LOW, HIGH = -1024.0, 3071.0
 WINDOW = (-160.0, 240.0)
-AIR = -300.0  # below it is no tissue
-THIN = 6  # pixels: a table is thinner than twice that, a body is not
 
 
 def rmse(estimate: Tensor, x: Tensor, inside: Tensor) -> float:
     """The root of the mean squared error over the pixels of `inside`, in HU."""
-    difference = estimate.clamp(LOW, HIGH).double() - x.clamp(LOW, HIGH).double()
+    estimate, x = (part.double().clamp(HU_LOW, HU_LOW + HU_SPAN) for part in (estimate, x))
+    difference = estimate - x
     return float(difference[inside].square().mean().sqrt())
 
 
@@ -23,43 +20,3 @@ def ssim(estimate: Tensor, x: Tensor, window: tuple[float, float] = WINDOW) -> f
     low, high = window
     a, b = (((part.double().clamp(low, high) - low) / (high - low))[None, None] for part in (estimate, x))
     return float(metrics.ssim(a, b))
-
-
-def body(x: Tensor) -> Tensor:
-    """Where the body is, lungs included and the table not: what air does not reach from the border, less what is thin, and of that the largest part."""
-    tissue = x > AIR
-    border = torch.ones_like(tissue)
-    border[1:-1, 1:-1] = False
-    filled = ~_flood(border & ~tissue, ~tissue)
-    core = ~_grown(~filled)
-    if not core.any():
-        return filled
-    side = min(101, min(x.shape) // 2 * 2 - 1)
-    dense = F.avg_pool2d(F.avg_pool2d(core[None, None].float(), (side, 1), 1, (side // 2, 0)), (1, side), 1, (0, side // 2))[0, 0] * core
-    seed = torch.zeros_like(core)
-    seed.view(-1)[dense.argmax()] = True
-    return _grown(_flood(seed, core)) & filled
-
-
-def _grown(mask: Tensor) -> Tensor:
-    return F.max_pool2d(mask[None, None].float(), 2 * THIN + 1, 1, THIN)[0, 0] > 0
-
-
-def _flood(seed: Tensor, inside: Tensor) -> Tensor:
-    """What of `inside` hangs together with the seed: whole runs of rows, then of columns, until nothing is new."""
-    runs = [_runs(inside), _runs(inside.T).T]
-    while True:
-        grown = seed
-        for run in runs:
-            hit = torch.zeros(inside.numel() + 1, dtype=torch.bool, device=seed.device)
-            hit[run[grown]] = True
-            grown = hit[run] & inside
-        if torch.equal(grown, seed):
-            return seed
-        seed = grown
-
-
-def _runs(inside: Tensor) -> Tensor:
-    """Equal numbers along each run of True in a row, different ones elsewhere."""
-    first = inside & ~F.pad(inside, (1, 0))[:, :-1]
-    return first.flatten().cumsum(0).reshape(inside.shape)
