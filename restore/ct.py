@@ -1,6 +1,7 @@
 """Tomography: from sinograms to slices, from low-dose slices to clean ones, and from slices to low-dose ones. Of files, only those of geometries are read here."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +26,11 @@ from restore.operators.projection import Projection
 from restore.tasks import Denoise, LowDose, Tomography
 
 WATER = 0.0192  # attenuation of water in 1/mm, at about 70 keV
-ROUTINE = 26.0  # HU: the noise inside the body that exposure control aims at, so that a quarter of the dose leaves about 52
+QUARTER = 52.0  # HU: the noise that a quarter of the routine exposure leaves inside the body; exposure control sees to that, slice by slice
 VIEWS = 720  # over half a turn, of the simulated scanner
 ELECTRONIC = 10.0  # counts: the read noise of the simulated detector
 WINDOW = "hann"  # and its filter
-TRIAL = 1e6  # photons per ray of the trial exposure
+TRIALS = 6  # exposures that it tries at most
 SMALL = 256  # side of the picture that a centre is judged by
 SCALED = ("tv", "pnp")  # methods made for pictures on [0, 1] whose noise is known
 OPAQUE = 20.0  # nepers: more than any detector can count
@@ -78,7 +79,7 @@ class Reconstruction:
         y = lines(scan, name)
         geometry, size, pixel = self.grid(scan, name)
         if geometry.center is None or self.center == "auto":
-            found = center.estimate(y[len(y) // 2][None], geometry, lambda y, tried: fbp(y, tried, SMALL, pixel * size / SMALL, "ramp"))
+            found = center.estimate(y[len(y) // 2 :][:1], geometry, lambda y, tried: fbp(y, tried, SMALL, pixel * size / SMALL, "hann"))
             geometry = geometry.replace(center=found.center)
             report.note(found.describe())
         chosen, card = cards.choose(Tomography(), self.model)
@@ -220,7 +221,7 @@ def lowdose(hu: Tensor, pixel: float, task: LowDose, generator: torch.Generator 
     """A slice (H, W) in HU, pixels of so many mm, as fewer photons would have shown it, and their number per ray.
 
     y = x + FBP(log noise of the line integrals of x): sharpness and texture of x stay, and so does the noise that it has. What lies outside of
-    [-1024, 3071] stays as it is. Photons follow the dose: a trial tells how many leave ROUTINE HU inside the body.
+    [-1024, 3071] stays as it is. Photons follow the dose: trials tell how many leave QUARTER HU inside the body.
     """
     side = max(hu.shape)
     square = torch.full((side, side), -1000.0)
@@ -237,10 +238,24 @@ def lowdose(hu: Tensor, pixel: float, task: LowDose, generator: torch.Generator 
     photons = task.photons
     if photons is None:
         inside = body(hu)
-        trial = noise(TRIAL, torch.Generator().manual_seed(0))[inside if inside.any() else ...].square().mean()
-        photons = task.dose * TRIAL * float(trial) / ROUTINE**2
+        inside = inside if inside.any() else ...
+        photons = 4 * task.dose * exposure(lambda n: float(noise(n, torch.Generator().manual_seed(0))[inside].square().mean().sqrt()))
     y = hu + noise(photons, generator)
     return torch.where((hu < HU_LOW) | (hu > HU_LOW + HU_SPAN), hu, y), photons
+
+
+def exposure(noise: Callable[[float], float]) -> float:
+    """The photons that leave QUARTER HU, to 2 %: secants of the logarithms, for noise falls faster than by the root where photons are few."""
+    photons, slope, before = 1e5, -0.5, None
+    for _ in range(TRIALS):
+        level = noise(photons)
+        if abs(level / QUARTER - 1) < 0.02 or not level > 0:
+            break
+        if before and photons != before[0]:
+            slope = min(max(math.log(level / before[1]) / math.log(photons / before[0]), -2.0), -0.3)
+        before = photons, level
+        photons *= (QUARTER / level) ** (1 / slope)
+    return photons
 
 
 def facts(scan: Scan, name: str) -> dict[str, object]:

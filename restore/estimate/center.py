@@ -18,7 +18,7 @@ from torch import Tensor
 from restore.errors import RestoreError
 from restore.image import Geometry
 
-REACH = 4.0  # pixels around the first guess
+REACH = 4  # pixels around the first guess
 LOST = 2.0  # degrees that the opposite view may be off
 
 
@@ -45,8 +45,8 @@ def estimate(y: Tensor, geometry: Geometry, reconstruct: Callable[[Tensor, Geome
     def below(center: float) -> float:
         return float(reconstruct(y, geometry.replace(center=center)).clamp_max(0).square().sum())
 
-    coarse = min((start + k for k in range(-int(REACH), int(REACH) + 1)), key=below)
-    return Center(golden(below, coarse - 1, coarse + 1), geometry.detectors)
+    coarse = min((start + k for k in range(-REACH, REACH + 1)), key=below)
+    return Center(_vertex(below, coarse), geometry.detectors)
 
 
 def _mirrored(views: Tensor, geometry: Geometry) -> float:
@@ -86,6 +86,14 @@ def _opposite(y: Tensor, geometry: Geometry) -> Callable[[float], float]:
         return float((turn[..., rows.long(), :] - other)[..., inside].square().mean())
 
     return mismatch
+
+
+def _vertex(function: Callable[[float], float], middle: float) -> float:
+    """The lowest point of the parabola through a bumpy function around its minimum, by least squares over seven half pixels."""
+    at = torch.arange(-1.5, 1.6, 0.5, dtype=torch.float64)
+    values = torch.tensor([function(middle + float(offset)) for offset in at], dtype=torch.float64)
+    flat, slope, bend = torch.linalg.lstsq(torch.stack([at**0, at, at**2], 1), values[:, None]).solution[:, 0].tolist()
+    return middle + (min(max(-slope / (2 * bend), -1.5), 1.5) if bend > 0 else 0.0)
 
 
 def golden(function: Callable[[float], float], low: float, high: float, width: float = 0.02) -> float:
