@@ -11,6 +11,7 @@ _restore() {
             /inpaint) path=/inpaint ;;
             /isp) path=/isp ;;
             /burst) path=/burst ;;
+            /ct) path=/ct ;;
             /mri) path=/mri ;;
             /degrade) path=/degrade ;;
             /compare) path=/compare ;;
@@ -27,20 +28,20 @@ _restore() {
         --depth) COMPREPLY=($(compgen -W '8 16 32' -- "$cur")); return ;;
         --device) COMPREPLY=($(compgen -W 'auto cpu cuda mps' -- "$cur")); return ;;
         --format) COMPREPLY=($(compgen -W 'png jpeg tiff webp bmp exr' -- "$cur")); return ;;
-        --model|--method|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgsense csc csc-net cswavelet deepisp deepisp-low denoisenet drunet drunet.fast epll fastmri-unet fba ivst ksvd malvar mean ml-csc mlp ncsr pclr pgpd pnp red10 red20 red30 richardson-lucy tv varnet vst wiener wnnm zerofill' -- "$cur")); return ;;
-        --model|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgsense csc csc-net cswavelet deepisp deepisp-low denoisenet drunet drunet.fast epll fastmri-unet fba ivst ksvd malvar mean ml-csc mlp ncsr pclr pgpd pnp red10 red20 red30 richardson-lucy tv varnet vst wiener wnnm zerofill' -- "$cur")); return ;;
+        --model|--method|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgls cgsense csc csc-net cswavelet deepisp deepisp-low denoisenet drunet drunet.fast epll fastmri-unet fba fbp ivst ksvd malvar mean ml-csc mlp ncsr pclr pgpd pnp red10 red20 red30 richardson-lucy sirt tv varnet vst wiener wnnm zerofill' -- "$cur")); return ;;
+        --model|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgls cgsense csc csc-net cswavelet deepisp deepisp-low denoisenet drunet drunet.fast epll fastmri-unet fba fbp ivst ksvd malvar mean ml-csc mlp ncsr pclr pgpd pnp red10 red20 red30 richardson-lucy sirt tv varnet vst wiener wnnm zerofill' -- "$cur")); return ;;
         --noise) COMPREPLY=($(compgen -W 'gaussian poisson poisson-gaussian' -- "$cur")); return ;;
         --precision) COMPREPLY=($(compgen -W 'auto float32 bf16 fp16' -- "$cur")); return ;;
         --protocol) COMPREPLY=($(compgen -W 'rednet dncnn pgpd files sr sr-shaved poisson' -- "$cur")); return ;;
         --sigma|-s) COMPREPLY=($(compgen -W 'auto' -- "$cur")); return ;;
         --subsampling) COMPREPLY=($(compgen -W '4:4:4 4:2:2 4:2:0' -- "$cur")); return ;;
-        --task) COMPREPLY=($(compgen -W 'denoise deblur sr inpaint jpeg cs isp mri burst' -- "$cur")); return ;;
-        --acceleration|--activation|--align|--batch|--black|--boundary|--center-fraction|--coils|--curve|--data|--denoiser|--down|--every|--exposure|--feather|--folder|--from|--from-file|--grow|--highlights|--images|--kernel|--levels|--loss|--mask|--memory|--methods|--minutes|--missing|--optimiser|--output|--pairs|--patch|--pattern|--peak|--power|--quality|--rate|--ratio|--raw-size|--reference|--save-map|--scale|--seed|--set|--sharpen|--side|--sigmas|--slices|--space|--split|--steps|--strength|--tile|--tolerance|--wb|--weights|--white|--xyz2cam|-k|-o) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --task) COMPREPLY=($(compgen -W 'denoise deblur sr inpaint jpeg cs isp mri burst ct lowdose' -- "$cur")); return ;;
+        --acceleration|--activation|--align|--batch|--black|--boundary|--center|--center-fraction|--coils|--curve|--data|--denoiser|--dose|--down|--every|--exposure|--feather|--filter|--folder|--from|--from-file|--geometry|--grow|--highlights|--hu|--images|--kernel|--levels|--loss|--mask|--memory|--methods|--minutes|--missing|--optimiser|--output|--pairs|--patch|--pattern|--peak|--photons|--pixel|--power|--quality|--rate|--ratio|--raw-size|--reference|--save-map|--scale|--seed|--set|--sharpen|--side|--sigmas|--size|--slices|--space|--split|--steps|--strength|--tile|--tolerance|--water|--wb|--weights|--white|--xyz2cam|-k|-o) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     esac
     case "$path" in
         '')
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--version --help -h' -- "$cur")); return; fi
-            COMPREPLY=($(compgen -W 'denoise deblur sr inpaint isp burst mri degrade compare train bench doctor models' -- "$cur")); return ;;
+            COMPREPLY=($(compgen -W 'denoise deblur sr inpaint isp burst ct mri degrade compare train bench doctor models' -- "$cur")); return ;;
         /denoise)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --noise --peak --model -m --strength --compare --ensemble --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --precision --tile --memory --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
@@ -59,11 +60,14 @@ _restore() {
         /burst)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--model --method -m --align --reference --sigma -s --power --save-map --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --tile --memory --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        /ct)
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--geometry --center --filter --model -m --size --pixel --water --hu --strength --output -o --overwrite --skip-existing --from-file --null -0 --device --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
+            compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /mri)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--model -m --slices --compare --output -o --overwrite --skip-existing --from-file --null -0 --device --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /degrade)
-            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--task --sigma -s --noise --peak --kernel -k --boundary --scale --down --missing --mask --ratio --acceleration --center-fraction --coils --seed --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --json --quiet -q --help -h' -- "$cur")); return; fi
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--task --sigma -s --noise --peak --kernel -k --boundary --scale --down --missing --mask --ratio --acceleration --center-fraction --coils --dose --photons --seed --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /compare)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--protocol --json --help -h' -- "$cur")); return; fi
@@ -85,7 +89,7 @@ _restore() {
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /models/show)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
-            COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgsense csc csc-net cswavelet deepisp deepisp-low denoisenet drunet drunet.fast epll fastmri-unet fba ivst ksvd malvar mean ml-csc mlp ncsr pclr pgpd pnp red10 red20 red30 richardson-lucy tv varnet vst wiener wnnm zerofill' -- "$cur")); return ;;
+            COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgls cgsense csc csc-net cswavelet deepisp deepisp-low denoisenet drunet drunet.fast epll fastmri-unet fba fbp ivst ksvd malvar mean ml-csc mlp ncsr pclr pgpd pnp red10 red20 red30 richardson-lucy sirt tv varnet vst wiener wnnm zerofill' -- "$cur")); return ;;
         /models/verify)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;

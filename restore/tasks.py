@@ -215,6 +215,9 @@ LIMITS: dict[str, tuple[float, float, str]] = {  # what a part may be, and how t
     "scale": (1, 64, "from 1 to 64"),
     "quality": (1, 100, "1 to 100"),
     "ratio": (1e-3, 1, "a share of measurements up to 1, as 0.25"),
+    "hu": (0.1, 4095, "0.1 to 4095 Hounsfield units"),
+    "dose": (1e-4, 100, "a share of the routine dose, as 0.25"),
+    "photons": (1, 1e12, "photons per ray, as 1e5"),
     "grow": (0, 4096, "0 to 4096 pixels"),
     "feather": (0, 4096, "0 to 4096 pixels"),
 }
@@ -297,7 +300,32 @@ class Burst(Task):
         return ("frames", "sigma") if self.kernel is None else ("frames", "kernel", "sigma")
 
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Denoise, Deblur, SuperResolution, Inpaint, Jpeg, CompressedSensing, Isp, Mri, Burst)}
+@dataclass(frozen=True)
+class Tomography(Task):
+    """y = D x + n: line integrals of attenuation along the rays of a scanner, whose geometry the file says. `photons`: counts of a ray that meets nothing."""
+
+    name: ClassVar[str] = "ct"
+    photons: Value = None
+
+    def unknown(self):
+        return ()
+
+
+@dataclass(frozen=True)
+class LowDose(Task):
+    """y = x + n in Hounsfield units, n what too few photons leave after back-projection. `hu`: its standard deviation inside the body; simulated,
+    `dose`: share of the routine exposure, which is set for each slice as exposure control does, or `photons` per ray."""
+
+    name: ClassVar[str] = "lowdose"
+    hu: Value = None
+    dose: Value = 0.25
+    photons: Value = None
+
+    def relevant(self):
+        return ("hu",)
+
+
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Denoise, Deblur, SuperResolution, Inpaint, Jpeg, CompressedSensing, Isp, Mri, Burst, Tomography, LowDose)}
 
 
 def from_dict(words: dict[str, object]) -> Task:

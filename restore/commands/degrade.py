@@ -7,7 +7,7 @@ from restore import options
 
 def degrade(
     files: options.Inputs = None,
-    task: Annotated[str, options.own("--task", help="The task whose problem is applied: denoise, deblur, sr, inpaint, mri.")] = "denoise",
+    task: Annotated[str, options.own("--task", help="The task whose problem is applied: denoise, deblur, sr, inpaint, mri, ct.")] = "denoise",
     sigma: Annotated[str | None, options.own("--sigma", "-s", help="Noise level on the 0-255 scale; one per channel as 12,10,14; 25 for denoise, else 0.")] = None,
     noise: Annotated[str | None, options.own("--noise", help="gaussian, poisson or poisson-gaussian.")] = None,
     peak: Annotated[str | None, options.own("--peak", help="Poisson: photons at white.")] = None,
@@ -21,6 +21,8 @@ def degrade(
     acceleration: Annotated[str, options.own("--acceleration", help="mri: one sample in so many is taken.")] = "4",
     center_fraction: Annotated[str | None, options.own("--center-fraction", help="mri: share of the central lines, all taken; 0.32 / acceleration if not given.")] = None,
     coils: Annotated[str, options.own("--coils", help="mri: coils around the picture.")] = "1",
+    dose: Annotated[str, options.own("--dose", help="ct: share of the routine exposure of the slice.")] = "0.25",
+    photons: Annotated[str | None, options.own("--photons", help="ct: photons per ray, in place of the dose.")] = None,
     seed: Annotated[int, options.own("--seed", help="The same seed gives the same noise.")] = 0,
     output: options.Output = None,
     overwrite: options.Overwrite = False,
@@ -52,6 +54,13 @@ def degrade(
         numbers = {part: parse_value(text, part) for part, text in (("acceleration", acceleration), ("center_fraction", center_fraction), ("coils", coils))}
         job = Simulation(Mri(mask=mask or "random", sigma=parse_value(sigma or "0", "sigma"), **numbers), seed)
         return run("degrade", job, batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet), (".h5", ".hdf5", ".npy"))
+    if task == "ct":
+        from restore.ct import Simulation as LowerDose
+        from restore.scanning import run
+        from restore.tasks import LowDose, parse_value
+
+        job = LowerDose(LowDose(dose=parse_value(dose, "dose"), photons=parse_value(photons, "photons")), seed)
+        return run("degrade", job, batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet), default=".nii.gz")
     if task == "denoise" and noise != "poisson":
         sigma = "25" if sigma is None else sigma
     if noise in ("poisson", "poisson-gaussian"):

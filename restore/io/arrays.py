@@ -125,6 +125,7 @@ def _helsinki(data, name: str) -> Scan:
     angles = np.atleast_1d(facts.angles).astype(float).tolist()
     if sinogram.ndim != 2 or len(angles) != len(sinogram):
         raise RestoreError(f"{name}: {len(angles)} angles for a sinogram of shape {sinogram.shape}", "one angle per view")
+    angles = [angle + 180 for angle in angles]  # their source begins below the object and their detector runs the other way
     geometry = Geometry(tuple(angles), sinogram.shape[1], float(facts.pixelSizePost), float(facts.distanceSourceOrigin), float(facts.distanceSourceDetector),
                         (sinogram.shape[1] - 1) / 2)
-    return Scan(ScanHeader("sinogram", AXES["sinogram"], geometry=geometry, modality="CT", format="mat"), sinogram[None])
+    return Scan(ScanHeader("sinogram", AXES["sinogram"], geometry=geometry, modality="CT", format="mat"), np.ascontiguousarray(sinogram[None, :, ::-1]))

@@ -98,6 +98,32 @@ class PoissonGaussian(Poisson):
         return f"Poisson-Gaussian, peak {_number(self.peak)} photons, sigma {_number(self.sigma * 255)}/255"
 
 
+class Transmission(Noise):
+    """y = -log(max(N, 1) / N0), N = Poisson(N0 e^(-mean)) + N(0, electronic^2): line integrals from counted photons.
+
+    photons: N0, counts of a ray that meets nothing; electronic: standard deviation in counts. The mean is in nepers.
+    """
+
+    def __init__(self, photons: float, electronic: float = 0.0):
+        super().__init__()
+        self.photons, self.electronic = photons, electronic
+
+    def sample(self, mean, generator=None):
+        counts = torch.poisson(self.photons * torch.exp(-mean), generator=generator) + self.electronic * _normal_like(mean, generator)
+        return -torch.log(counts.clamp_min(1) / self.photons)
+
+    def std(self, mean):
+        """To first order: sqrt(c + electronic^2) / c, c = N0 e^(-mean)."""
+        counts = self.photons * torch.exp(-mean)
+        return (counts + self.electronic**2).sqrt() / counts
+
+    def map(self, change):
+        return self
+
+    def __str__(self):
+        return f"transmission, {self.photons:.4g} photons, electronic {self.electronic:g}"
+
+
 def _number(value: Tensor) -> str:
     low, high = float(value.min()), float(value.max())
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"

@@ -16,9 +16,10 @@ from restore.operators.mosaic import PATTERNS, Mosaic
 from restore.operators.noise import Gaussian, NoNoise, Noise, Poisson, PoissonGaussian
 from restore.operators.sampling import seed_of
 from restore.operators.spatial import Blur, Downsample, Mask
-from restore.tasks import Isp, Mri, Range, Task, Value
+from restore.tasks import Isp, LowDose, Mri, Range, Task, Value
 
 Given = Mapping[str, Tensor]  # what words of a task name, as arrays: kernel, mask, maps
+HU_LOW, HU_SPAN = -1024.0, 4095.0  # what of Hounsfield units becomes [0, 1]: the 12 bits of scanners
 
 READ_NOISE = (2.18, 1.20, 0.26)  # slope, offset and spread of the logarithm of its variance: Brooks et al., CVPR 2019
 
@@ -163,6 +164,7 @@ def _drawn_kernels(task, count, generator, device, shape) -> Given:
 # a new task is one row: its words and arrays -> D
 OPERATORS: dict[str, Callable[[Task, dict[str, Tensor], Given, Sequence[int] | None], Operator]] = {
     "denoise": lambda task, parts, given, shape: Identity(),
+    "lowdose": lambda task, parts, given, shape: Identity(),
     "deblur": _deblur, "sr": _reduce, "inpaint": _mask, "burst": _shake,
 }
 DRAWN: dict[str, Callable[..., Given]] = {"deblur": _drawn_kernels, "inpaint": _drawn_masks, "burst": _drawn_shakes}
@@ -184,6 +186,8 @@ def _tensor(value: Value) -> Tensor:
 
 
 def _noise(task: Task, parts: dict[str, Tensor]) -> Noise:
+    if isinstance(task, LowDose):
+        return Gaussian(parts["hu"] / HU_SPAN)
     kind, sigma = getattr(task, "noise", "gaussian"), parts.get("sigma")
     if kind == "poisson":
         return Poisson(parts["peak"])

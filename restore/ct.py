@@ -1,0 +1,280 @@
+"""Tomography: from sinograms to slices, from low-dose slices to clean ones, and from slices to low-dose ones. Of files, only those of geometries are read here."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restore import cards
+from restore.catalog import CATALOG
+from restore.engine import run as engine
+from restore.engine.run import Report, Settings
+from restore.errors import RestoreError
+from restore.estimate import center, hounsfield
+from restore.image import Geometry, Scan
+from restore.io.geometry import read_geometry
+from restore.method import Method
+from restore.methods.fbp import FBP
+from restore.numerics.body import body
+from restore.operators.noise import Gaussian, NoNoise, Transmission
+from restore.operators.problem import HU_LOW, HU_SPAN, Problem, problem_of
+from restore.operators.projection import Projection
+from restore.tasks import Denoise, LowDose, Tomography
+
+WATER = 0.0192  # attenuation of water in 1/mm, at about 70 keV
+QUARTER = 52.0  # HU: the noise that a quarter of the routine exposure leaves inside the body; exposure control sees to that, slice by slice
+VIEWS = 720  # over half a turn, of the simulated scanner
+ELECTRONIC = 10.0  # counts: the read noise of the simulated detector
+WINDOW = "hann"  # and its filter
+TRIALS = 6  # exposures that it tries at most
+SMALL = 256  # side of the picture that a centre is judged by
+SCALED = ("tv", "pnp")  # methods made for pictures on [0, 1] whose noise is known
+OPAQUE = 20.0  # nepers: more than any detector can count
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What `restore ct` does to a scan: a sinogram is reconstructed, a slice is cleaned.
+
+    geometry: a file of it, over the scan's own. center: a detector pixel, "auto", or None, which is the file's, and estimated where that does not say. size: of the picture, in pixels; pixel: in mm.
+    water: attenuation of water in 1/mm; with it the result is in HU. hu: the noise of slices inside the body, estimated where None.
+    """
+
+    model: str | None = None
+    settings: Settings = Settings()
+    geometry: str | None = None
+    center: float | str | None = None
+    window: str = "ramp"
+    size: int | None = None
+    pixel: float | None = None
+    water: float | None = None
+    hu: float | None = None
+    strength: float = 1.0
+    expect: str = "sinogram"
+
+    def check(self) -> None:
+        """Raise UsageError for what is wrong whatever the files are."""
+        FBP(self.window)
+        engine.devices.pick(self.settings.device)
+        if self.model is not None:
+            cards.find(self.model)
+
+    def plan(self, scan: Scan, name: str) -> str:
+        shape = " x ".join(map(str, scan.array.shape[1:]))
+        if is_slice(scan, name):
+            return f"{len(scan.array)} slice(s) of {shape} in HU; {self.model or 'the model that serves the noise'}"
+        geometry, size, pixel = self.grid(scan, name)
+        kind = f"fan, source {geometry.source:g} mm and detector {geometry.detector:g} mm away" if geometry.fan else "parallel"
+        centre = f"centre {geometry.center:g}" if geometry.center is not None and self.center != "auto" else "centre to be found"
+        return (f"{len(scan.array)} slice(s) of {shape}: {kind}, {centre}; {self.model or 'fbp'}; {size} x {size} pixels of {pixel:.4g} mm, "
+                f"about {memory(geometry, size) / 2**20:.0f} MiB")
+
+    def __call__(self, scan: Scan, name: str, report: Report) -> Scan:
+        if is_slice(scan, name):
+            return self.clean(scan, report)
+        y = lines(scan, name)
+        geometry, size, pixel = self.grid(scan, name)
+        if geometry.center is None or self.center == "auto":
+            found = center.estimate(y[len(y) // 2 :][:1], geometry, lambda y, tried: fbp(y, tried, SMALL, pixel * size / SMALL, "hann"))
+            geometry = geometry.replace(center=found.center)
+            report.note(found.describe())
+        chosen, card = cards.choose(Tomography(), self.model)
+        method = cards.build(chosen, {"window": self.window}) if chosen == "fbp" else cards.load(chosen, card)
+        x = np.concatenate([reconstruct(part, geometry, size, pixel, method, chosen in SCALED, self.settings, report).numpy() for part in y.split(8)])[:, 0]
+        said = f"{chosen}{', ' + self.window if chosen == 'fbp' else ''}, {len(geometry.angles)} views"
+        unit = "HU" if self.water else "1/mm"
+        return Scan(scan.header.replace(kind="image", axes=("slice", "y", "x"), unit=unit, modality="CT", geometry=None, spacing=(pixel, pixel, pixel),
+                                        carry={"derivation": f"restore ct: {said}"}), 1000 * (x / self.water - 1) if self.water else x)
+
+    def grid(self, scan: Scan, name: str) -> tuple[Geometry, int, float]:
+        """The geometry, the side of the picture and of a pixel in mm."""
+        views, detectors = scan.array.shape[1:]
+        stated = read_geometry(Path(self.geometry), views, detectors) if self.geometry else scan.header.geometry
+        geometry = stated or Geometry(tuple(180 * k / views for k in range(views)), detectors)
+        if len(geometry.angles) != views or geometry.detectors != detectors:
+            raise RestoreError(f"{name}: {views} views of {detectors} pixels, the geometry is of {len(geometry.angles)} of {geometry.detectors}", "one geometry")
+        if isinstance(self.center, float):
+            geometry = geometry.replace(center=self.center)
+        size = self.size or detectors
+        return geometry, size, self.pixel or geometry.pitch / geometry.magnification * detectors / size
+
+    def clean(self, scan: Scan, report: Report) -> Scan:
+        """Slices in HU without their noise; what lies outside of [-1024, 3071], padding too, is left as it was."""
+        out = np.empty_like(scan.array)
+        said = ""
+        for number, slice in enumerate(scan.array):
+            hu = torch.from_numpy(slice)
+            level = self.hu
+            if level is None:
+                found = hounsfield.estimate(hu)
+                report.note(found.describe())
+                level = found.hu
+            y, kept = unit(hu), (hu < HU_LOW) | (hu > HU_LOW + HU_SPAN)
+            method, problem, said = serving(self.model, level)
+            x = HU_LOW + HU_SPAN * engine.solve(method, problem, y, self.settings, Report(note=report.note))[0, 0]
+            out[number] = torch.where(kept, hu, hu + self.strength * (x - hu)).numpy()
+            report.progress(number + 1, len(scan.array))
+        return scan.replace(out, carry={**scan.header.carry, "derivation": f"restore ct: {said}, noise {level:.3g} HU"})
+
+
+def is_slice(scan: Scan, name: str) -> bool:
+    """Whether it is slices in HU, not a sinogram; raises where it is neither."""
+    if scan.header.kind == "sinogram":
+        return False
+    if scan.header.kind == "kspace" or scan.header.modality == "MR":
+        what = "k-space" if scan.header.kind == "kspace" else "an MR image"
+        raise RestoreError(f"{name}: is {what}", "a sinogram, or CT slices", "restore mri takes k-space, restore denoise pictures")
+    if scan.header.unit != "HU" and (scan.header.format != "nifti" or scan.array.min() > -500):
+        raise RestoreError(f"{name}: is an image that is not in Hounsfield units", "a sinogram, or CT slices with rescale slope and intercept", "restore denoise takes pictures")
+    return True
+
+
+def unit(hu: Tensor) -> Tensor:
+    """A slice (H, W) in HU as a picture (1, 1, H, W) on [0, 1]; what is below (padding) counts as air."""
+    return ((hu.clamp(HU_LOW, HU_LOW + HU_SPAN).where(hu >= HU_LOW, torch.tensor(-1000.0)) - HU_LOW) / HU_SPAN)[None, None]
+
+
+def serving(model: str | None, hu: float) -> tuple[Method, Problem, str]:
+    """The method, its problem and its name for slices with so much noise. One made for pictures is asked as for a picture."""
+    task = LowDose(hu=hu)
+    if model is not None and "lowdose" not in CATALOG[cards.find(model)[0]].tasks:
+        task = Denoise(sigma=255 * hu / HU_SPAN)
+    name, card = cards.choose(task, model, channels=1)
+    return cards.load(name, card, channels=1), problem_of(task), card.full_name if card else name
+
+
+def lines(scan: Scan, name: str) -> Tensor:
+    """Line integrals (slice, 1, view, detector) in float32: -log of counts less the dark field over the bright field; other values as they are."""
+    array, carry = scan.array.astype(np.float32), scan.header.carry
+    if "data_white" in carry:
+        dark = carry.get("data_dark", np.zeros_like(carry["data_white"]))
+        light = (carry["data_white"] - dark)[:, None]
+        if not (light > 0).any():
+            raise RestoreError(f"{name}: its bright field is nowhere above its dark field", "fields taken with and without the beam")
+        array = -np.log(np.maximum(array - dark[:, None], 1) / np.maximum(light, 1)).astype(np.float32)
+    if array.max() > OPAQUE:
+        raise RestoreError(f"{name}: its values go up to {array.max():g}, which is no line integral of attenuation", f"at most {OPAQUE:g} nepers, or counts with a bright field",
+                           "take -log(counts / bright field) first, or put the field beside it: exchange/data_white")
+    return torch.from_numpy(array)[:, None]
+
+
+def fbp(y: Tensor, geometry: Geometry, size: int, pixel: float, window: str) -> Tensor:
+    """Filtered back-projection on the CPU."""
+    with torch.inference_mode():
+        return FBP(window)(y, Problem(Projection(geometry, size, pixel), NoNoise()))
+
+
+def reconstruct(y: Tensor, geometry: Geometry, size: int, pixel: float, method: Method, scaled: bool, settings: Settings, report: Report) -> Tensor:
+    """Pictures (slice, 1, size, size) in 1/mm of line integrals; `scaled` for methods that want x on [0, 1] and the noise of y."""
+    operator = Projection(geometry, size, pixel)
+    if not scaled:
+        return engine.solve(method, Problem(operator, NoNoise()), y, settings, report)
+    white = float(torch.quantile(fbp(y[:1], geometry, SMALL, pixel * size / SMALL, "hann"), 0.999))
+    norm = math.sqrt(len(geometry.angles) * geometry.magnification * pixel / geometry.pitch) * pixel  # |D x| over |x|, about, for a smooth x
+    scale = 1 / (norm * white)
+    return white * engine.solve(method, Problem((1 / norm) * operator, Gaussian(scale * noise_of(y))), scale * y, settings, report)
+
+
+def noise_of(y: Tensor) -> float:
+    """The standard deviation of line integrals from neighbouring pixels of the detector, as the median of second differences."""
+    return float((y[..., 2:] - 2 * y[..., 1:-1] + y[..., :-2]).abs().median()) / (0.6745 * math.sqrt(6))
+
+
+def memory(geometry: Geometry, size: int) -> int:
+    """Bytes that a reconstruction takes beside its data: tables of turned pictures, and what is gathered from them."""
+    return 4 * (9 * size**2 + 12 * len(geometry.angles) * geometry.detectors) + (1 << 26)
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What `restore degrade --task ct` does: slices at a lower dose."""
+
+    task: LowDose
+    seed: int = 0
+    expect: str = "image"
+
+    def plan(self, scan: Scan, name: str) -> str:
+        if not is_slice(scan, name):
+            raise RestoreError(f"{name}: is a sinogram", "CT slices")
+        how = f"{self.task.photons:g} photons per ray" if self.task.photons else f"{self.task.dose:g} of the routine dose"
+        return f"{len(scan.array)} slice(s) at {how}: {VIEWS} views, {WINDOW} filter"
+
+    def __call__(self, scan: Scan, name: str, report: Report) -> Scan:
+        pixel = scan.header.spacing[1] if scan.header.spacing else 0.75
+        generator, out = torch.Generator().manual_seed(self.seed), np.empty_like(scan.array)
+        for number, slice in enumerate(scan.array):
+            hu = torch.from_numpy(slice)
+            y, photons = lowdose(hu, pixel, self.task, generator)
+            inside = body(hu)
+            report.note(f"{photons:.3g} photons per ray; noise inside the body {float((y - hu)[inside].square().mean().sqrt()):.1f} HU")
+            out[number] = y.numpy()
+            report.progress(number + 1, len(scan.array))
+        return scan.replace(out, carry={**scan.header.carry, "derivation": f"restore degrade: simulated, {self.plan(scan, name).partition(' at ')[2]}"})
+
+
+@torch.inference_mode()
+def lowdose(hu: Tensor, pixel: float, task: LowDose, generator: torch.Generator | None = None) -> tuple[Tensor, float]:
+    """A slice (H, W) in HU, pixels of so many mm, as fewer photons would have shown it, and their number per ray.
+
+    y = x + FBP(log noise of the line integrals of x): sharpness and texture of x stay, and so does the noise that it has. What lies outside of
+    [-1024, 3071] stays as it is. Photons follow the dose: trials tell how many leave QUARTER HU inside the body.
+    """
+    side = max(hu.shape)
+    square = torch.full((side, side), -1000.0)
+    square[: hu.shape[0], : hu.shape[1]] = hu.clamp(-1000, HU_LOW + HU_SPAN)
+    detectors = math.ceil(side * math.sqrt(2)) | 1
+    geometry = Geometry(tuple(180 * k / VIEWS for k in range(VIEWS)), detectors, pixel)
+    operator = Projection(geometry, side, pixel)
+    clean = operator(WATER * (1 + square / 1000)[None, None])
+
+    def noise(photons: float, generator: torch.Generator | None) -> Tensor:
+        y = Transmission(photons, ELECTRONIC).sample(clean, generator) - clean
+        return FBP(WINDOW)(y, Problem(operator, NoNoise()))[0, 0, : hu.shape[0], : hu.shape[1]] * (1000 / WATER)
+
+    photons = task.photons
+    if photons is None:
+        inside = body(hu)
+        inside = inside if inside.any() else ...
+        photons = 4 * task.dose * exposure(lambda n: float(noise(n, torch.Generator().manual_seed(0))[inside].square().mean().sqrt()))
+    y = hu + noise(photons, generator)
+    return torch.where((hu < HU_LOW) | (hu > HU_LOW + HU_SPAN), hu, y), photons
+
+
+def exposure(noise: Callable[[float], float]) -> float:
+    """The photons that leave QUARTER HU, to 2 %: secants of the logarithms, for noise falls faster than by the root where photons are few."""
+    photons, slope, before = 1e5, -0.5, None
+    for _ in range(TRIALS):
+        level = noise(photons)
+        if abs(level / QUARTER - 1) < 0.02 or not level > 0:
+            break
+        if before and photons != before[0]:
+            slope = min(max(math.log(level / before[1]) / math.log(photons / before[0]), -2.0), -0.3)
+        before = photons, level
+        photons *= (QUARTER / level) ** (1 / slope)
+    return photons
+
+
+def facts(scan: Scan, name: str) -> dict[str, object]:
+    """What a file holds, for `restore ct info`."""
+    header, array = scan.header, scan.array
+    found: dict[str, object] = {"kind": header.kind, "format": header.format, "shape": list(array.shape), "axes": list(header.axes), "type": str(array.dtype),
+                                "range": [float(array.min()), float(array.max())], "unit": header.unit or "unknown"}
+    found |= {key: value for key, value in (("modality", header.modality), ("spacing", header.spacing)) if value}
+    geometry = header.geometry
+    if geometry:
+        found |= {"beam": "fan" if geometry.fan else "parallel", "views": len(geometry.angles), "angles": [geometry.angles[0], geometry.angles[-1]],
+                  "detectors": geometry.detectors, "pitch": geometry.pitch, "center": geometry.center}
+        found |= {"source": geometry.source, "detector": geometry.detector} if geometry.fan else {}
+    for field in ("data_dark", "data_white"):
+        if field in header.carry:
+            found[field] = float(header.carry[field].mean())
+    datasets = header.carry.get("datasets")
+    if datasets:
+        words = (("manufacturer", "Manufacturer"), ("kernel", "ConvolutionKernel"), ("kvp", "KVP"), ("image_type", "ImageType"))
+        found |= {key: str(datasets[0].get(keyword)) for key, keyword in words if datasets[0].get(keyword)}
+        found["padding"] = float(header.carry["padding"].mean())
+    return found

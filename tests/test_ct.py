@@ -1,0 +1,227 @@
+"""Tomography: projections against integrals known in closed form, reconstructions, centres, low-dose slices, and the command."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("pydicom")
+h5py = pytest.importorskip("h5py")
+
+from restore import ct  # noqa: E402
+from restore.errors import RestoreError  # noqa: E402
+from restore.estimate import center, hounsfield  # noqa: E402
+from restore.image import Geometry, Scan, ScanHeader  # noqa: E402
+from restore.io.scans import read_scan  # noqa: E402
+from restore.measure import hounsfield as measure  # noqa: E402
+from restore.methods.cgls import CGLS  # noqa: E402
+from restore.methods.fbp import FBP, WINDOWS, shares  # noqa: E402
+from restore.methods.sirt import SIRT  # noqa: E402
+from restore.numerics.body import body  # noqa: E402
+from restore.operators.noise import NoNoise, Transmission  # noqa: E402
+from restore.operators.problem import Problem  # noqa: E402
+from restore.operators.projection import Projection  # noqa: E402
+from restore.tasks import LowDose  # noqa: E402
+
+SIDE = 96
+PARALLEL = Geometry(tuple(np.arange(0, 180, 1.5)), 137)
+FAN = Geometry(tuple(np.arange(0, 360, 2.0)), 160, 1.6, 200.0, 300.0)
+
+
+def disk(u=12.0, v=-7.0, radius=20.0, oversample=8):
+    """A disk of 1/mm, pixels of 1 mm, antialiased."""
+    line = (torch.arange(SIDE * oversample) + 0.5) / oversample - SIDE / 2
+    fine = ((line[None] - u) ** 2 + (-line[:, None] - v) ** 2 < radius**2).float()
+    return torch.nn.functional.avg_pool2d(fine[None, None], oversample)
+
+
+def blob(u=12.0, v=-7.0, width=6.0):
+    """A Gaussian of 1/mm at its peak, pixels of 1 mm."""
+    line = torch.arange(SIDE) - (SIDE - 1) / 2
+    return torch.exp(-((line[None] - u) ** 2 + (-line[:, None] - v) ** 2) / (2 * width**2))[None, None]
+
+
+def shadow(geometry, u=12.0, v=-7.0, width=6.0):
+    """The line integrals of that blob, by geometry alone."""
+    angles = torch.tensor(geometry.angles, dtype=torch.float64).deg2rad()[:, None]
+    place = (torch.arange(geometry.detectors, dtype=torch.float64) - ((geometry.detectors - 1) / 2 if geometry.center is None else geometry.center))[None]
+    s = place * geometry.pitch / geometry.magnification
+    slope = s / geometry.source if geometry.fan else torch.zeros_like(s)
+    a, b = angles.cos() - slope * angles.sin(), angles.sin() + slope * angles.cos()
+    distance = (a * u + b * v - s) / torch.hypot(a, b)
+    return width * math.sqrt(2 * math.pi) * torch.exp(-(distance**2) / (2 * width**2))
+
+
+@pytest.mark.parametrize("geometry", [PARALLEL, FAN, PARALLEL.replace(center=60.3), FAN.replace(center=83.0)], ids=["parallel", "fan", "parallel off", "fan off"])
+def test_a_blob_casts_the_shadow_that_geometry_says(geometry):
+    y, exact = Projection(geometry, SIDE, 1.0)(blob())[0, 0].double(), shadow(geometry)
+    assert float((y - exact).norm() / exact.norm()) < 0.005
+
+
+@pytest.mark.parametrize("geometry", [PARALLEL, FAN, PARALLEL.replace(center=66.0)], ids=["parallel", "fan", "off centre"])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_fbp_gives_the_disk_back(geometry, window):
+    operator = Projection(geometry, SIDE, 1.0)
+    x = FBP(window)(operator(disk()), Problem(operator, NoNoise()))
+    flat = (disk(radius=16.0) == 1) & (disk() == 1)
+    assert abs(float(x[flat].mean()) - 1) < 0.01
+    assert float((x - disk()).square().mean().sqrt()) < (0.13 if window in ("hann", "cosine") else 0.1)
+
+
+def test_iterations_approach_the_disk_and_hold_its_mass():
+    operator = Projection(PARALLEL.replace(angles=PARALLEL.angles[::4]), SIDE, 1.0)
+    problem, y = Problem(operator, NoNoise()), operator(disk())
+    errors = [float((SIRT(steps)(y, problem) - disk()).square().mean().sqrt()) for steps in (5, 40)]
+    assert errors[1] < 0.6 * errors[0] and errors[1] < 0.1
+    few, more = (float((operator(CGLS(steps)(y, problem)) - y).norm() / y.norm()) for steps in (3, 12))
+    assert more < 0.3 * few and more < 0.02
+    assert float(SIRT(5)(y, problem).min()) >= 0
+
+
+def test_shares_of_views():
+    assert torch.allclose(shares(tuple(range(180)), 180.0), torch.full((180,), math.pi / 180, dtype=torch.float64))
+    both = shares((*range(0, 361, 2),), 360.0)  # the first view comes again at the end
+    assert float(both.sum()) == pytest.approx(2 * math.pi) and float(both[0] + both[-1]) == pytest.approx(math.radians(2))
+    limited = shares(tuple(range(60)), 180.0)
+    assert float(limited.sum()) == pytest.approx(math.radians(61), abs=0.02)
+
+
+def test_views_that_share_work_are_what_they_are_alone():
+    x = torch.rand(1, 2, SIDE, SIDE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for geometry in (PARALLEL, FAN):
+        together = Projection(geometry, SIDE, 1.0)(x)
+        for view in (0, 7, 61, 100):
+            alone = Projection(geometry.replace(angles=(geometry.angles[view],)), SIDE, 1.0)(x)
+            assert torch.allclose(together[:, :, view : view + 1], alone, atol=1e-8)
+
+
+def test_transmission_noise_has_the_spread_that_it_says():
+    mean = torch.full((1, 1, 300, 300), 2.0)
+    noise = Transmission(1e4, 10.0)
+    y = noise.sample(mean, torch.Generator().manual_seed(0))
+    assert float(y.mean()) == pytest.approx(2.0, abs=2e-3) and float(y.std() / noise.std(mean).flatten()[0]) == pytest.approx(1, abs=0.02)
+    starved = Transmission(100.0, 10.0).sample(mean + 8, torch.Generator().manual_seed(0))
+    assert bool(starved.isfinite().all()) and float(starved.max()) == pytest.approx(math.log(100.0), rel=1e-5)
+
+
+@pytest.mark.parametrize("geometry", [PARALLEL.replace(angles=tuple(np.linspace(0, 180, 91)), center=63.4), FAN.replace(center=83.3)], ids=["parallel", "fan"])
+def test_the_centre_is_found(geometry):
+    y = Projection(geometry, SIDE, 1.0)(disk() + 0.5 * disk(-15.0, 10.0, 9.0))
+    found = center.estimate(y, geometry.replace(center=None), lambda y, tried: ct.fbp(y, tried, SIDE, 1.0, "hann"))
+    assert abs(found.center - geometry.center) < 0.3
+
+
+def test_no_centre_without_opposite_views():
+    half = PARALLEL.replace(angles=PARALLEL.angles[:40])
+    with pytest.raises(RestoreError, match="half a turn"):
+        center.estimate(Projection(half, SIDE, 1.0)(disk()), half, lambda y, tried: y)
+
+
+def phantom(side=160):
+    """A slice in HU: a body with soft organs, bone and lungs, in air, on a thin table."""
+    v, u = np.mgrid[:side, :side] / side * 2 - 1
+    hu = np.full((side, side), -1000.0)
+    hu[u**2 / 0.7 + v**2 / 0.4 < 1] = 40
+    hu[(np.abs(u) - 0.4) ** 2 / 0.06 + v**2 / 0.1 < 1] = -850
+    hu[u**2 + (v - 0.4) ** 2 < 0.01] = 600
+    hu[(np.abs(v - 0.8) < 0.02) & (np.abs(u) < 0.8)] = 100
+    return torch.from_numpy(hu.astype(np.float32))
+
+
+def test_the_body_is_found_without_the_table():
+    inside = body(phantom())
+    assert inside[80, 40] and inside[80, 80] and not inside[5, 5] and not inside[144, 80]
+
+
+def test_low_dose_has_the_noise_that_exposure_control_aims_at():
+    x = phantom()
+    for dose, expected in ((0.25, 52), (1.0, 26)):
+        y, photons = ct.lowdose(x, 2.5, LowDose(dose=dose), torch.Generator().manual_seed(1))
+        assert measure.rmse(y, x, body(x)) == pytest.approx(expected, rel=0.2) and photons > 1000
+    assert hounsfield.estimate(ct.lowdose(x, 2.5, LowDose(dose=0.25), torch.Generator().manual_seed(1))[0]).hu == pytest.approx(52, rel=0.25)
+
+
+def test_a_slice_is_cleaned_and_what_is_no_tissue_stays():
+    x = phantom()
+    y, _ = ct.lowdose(x, 2.5, LowDose(dose=0.25), torch.Generator().manual_seed(1))
+    y[:8] = -2000
+    scan = Scan(ScanHeader("image", ("slice", "y", "x"), "HU", "CT", (2.5, 2.5, 2.5)), y.numpy()[None])
+    out = torch.from_numpy(ct.Reconstruction("bm3d")(scan, "x", ct.Report()).array[0])
+    assert measure.rmse(out, x, body(x)) < 0.6 * measure.rmse(y, x, body(x)) and bool((out[:8] == -2000).all())
+
+
+def exchange(path, geometry=PARALLEL, slices=2):
+    """Counts with dark and bright fields, in the layout of Data Exchange, by h5py alone."""
+    y = Projection(geometry, SIDE, 1.0)(0.02 * disk())[0, 0].numpy()
+    light, dark = 20000 * (1 + 0.3 * np.sin(np.arange(geometry.detectors))), 100.0
+    with h5py.File(path, "w") as file:
+        file["exchange/data"] = np.repeat((light * np.exp(-y) + dark)[:, None], slices, 1).astype(np.float32)
+        file["exchange/data_dark"] = np.full((3, slices, geometry.detectors), dark, np.float32)
+        file["exchange/data_white"] = np.repeat((light + dark)[None, None], slices, 1).astype(np.float32)
+        file["exchange/theta"] = np.array(geometry.angles)
+    return path
+
+
+def test_the_command_on_counts(cli, tmp_path):
+    exchange(tmp_path / "scan.h5")
+    done = cli("ct", "scan.h5", "-o", "x.nii.gz", "--center", "68", "--size", str(SIDE), "--pixel", "1", "--filter", "shepp-logan", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["unit"] == "1/mm"
+    x = torch.from_numpy(read_scan(tmp_path / "x.nii.gz").array)
+    assert x.shape == (2, SIDE, SIDE) and float((x[0] - 0.02 * disk()[0, 0]).square().mean().sqrt()) < 0.002
+    found = cli("ct", "info", "scan.h5", "--json")
+    assert json.loads(found.stdout)["views"] == 120
+    done = cli("ct", "scan.h5", "-o", "wet.npy", "--water", "0.02", "--model", "sirt", "--center", "68", "--size", "48")
+    assert done.returncode == 0 and np.load(tmp_path / "wet.npy").shape == (2, 48, 48), done.stderr
+
+
+def test_a_bare_array_with_a_geometry_in_a_file(cli, tmp_path):
+    y = Projection(FAN, SIDE, 1.0)(0.02 * disk())[0, 0].numpy()
+    np.save(tmp_path / "fan.npy", y)
+    (tmp_path / "fan.toml").write_text("arc = 360\npitch = 1.6\nsource = 200\ndetector = 300\ncenter = 79.5\n")
+    done = cli("ct", "fan.npy", "-o", "x.dcm", "--geometry", "fan.toml", "--size", str(SIDE), "--pixel", "1")
+    assert done.returncode == 0, done.stderr
+    x = read_scan(tmp_path / "x.dcm")
+    assert x.header.spacing[1:] == (1.0, 1.0) and float(np.sqrt(np.square(x.array[0] - 0.02 * disk()[0, 0].numpy()).mean())) < 0.002
+    (tmp_path / "wrong.toml").write_text("arc = 360\nsource = 200\n")
+    assert b"both for a fan" in cli("ct", "fan.npy", "-o", "y.dcm", "--geometry", "wrong.toml").stderr and not (tmp_path / "y.dcm").exists()
+
+
+def test_bad_sinograms(cli, tmp_path):
+    good = exchange(tmp_path / "good.h5").read_bytes()
+    (tmp_path / "cut.h5").write_bytes(good[: len(good) // 3])
+    with h5py.File(tmp_path / "named.h5", "w") as file:
+        file["something"] = np.zeros((4, 5))
+    np.save(tmp_path / "nan.npy", np.array([[1.0, np.nan], [0.0, 1.0]]))
+    np.save(tmp_path / "complex.npy", np.ones((8, 8), complex))
+    np.save(tmp_path / "counts.npy", np.full((20, 30), 5000.0))
+    np.save(tmp_path / "cube.npy", np.zeros((2, 2, 2, 2, 2)))
+    (tmp_path / "empty.h5").touch()
+    (tmp_path / "angles.toml").write_text("angles = [1, 2, 3]")
+    for name, words in (("cut.h5", b"cut.h5"), ("named.h5", b"something"), ("nan.npy", b"NaN"), ("complex.npy", b"complex"), ("counts.npy", b"bright field"),
+                        ("cube.npy", b"shape"), ("empty.h5", b"empty"), ("missing.h5", b"no such file")):
+        done = cli("ct", name, "-o", "out.tif", "--center", "10")
+        assert done.returncode == 1 and words in done.stderr and b"Traceback" not in done.stderr, (name, done.stderr)
+    assert b"3 angles" in cli("ct", "good.h5", "-o", "out.tif", "--geometry", "angles.toml").stderr
+    for wrong in (["--filter", "han"], ["--model", "fpb"], ["--center", "middle"], ["--size", "-4"], ["--hu", "lots"]):
+        done = cli("ct", "good.h5", "-o", "out.tif", *wrong)
+        assert done.returncode == 2 and b"Traceback" not in done.stderr, wrong
+    assert not (tmp_path / "out.tif").exists()
+
+
+@pytest.mark.data
+def test_the_helsinki_scan_agrees_with_its_reference(data):
+    scan = read_scan(data / "test/ct/htc2022_ta_full.mat", "sinogram")
+    reference = read_scan(data / "test/ct/htc2022_ta_full_recon_fbp.mat").array[0]
+    geometry = scan.header.geometry
+    x = ct.fbp(ct.lines(scan, "x"), geometry, 512, geometry.pitch / geometry.magnification, "ramp")[0, 0].numpy()
+    assert np.corrcoef(x.ravel(), reference.ravel())[0, 1] > 0.999
+
+
+@pytest.mark.data
+def test_the_tooths_centre(data):
+    scan = read_scan(data / "test/ct/tooth.h5", "sinogram")
+    found = center.estimate(ct.lines(scan, "x")[:1], scan.header.geometry, lambda y, tried: ct.fbp(y, tried, ct.SMALL, 640 / ct.SMALL, "hann"))
+    assert abs(found.center - 296) < 0.5
