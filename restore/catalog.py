@@ -66,6 +66,8 @@ CATALOG: dict[str, Row] = {
     "malvar": Row("restore.methods.malvar:Malvar", "demosaicing by linear filters of 5 x 5",
                   "Malvar, He & Cutler, High-quality linear interpolation for demosaicing of Bayer-patterned color images, ICASSP 2004", ("isp",),
                   noises=("none", "poisson-gaussian")),
+    "wieschollek": Row("restore.methods.wieschollek:Wieschollek", "FBA whose weights, and filters for each frame, a network finds",
+                       "Wieschollek, Schoelkopf, Lensch & Hirsch, End-to-end learning for image burst deblurring, ACCV 2016", ("burst",), trained=True),
     "fba": Row("restore.methods.fba:FBA", "of every frequency, what the frames that it survived in have of it",
                "Delbracio & Sapiro, Burst deblurring: removing camera shake through Fourier burst accumulation, CVPR 2015", ("burst",)),
     "mean": Row("restore.methods.mean:Mean", "the kappa-sigma clipped mean of steady frames", "Stetson, DAOPHOT: a computer program for crowded-field stellar photometry, PASP 1987",

@@ -12,12 +12,16 @@ from PIL import Image
 from restore.errors import RestoreError, UsageError
 from restore.estimate import shifts
 from restore.measure.metrics import psnr
+from restore.measure.protocol import PROTOCOLS
+from restore.measure.score import score_one
 from restore.methods.fba import FBA
 from restore.methods.mean import Mean
+from restore.methods.wieschollek import Wieschollek
 from restore.numerics import register, warp, windows
 from restore.operators.burst import Shake
 from restore.operators.noise import Gaussian
-from restore.operators.problem import Problem
+from restore.operators.problem import Problem, draw
+from restore.tasks import Burst, Range
 
 
 def picture(height=160, width=200, seed=0):
@@ -142,6 +146,44 @@ def test_the_sharpest_of_the_usual_brightness_is_the_reference():
     blurred = torch.nn.functional.avg_pool2d(x, 5, 1, 2, count_include_pad=False)
     assert shifts.align(torch.cat([blurred, blurred, x, soft])).reference == 2
     assert shifts.align(torch.cat([blurred, blurred, (1.8 * x).clamp(max=1), soft])).reference == 3
+
+
+def test_the_learned_one_begins_as_fba_and_takes_any_number_of_frames_in_any_order():
+    x, kernels = picture(96, 96), torch.rand(1, 5, 7, 7, generator=torch.Generator().manual_seed(0))
+    y = Shake(5, kernels / kernels.sum((-2, -1), keepdim=True))(x)
+    net = Wieschollek()
+    assert sum(p.numel() for p in net.parameters()) < 4e6
+    with torch.no_grad():
+        assert torch.allclose(net(y, problem(5, x, 0.01)), FBA(window=64)(y, problem(5, x, 0.01)), atol=1e-5)
+        net.head.weight.normal_(0, 0.01, generator=torch.Generator().manual_seed(1))
+        changed = net(y, problem(5, x, 0.01))
+        assert not torch.allclose(changed, FBA(window=64)(y, problem(5, x, 0.01)), atol=1e-3)
+        assert torch.allclose(net(y[:, [3, 1, 4, 0, 2]], problem(5, x, 0.01)), changed, atol=1e-5)
+        assert net(y[:, :2], problem(2, x, 0.01)).shape == x.shape
+        assert torch.allclose(changed.mean(), y.mean(), atol=1e-2)
+
+
+def test_the_learned_one_learns():
+    net, g, x = Wieschollek(width=64), torch.Generator().manual_seed(0), picture(64, 64)
+    descent, losses = torch.optim.Adam(net.parameters(), 1e-3), []
+    drawn = draw(Burst(frames=4.0, kernel=15.0, sigma=2.55), 1, torch.Generator().manual_seed(5), shape=x.shape[1:])
+    for _ in range(25):
+        loss = (net(drawn.simulate(x, g), drawn) - x).square().mean()
+        descent.zero_grad()
+        loss.backward()
+        descent.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.85 * losses[0]
+
+
+def test_bursts_are_drawn_and_scored():
+    task, x = Burst(frames=Range(5, 8), kernel=15.0, sigma=2.55), picture()
+    drawn = draw(task, 2, torch.Generator().manual_seed(0), shape=x.shape[1:])
+    y = drawn.simulate(x.expand(2, -1, -1, -1), torch.Generator().manual_seed(1))
+    assert y.shape[0] == 2 and 5 <= y.shape[1] <= 8 and not torch.equal(y[0], y[1])
+    assert task.covers(Burst(frames=6.0, sigma=2.55)) and task.covers(task) and not task.covers(Burst(frames=20.0, sigma=2.55))
+    row = score_one(FBA(), Burst(frames=6.0, kernel=15.0, sigma=2.55), "x", x, PROTOCOLS["rednet"])
+    assert row.psnr > score_one(Mean(), Burst(frames=6.0, kernel=15.0, sigma=2.55), "x", x, PROTOCOLS["rednet"]).psnr + 1
 
 
 @pytest.fixture

@@ -125,6 +125,11 @@ def draw(task: Task, count: int, generator: torch.Generator, device: torch.devic
     return Problem(OPERATORS[task.name](task, parts, given, shape), _noise(task, parts)).to(device)
 
 
+def posed(task: Task, shape: Sequence[int], generator: torch.Generator, given: Given = {}) -> Problem:
+    """The problem of one picture x of `shape`, where figures are measured: the shakes of a burst, which no word of the task names, are drawn."""
+    return draw(task, 1, generator, shape=shape) if task.name == "burst" else problem_of(task, given, shape)
+
+
 def _deblur(task, parts, given, shape) -> Operator:
     return Blur(given["kernel"] if "kernel" in given else kernels.make(task.kernel), task.boundary)
 
@@ -148,7 +153,7 @@ def _drawn_shakes(task, count, generator, device, shape) -> Given:
     """One number of frames and one size of kernels for the batch."""
     frames, side = (int(torch.randint(int(value.low), int(value.high) + 1, (1,), generator=generator, device=device)) if isinstance(value, Range) else int(value)
                     for value in (task.frames, task.kernel))
-    return {"kernels": kernels.shakes(count * frames, side | 1, generator, device).unflatten(0, (count, frames))}
+    return {"kernels": kernels.shakes(count * frames, side | 1, generator, device).reshape(count, frames, side | 1, side | 1)}
 
 
 def _drawn_masks(task, count, generator, device, shape) -> Given:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from restore.errors import UsageError, nearest
-from restore.tasks import Denoise, Isp, Mri, Range, Task
+from restore.tasks import Burst, Denoise, Isp, Mri, Range, Task
 from restore.train.loss import LOSSES
 from restore.train.optimisers import OPTIMISERS
 from restore.train.unprocess import SCENES
@@ -122,13 +122,18 @@ fastmri_unet_small = replace(fastmri_unet, name="fastmri-unet-small", args={"wid
                              line="the same with half the channels, for CPUs: 0.06 MFLOP/px, 3 hours of a CPU core")
 varnet = replace(fastmri_unet_small, name="varnet", method="varnet", args={"cascades": 5, "width": 8}, tag="heads", begin="",
                  line="Hammernik et al., MRM 2018, with small U-Nets: 0.07 MFLOP/px, 4 hours of a CPU core; above the U-Net of that cost")
+wieschollek = Recipe("wieschollek", "Wieschollek et al., ACCV 2016: shakes of up to 25 pixels, noise of up to 3 %, any number of frames; 3.1 M parameters",
+                     "wieschollek", Burst(frames=Range(2, 14), kernel=Range(7, 25), sigma=Range(0, 8)), tag="shake25", data=("photos", "bsds", "research"), patch=128, batch=16,
+                     rate=3e-4, tests=("cbsd68",), levels=(2.55,), x8=False, every=5)
+wieschollek_fast = replace(wieschollek, name="wieschollek-fast", args={"width": 128}, tag="fast", patch=96, batch=4, steps=8_000,
+                           line="the same for CPUs: 1.0 M parameters, about two hours of a CPU core")
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30, red20, red10, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
     mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, csc_net, ml_ista, layered_soft, layered_pursuit,
     epll, pclr, pgpd, denoisenet,
     deepisp_low, deepisp_low_fast, deepisp_low_srgb, deepisp, deepisp_fast,
-    fastmri_unet, fastmri_unet_small, varnet)}
+    fastmri_unet, fastmri_unet_small, varnet, wieschollek, wieschollek_fast)}
 
 
 def find(name: str) -> Recipe:
