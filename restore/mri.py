@@ -149,6 +149,10 @@ class Reconstruction:
     slices: float | Range | None = None
     expect = "kspace"
 
+    def __post_init__(self):
+        if self.model is not None:
+            cards.find(self.model)
+
     def plan(self, scan: Scan, name: str) -> str:
         """The line that is said before work begins, the memory it takes with it."""
         task_of(scan, name)
