@@ -73,7 +73,7 @@ def check_half(network: Method, task: Task, files: list[Path], device: torch.dev
         raise RestoreError(f"fp16 costs {full - half:.3f} dB", f"less than {FP16_COST} dB")
 
 
-def middle(x: Tensor, side: int = 192) -> Tensor:
+def middle(x: Tensor, side: int = 128) -> Tensor:
     """What lies in the middle of x, at most `side` pixels high and wide."""
     top, left = (max(0, length - side) // 2 for length in x.shape[2:])
     return x[..., top : top + side, left : left + side]
