@@ -196,7 +196,7 @@ def test_a_broken_off_fit_goes_on_to_the_same_numbers(name, tmp_path):
         em.step(recipe, half)
     checkpoint.save(half, recipe, tmp_path / "b")
     rest = em.start(recipe, kind(3), pool())
-    checkpoint.load(rest, replace(recipe, every=3), tmp_path / "b")
+    checkpoint.load(rest, replace(recipe, x8=True), tmp_path / "b")
     em.train(recipe, rest, tmp_path / "b")
     for key, value in through.average.state_dict().items():
         assert torch.equal(value, rest.average.state_dict()[key]), key

@@ -37,7 +37,6 @@ class Recipe:
     seed: int = 0
     tests: tuple[str, ...] = ("bsd200_half", "red14_proxy256")  # sets that the card reports
     levels: tuple[float, ...] = (10.0, 30.0, 50.0, 70.0)  # at these of its levels
-    every: int = 1  # on every n-th of their pictures
     x8: bool = True  # with the self-ensemble too
 
     def __post_init__(self):
@@ -109,8 +108,8 @@ deepisp_fast = replace(deepisp, name="deepisp-fast", args={"width": 32, "depth":
 
 epll = Recipe("epll", "Zoran & Weiss, ICCV 2011: 200 Gaussians of 8x8 patches by EM, 2 minutes of a CPU core; Set12 32.14 / 29.69 / 26.47 at sigma 15/25/50",
               "epll", Denoise(sigma=Range(0, 100)), tag="bsds", data=("bsds",), patch=8, batch=10_000, steps=300, learner="em",
-              tests=("bsd200_half",), every=20, x8=False)
-pclr = replace(epll, name="pclr", method="pclr", patch=10, steps=160, every=40,
+              tests=(), x8=False)  # `restore bench card` adds figures
+pclr = replace(epll, name="pclr", method="pclr", patch=10, steps=160,
                line="Chen, Zhang & Yu, ICCV 2015: the same for four sizes, 5 minutes; 0.30 / 0.19 / 0.21 / 0.14 dB above BM3D at sigma 10/30/50/70")
 pgpd = replace(epll, name="pgpd", method="pgpd", patch=128, batch=8, steps=120,
                line="Xu et al., ICCV 2015: 33 or 65 Gaussians of groups of patches, 4 minutes; 0.06 / 0.11 dB above BM3D at sigma 30/50")
