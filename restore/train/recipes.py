@@ -37,6 +37,7 @@ class Recipe:
     seed: int = 0
     tests: tuple[str, ...] = ("bsd200_half", "red14_proxy256")  # sets that the card reports
     levels: tuple[float, ...] = (10.0, 30.0, 50.0, 70.0)  # at these of its levels
+    every: int = 1  # on every n-th of their pictures
     x8: bool = True  # with the self-ensemble too
 
     def __post_init__(self):
