@@ -70,6 +70,8 @@ CATALOG: dict[str, Row] = {
                        "Wieschollek, Schoelkopf, Lensch & Hirsch, End-to-end learning for image burst deblurring, ACCV 2016", ("burst",), trained=True),
     "fba": Row("restore.methods.fba:FBA", "of every frequency, what the frames that it survived in have of it",
                "Delbracio & Sapiro, Burst deblurring: removing camera shake through Fourier burst accumulation, CVPR 2015", ("burst",)),
+    "hdrplus": Row("restore.methods.hdrplus:HDRPlus", "the mean of frames as far as they differ by noise alone; the default for mosaics",
+                   "Hasinoff et al., Burst photography for high dynamic range and low-light imaging on mobile cameras, SIGGRAPH Asia 2016", ("burst",)),
     "mean": Row("restore.methods.mean:Mean", "the kappa-sigma clipped mean of steady frames", "Stetson, DAOPHOT: a computer program for crowded-field stellar photometry, PASP 1987",
                 ("burst",)),
     "bilinear": Row("restore.methods.bilinear:Bilinear", "demosaicing by means of neighbours", "the textbooks'", ("isp",), noises=("none", "poisson-gaussian")),

@@ -9,12 +9,15 @@ import tifffile
 import torch
 from PIL import Image
 
+from restore import io
 from restore.errors import RestoreError, UsageError
 from restore.estimate import shifts
+from restore.image import Header, Sensor
 from restore.measure.metrics import psnr
 from restore.measure.protocol import PROTOCOLS
 from restore.measure.score import score_one
 from restore.methods.fba import FBA
+from restore.methods.hdrplus import HDRPlus
 from restore.methods.mean import Mean
 from restore.methods.wieschollek import Wieschollek
 from restore.numerics import register, warp, windows
@@ -177,9 +180,10 @@ def test_the_learned_one_learns():
 
 
 def test_bursts_are_drawn_and_scored():
-    task, x = Burst(frames=Range(5, 8), kernel=15.0, sigma=2.55), picture()
+    task, x = Burst(frames=Range(5, 8), kernel=15.0, sigma=Range(0, 5)), picture()
     drawn = draw(task, 2, torch.Generator().manual_seed(0), shape=x.shape[1:])
     y = drawn.simulate(x.expand(2, -1, -1, -1), torch.Generator().manual_seed(1))
+    assert FBA()(y, drawn).shape == Mean()(y, drawn).shape == x.expand(2, -1, -1, -1).shape
     assert y.shape[0] == 2 and 5 <= y.shape[1] <= 8 and not torch.equal(y[0], y[1])
     assert task.covers(Burst(frames=6.0, sigma=2.55)) and task.covers(task) and not task.covers(Burst(frames=20.0, sigma=2.55))
     row = score_one(FBA(), Burst(frames=6.0, kernel=15.0, sigma=2.55), "x", x, PROTOCOLS["rednet"])
@@ -284,6 +288,50 @@ def test_a_static_burst_is_averaged_with_the_metadata_and_the_depth_of_its_refer
     code, said = typed("?.tif", model="mean", align="translation", json=True)
     assert code == 0, said
     assert float(psnr(result(tmp_path / "out.tif")[1], x)) > 32
+
+
+def camera_file(path, x, pattern="rggb"):
+    """A DNG whose sensor saw linear light x (3, H, W)."""
+    height, width = x.shape[1:]
+    mosaic = np.empty((height, width, 1), np.float32)
+    for place, colour in enumerate(pattern):
+        mosaic[place // 2 :: 2, place % 2 :: 2, 0] = x["rgb".index(colour), place // 2 :: 2, place % 2 :: 2]
+    sensor = Sensor(pattern, (1000.0,) * 4, (60000.0,) * 4, (0.5, 1.0, 0.6), camera="test camera", noise=((1e-9, 4e-4),) * 3)
+    with io.open_sink(path, Header(height, width, 1, np.dtype(np.uint16), format="dng", sensor=sensor), format="dng") as sink:
+        sink.write(sensor.stored(mosaic) / np.float32(65535))
+    return mosaic
+
+
+def test_camera_files_are_merged_on_the_mosaic(typed, tmp_path):
+    x, g = picture(96, 128)[0], torch.Generator().manual_seed(0)
+    clean = camera_file(tmp_path / "clean.dng", x.numpy())
+    for n in range(6):
+        camera_file(tmp_path / f"{n}.dng", (x.roll((2 * n, -4 * n), (1, 2)) + 0.02 * torch.randn(x.shape, generator=g)).numpy())
+    code, said = typed(*(f"{n}.dng" for n in range(6)), output="merged.dng", reference=1, sigma=str(255 * 0.02))
+    assert code == 0 and "hdrplus" in said, said
+    with io.open_sensor(tmp_path / "merged.dng") as merged, io.open_sensor(tmp_path / "0.dng") as single:
+        light, first = (source.headers[0].sensor.light(source.read(0, 96)) for source in (merged, single))
+        assert merged.headers[0].sensor.pattern == "rggb" and merged.headers[0].sensor.camera == "test camera"
+    box = (slice(24, -24), slice(36, -36))
+    before, after = (10 * np.log10(1 / np.mean((part[box] - clean[box]) ** 2)) for part in (first, light))
+    assert after > before + 4  # of 7.8 dB
+    camera_file(tmp_path / "other.dng", x.numpy(), "bggr")
+    code, said = typed("0.dng", "other.dng", output="bad.dng")
+    assert code == 1 and "bggr" in said
+    Image.fromarray(np.zeros((96, 128, 3), np.uint8)).save(tmp_path / "finished.png")
+    code, said = typed("finished.png", "0.dng", output="bad.dng")
+    assert code == 1 and "finished picture" in said and not (tmp_path / "bad.dng").exists()
+
+
+def test_hdrplus_averages_what_stands_and_keeps_what_moved():
+    x, g = picture(96, 96), torch.Generator().manual_seed(0)
+    y = x[:, None] + 0.02 * torch.randn(1, 8, *x.shape[1:], generator=g)
+    still = float(psnr(HDRPlus()(y, problem(8, x, 0.02)), x) - psnr(y[:, 0], x))
+    assert 5.5 < still < 9.1
+    for n in range(1, 8):
+        y[:, n, :, 32:56, 32:56] = y[:, n, :, 32:56, 32:56].roll(3 * n, -1) * 0.6
+    box = (..., slice(34, 54), slice(34, 54))
+    assert float(psnr(HDRPlus()(y, problem(8, x, 0.02))[box], x[box])) > float(psnr(y[:, 0][box], x[box])) - 1
 
 
 @pytest.mark.data

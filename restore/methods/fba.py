@@ -35,13 +35,13 @@ class FBA(Merge):
         return 512 if math.prod(problem.operator.in_shape[-2:]) > self.WHOLE else 0
 
     def contributions(self, y, problem):
-        sigma, window = problem.noise.sigma.to(y), self.window(problem)
+        sigma, window = problem.noise.std(y.mean((1, 2, 3, 4), keepdim=True)), self.window(problem)
         if window:
             return windows.work(windows.padded(y, window // 2), window, lambda part: self.accumulate(part, sigma / 2))[..., : y.shape[-2], : y.shape[-1]]
         return self.accumulate(y, sigma)
 
     def accumulate(self, y: Tensor, sigma: Tensor) -> Tensor:
-        """The contributions of frames (..., F, C, H, W), circular; sigma: the root mean square of the noise, a window's taper included."""
+        """The contributions of frames (..., F, C, H, W), circular; sigma: of the noise, a window's taper included."""
         spectrum = torch.fft.rfft2(y)
-        weight = (self.power * log_magnitude(spectrum, y.shape[-2:], sigma.square().mean().sqrt())).softmax(-4)
+        weight = (self.power * log_magnitude(spectrum, y.shape[-2:], sigma)).softmax(-4)
         return torch.fft.irfft2(weight * spectrum, y.shape[-2:])

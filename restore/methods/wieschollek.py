@@ -40,7 +40,7 @@ class Wieschollek(Merge):
         return SIDE
 
     def contributions(self, y, problem):
-        sigma = problem.noise.sigma.to(y).square().mean().sqrt() / 2  # under a window's taper
+        sigma = problem.noise.std(y.mean((1, 2, 3, 4), keepdim=True)) / 2  # under a window's taper
         return windows.work(windows.padded(y, SIDE // 2), SIDE, lambda part: self.net(part, sigma))[..., : y.shape[-2], : y.shape[-1]]
 
     def net(self, y: Tensor, sigma: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ def log_magnitude(spectrum: Tensor, size: tuple[int, int], sigma: Tensor) -> Ten
     """log G |V| of half-plane spectra V (..., C, H, W / 2 + 1) of pictures of `size`: (..., 1, H, W / 2 + 1).
 
     |V| is the mean over the channels; G smooths it, circularly, by a Gaussian; it is not taken for less than the mean magnitude of white noise
-    of standard deviation sigma (), sqrt(pi / 4 H W) sigma. Delbracio & Sapiro, CVPR 2015 (section 3).
+    of standard deviation sigma, () or (B, 1, 1, 1, 1), sqrt(pi / 4 H W) sigma. Delbracio & Sapiro, CVPR 2015 (section 3).
     """
     magnitude = spectrum.abs().mean(-3, keepdim=True)
     spread = min(size) / NARROW

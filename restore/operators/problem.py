@@ -194,6 +194,8 @@ def _noise(task: Task, parts: dict[str, Tensor]) -> Noise:
     if isinstance(task, LowDose):
         return Gaussian(parts["hu"] / HU_SPAN)
     kind, sigma = getattr(task, "noise", "gaussian"), parts.get("sigma")
+    if task.name == "burst" and sigma.ndim:  # one level for all frames of a burst (B, F, C, H, W)
+        sigma = sigma[:, None]
     if kind == "poisson":
         return Poisson(parts["peak"])
     if kind == "poisson-gaussian":
