@@ -94,9 +94,9 @@ class Method(nn.Module):
     def _padded(self, y: Tensor, problem: Problem) -> Tensor:
         height, width = y.shape[-2:]
         down, right = -height % self.multiple, -width % self.multiple
-        if down or right:
-            y = reflect_pad(y, down, right)
-        return self.restore(y, problem)[..., : height * problem.scale, : width * problem.scale]
+        if not (down or right):
+            return self.restore(y, problem)
+        return self.restore(reflect_pad(y, down, right), problem)[..., : height * problem.scale, : width * problem.scale]
 
 
 class Chain(Method):

@@ -11,6 +11,7 @@ from restore.errors import RestoreError
 from restore.operators import kernels, masks
 from restore.operators.base import Box, Identity, Operator
 from restore.operators.burst import Shake
+from restore.operators.dense import GaussianMatrix, measured
 from restore.operators.fourier import Fourier, Loops, Pattern, smooth_phase
 from restore.operators.mosaic import PATTERNS, Mosaic
 from restore.operators.noise import Gaussian, NoNoise, Noise, Poisson, PoissonGaussian
@@ -171,6 +172,7 @@ OPERATORS: dict[str, Callable[[Task, dict[str, Tensor], Given, Sequence[int] | N
     "denoise": lambda task, parts, given, shape: Identity(),
     "lowdose": lambda task, parts, given, shape: Identity(),
     "deblur": _deblur, "sr": _reduce, "inpaint": _mask, "burst": _shake,
+    "cs": lambda task, parts, given, shape: GaussianMatrix(measured(float(parts["ratio"])), int(parts["seed"]), tuple(shape)),
 }
 DRAWN: dict[str, Callable[..., Given]] = {"deblur": _drawn_kernels, "inpaint": _drawn_masks, "burst": _drawn_shakes}
 
