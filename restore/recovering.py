@@ -36,7 +36,7 @@ class Recovering(Walk):
     def source(self, path: Path | BinaryIO) -> MeasuredSource:
         if isinstance(path, Path):
             return MeasuredSource(path, str(path))
-        return MeasuredSource(io.spooled(path, "standard input"), "standard input")
+        return MeasuredSource(io.copied(path, "standard input"), "standard input")
 
     def state(self, opened: Open, number: int) -> Stated:
         measured, header = opened.source.measured, opened.source.headers[0]

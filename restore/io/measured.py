@@ -1,5 +1,6 @@
 """Measurements of compressed sensing from file to file: NumPy's .npz with the measurements, the picture's size, the seed of the matrix, and the noise."""
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +25,10 @@ class Measured:
     seed: int
     sigma: float
 
+    @property
+    def nbytes(self) -> int:
+        return self.measurements.nbytes
+
 
 class MeasuredSource:
     """Measurements opened for reading: the header is that of the picture to be recovered."""
@@ -32,7 +37,7 @@ class MeasuredSource:
         self.name = name
         with reading(name):
             try:
-                with np.load(path, allow_pickle=False) as file:
+                with np.load(path, allow_pickle=False) if zipfile.is_zipfile(path) else _nothing(path, name) as file:
                     if set(FIELDS) - set(file.files):
                         raise broken(name, f"holds {', '.join(file.files) or 'nothing'}, not {', '.join(FIELDS)}")
                     y, (height, width) = file["measurements"], (int(n) for n in file["size"])
@@ -48,6 +53,13 @@ class MeasuredSource:
 
     def close(self) -> None:
         pass
+
+
+def _nothing(path: Path | BinaryIO, name: str):
+    """Raises for what is no archive."""
+    if isinstance(path, Path):
+        path.stat()
+    raise RestoreError(f"{name}: holds no measurements", f"a file of {SUFFIX} as restore degrade --task cs writes it", "a picture goes to restore denoise")
 
 
 class MeasuredSink:

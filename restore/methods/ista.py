@@ -1,50 +1,49 @@
 """Sparse wavelet coefficients from few measurements: min |D x - y|^2 / 2 + t |W x|_1 by FISTA.
 
-W is the orthonormal Daubechies transform of the picture moved to a place that is drawn anew for every step, which smooths what blocks and a fixed grid of
-wavelets leave behind (Coifman & Donoho, Translation-invariant de-noising, 1995); t falls from 30 times its last value. Details alone are shrunk.
-Beck & Teboulle, A fast iterative shrinkage-thresholding algorithm for linear inverse problems, SIIMS 2009.
+W is the undecimated Daubechies transform, a tight frame, whose soft threshold (details alone, by the noise level that each of them has) stands for the
+proximal map; t falls from 30 times its last value over the first two thirds of the steps.
+Beck & Teboulle, A fast iterative shrinkage-thresholding algorithm for linear inverse problems, SIIMS 2009; Coifman & Donoho, Translation-invariant
+de-noising, 1995.
 """
 
-import torch
-import torch.nn.functional as F
+from collections.abc import Callable
+
 from torch import Tensor
 
 from restore.method import Method, level
 from restore.numerics.solvers import fista, soft
-from restore.numerics.wavelets import compose, decompose
+from restore.numerics.wavelets import frame, unframe
+from restore.operators.base import Operator
 
-FLOOR = 1 / 255
+FLOOR = 0.5 / 255
+FALL = 30.0  # the first threshold over the last
 
 
 class ISTA(Method):
-    """x for any D of norm 1 at most. threshold: t over the noise level at the end (at least one level of 255). Not clipped."""
+    """x for any D of norm 1 at most. threshold: t over the noise level at the end (at least half a level of 255). Not clipped."""
 
-    def __init__(self, threshold: float = 1.0, steps: int = 120, levels: int = 4, moments: int = 4, seed: int = 0):
+    def __init__(self, threshold: float = 1.0, steps: int = 80):
         super().__init__()
-        self.threshold, self.steps, self.levels, self.moments, self.seed = threshold, steps, levels, moments, seed
+        self.threshold, self.steps = threshold, steps
 
     def restore(self, y, problem):
         canvas = problem.operator.canvas(y)
-        operator, start = canvas.operator, canvas.operator.adjoint(canvas.y)
         last = self.threshold * level(problem.noise, y).clamp_min(FLOOR)
-        places = torch.randint(2**self.levels, (self.steps, 2), generator=torch.Generator().manual_seed(self.seed)).tolist()
-        step = iter(range(self.steps))
-
-        def prox(x: Tensor) -> Tensor:
-            now = next(step)
-            self.tick(now + 1, self.steps)
-            down, across = places[now]
-            moved = self.shrunk(torch.roll(x, (down, across), (-2, -1)), last * 30 ** max(0.0, 1 - 1.5 * now / self.steps))
-            return torch.roll(moved, (-down, -across), (-2, -1))
-
-        return canvas.crop(fista(lambda x: operator.adjoint(operator(x) - canvas.y), prox, start, 1.0, self.steps))
-
-    def shrunk(self, x: Tensor, bound: Tensor) -> Tensor:
-        """W^T soft(W x, bound) of the picture mirrored to a multiple of 2^levels."""
-        size = 2**self.levels
-        height, width = x.shape[-2:]
-        low, *bands = decompose(F.pad(x, (0, -width % size, 0, -height % size), mode="replicate"), self.levels, self.moments)
-        return compose([low, *(soft(band, bound[..., None]) for band in bands)], self.moments)[..., :height, :width]
+        return canvas.crop(sparse(canvas.operator, canvas.y, last, self.steps, self.tick))
 
     def bytes_per_pixel(self, problem):
-        return 120.0
+        return 320.0
+
+
+def sparse(operator: Operator, y: Tensor, threshold: Tensor, steps: int, tick: Callable[[int, int], None] = lambda done, of: None, levels: int = 4) -> Tensor:
+    """The iterations, from D^T y; `threshold` (B, 1, 1, 1) is the last one."""
+    step = iter(range(1, steps + 1))
+
+    def prox(x: Tensor) -> Tensor:
+        now = next(step)
+        tick(now, steps)
+        bound = threshold * FALL ** max(0.0, 1 - 1.5 * now / steps)
+        low, *bands = frame(x, levels)
+        return unframe([low, *(soft(band, bound * 2.0 ** (at - levels)) for at, band in enumerate(bands))])
+
+    return fista(lambda x: operator.adjoint(operator(x) - y), prox, operator.adjoint(y), 1.0, steps)

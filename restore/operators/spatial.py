@@ -125,22 +125,26 @@ class Blur(Operator):
 class Torus(Canvas):
     """A blurred picture on a larger grid whose edges are joined, so that transforms invert the blur and nothing wraps into the picture.
 
-    At first the gap is a cross-fade of the two mirrored ends; then what the gap would measure is taken from the blurred estimate, which
-    is the expectation step for pixels that were never measured.
+    The gap is a cross-fade of the two mirrored ends, first of y, then of what y and the blurred estimate differ by: it is smooth where the picture ends, so
+    nothing rings there, and it vanishes as the estimate comes near.
     """
 
     def __init__(self, blur: Blur, y: Tensor):
         self.measured, self.operator = y, Blur(blur.kernel, "circular")
         self.seen = blur.x_shape(tuple(y.shape[1:]))[1:]
         self.at = tuple(side // 2 for side in blur.sides) if blur.boundary == "valid" else (0, 0)
-        self.y = y
-        for axis, seen, side, at in zip((-2, -1), self.seen, blur.sides, self.at, strict=True):
-            self.y = _joined(self.y, axis, fast_length(seen + max(2 * side, 24)), at)
+        self.size = [fast_length(seen + max(2 * side, 24)) for seen, side in zip(self.seen, blur.sides, strict=True)]
+        self.y = self._joined(y)
+
+    def _joined(self, y: Tensor) -> Tensor:
+        for axis, size, at in zip((-2, -1), self.size, self.at, strict=True):
+            y = _joined(y, axis, size, at)
+        return y
 
     def filled(self, x):
-        y = self.operator(x)
-        y[..., self.at[0] : self.at[0] + self.measured.shape[-2], self.at[1] : self.at[1] + self.measured.shape[-1]] = self.measured
-        return y
+        blurred = self.operator(x)
+        rows, columns = (slice(at, at + n) for at, n in zip(self.at, self.measured.shape[-2:], strict=True))
+        return blurred + self._joined(self.measured - blurred[..., rows, columns])
 
     def crop(self, x):
         return x[..., : self.seen[0], : self.seen[1]]
