@@ -9,6 +9,7 @@ _restore() {
             /deblur) path=/deblur ;;
             /sr) path=/sr ;;
             /inpaint) path=/inpaint ;;
+            /cs) path=/cs ;;
             /isp) path=/isp ;;
             /burst) path=/burst ;;
             /ct) path=/ct ;;
@@ -28,8 +29,8 @@ _restore() {
         --depth) COMPREPLY=($(compgen -W '8 16 32' -- "$cur")); return ;;
         --device) COMPREPLY=($(compgen -W 'auto cpu cuda mps' -- "$cur")); return ;;
         --format) COMPREPLY=($(compgen -W 'png jpeg tiff webp bmp exr' -- "$cur")); return ;;
-        --model|--method|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgls cgsense csc csc-net cswavelet deepisp deepisp-low denoisenet drunet drunet.fast epll epll.bsds fastmri-unet fba fbp hdrplus ivst ksvd malvar mean ml-csc mlp ncsr pclr pclr.bsds pgpd pnp red10 red20 red30 richardson-lucy sirt tv varnet vst wiener wieschollek wnnm zerofill' -- "$cur")); return ;;
-        --model|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgls cgsense csc csc-net cswavelet deepisp deepisp-low denoisenet drunet drunet.fast epll epll.bsds fastmri-unet fba fbp hdrplus ivst ksvd malvar mean ml-csc mlp ncsr pclr pclr.bsds pgpd pnp red10 red20 red30 richardson-lucy sirt tv varnet vst wiener wieschollek wnnm zerofill' -- "$cur")); return ;;
+        --model|--method|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgls cgsense csc csc-net cswavelet deepisp deepisp-low denoisenet drunet drunet.fast epll epll.bsds fastmri-unet fba fbp hdrplus ista ivst ksvd malvar mean ml-csc mlp ncsr pclr pclr.bsds pgpd pnp red10 red20 red30 richardson-lucy sirt tv varnet vst wiener wieschollek wnnm zerofill' -- "$cur")); return ;;
+        --model|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgls cgsense csc csc-net cswavelet deepisp deepisp-low denoisenet drunet drunet.fast epll epll.bsds fastmri-unet fba fbp hdrplus ista ivst ksvd malvar mean ml-csc mlp ncsr pclr pclr.bsds pgpd pnp red10 red20 red30 richardson-lucy sirt tv varnet vst wiener wieschollek wnnm zerofill' -- "$cur")); return ;;
         --noise) COMPREPLY=($(compgen -W 'gaussian poisson poisson-gaussian' -- "$cur")); return ;;
         --precision) COMPREPLY=($(compgen -W 'auto float32 bf16 fp16' -- "$cur")); return ;;
         --protocol) COMPREPLY=($(compgen -W 'rednet dncnn pgpd files sr sr-shaved poisson' -- "$cur")); return ;;
@@ -41,7 +42,7 @@ _restore() {
     case "$path" in
         '')
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--version --help -h' -- "$cur")); return; fi
-            COMPREPLY=($(compgen -W 'denoise deblur sr inpaint isp burst ct mri degrade compare train bench doctor models' -- "$cur")); return ;;
+            COMPREPLY=($(compgen -W 'denoise deblur sr inpaint cs isp burst ct mri degrade compare train bench doctor models' -- "$cur")); return ;;
         /denoise)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --noise --peak --model -m --strength --compare --ensemble --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --precision --tile --memory --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
@@ -53,6 +54,9 @@ _restore() {
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /inpaint)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--mask --grow --feather --invert --sigma -s --model -m --denoiser --check --compare --ensemble --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --precision --tile --memory --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
+            compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        /cs)
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --model -m --denoiser --check --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --precision --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /isp)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--wb --noise --model -m --exposure --curve --match-embedded --linear --space --highlights --sharpen --repair --no-repair --raw-size --pattern --black --white --xyz2cam --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --tile --memory --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
@@ -89,7 +93,7 @@ _restore() {
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /models/show)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
-            COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgls cgsense csc csc-net cswavelet deepisp deepisp-low denoisenet drunet drunet.fast epll epll.bsds fastmri-unet fba fbp hdrplus ivst ksvd malvar mean ml-csc mlp ncsr pclr pclr.bsds pgpd pnp red10 red20 red30 richardson-lucy sirt tv varnet vst wiener wieschollek wnnm zerofill' -- "$cur")); return ;;
+            COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgls cgsense csc csc-net cswavelet deepisp deepisp-low denoisenet drunet drunet.fast epll epll.bsds fastmri-unet fba fbp hdrplus ista ivst ksvd malvar mean ml-csc mlp ncsr pclr pclr.bsds pgpd pnp red10 red20 red30 richardson-lucy sirt tv varnet vst wiener wieschollek wnnm zerofill' -- "$cur")); return ;;
         /models/verify)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
