@@ -1,5 +1,6 @@
 """The walks of compressed sensing: pictures to measurements, measurements to pictures. y is no picture, so it goes through at once."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,7 +43,7 @@ class Recovering(Walk):
         measured, header = opened.source.measured, opened.source.headers[0]
         sigma = measured.sigma if self.request.task.sigma is None else self.request.task.sigma
         task = self.request.task.replace(ratio=measured.measurements.shape[1] / SIDE**2, seed=float(measured.seed), sigma=sigma)
-        return choose(self.request, task, self.settings, (header.channels, header.height, header.width))
+        return choose(replace(self.request, task=task), self.settings, (header.channels, header.height, header.width))
 
     def header(self, opened: Open, number: int) -> Header:
         return out_header(opened.source.headers[0], self.request)

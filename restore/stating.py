@@ -1,7 +1,7 @@
 """From what is asked to what is to be done: the task's holes filled, the arrays that its words name, the problem, the method."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -74,15 +74,15 @@ def state(request: Request, page: Page, settings: Settings, given: Given = {}) -
     if task.unknown():
         task, lines, found = fill(task, _sample(page), page.header)
         given = {**given, **found}
-    return choose(request, task, settings, (page.header.channels, page.header.height, page.header.width), lines, given)
+    return choose(replace(request, task=task), settings, (page.header.channels, page.header.height, page.header.width), lines, given)
 
 
-def choose(request: Request, task: Task, settings: Settings, shape: tuple[int, int, int], lines: tuple[str, ...] = (), given: Given = {}) -> Stated:
+def choose(request: Request, settings: Settings, shape: tuple[int, int, int], lines: tuple[str, ...] = (), given: Given = {}) -> Stated:
     """The method for a task without holes, on x of this shape."""
     channels, height, width = shape
     slow = engine.devices.pick(settings.device).type == "cpu"
-    name, card = cards.choose(task, request.model, slow and height * width > 4e6, channels)
-    return Stated(task, problem_of(task, given, shape), name, card, lines, given, request.parts, channels, slow)
+    name, card = cards.choose(request.task, request.model, slow and height * width > 4e6, channels)
+    return Stated(request.task, problem_of(request.task, given, shape), name, card, lines, given, request.parts, channels, slow)
 
 
 def _sample(page: Page) -> torch.Tensor:
