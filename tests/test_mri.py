@@ -345,7 +345,8 @@ def test_ismrmrd_lines_find_their_places(cli, tmp_path):
 
 
 def test_simulated_kspace_goes_there_and_back(cli, tmp_path):
-    affine = np.array([[-0.9, 0.1, 0, 5], [0, -0.9, 0.2, 6], [0, 0.1, 3.0, -7], [0, 0, 0, 1]])
+    c, s = np.cos(0.1), np.sin(0.1)
+    affine = np.array([[-0.9, 0, 0, 5], [0, -0.9 * c, 3 * s, 6], [0, 0.9 * s, 3 * c, -7], [0, 0, 0, 1]])
     nibabel.save(nibabel.Nifti1Image((1000 * volume()).astype(np.uint16).transpose(2, 1, 0), affine), tmp_path / "head.nii.gz")
     assert cli("degrade", "head.nii.gz", "--task", "mri", "--acceleration", "2", "--center-fraction", "0.2", "--mask", "equispaced", "-o", "k.h5").returncode == 0
     assert cli("degrade", "head.nii.gz", "--task", "mri", "--acceleration", "1", "--coils", "4", "-o", "full.h5").returncode == 0
@@ -362,6 +363,13 @@ def test_simulated_kspace_goes_there_and_back(cli, tmp_path):
     dataset = pydicom.dcmread(tmp_path / "one.dcm")
     assert dataset.Modality == "MR" and dataset.ImageType[0] == "DERIVED" and (dataset.Rows, dataset.Columns) == (64, 48)
     assert cli("mri", "k.h5", "-n").stdout.count(b"->") == 1
+    assert cli("mri", "full.h5", "-o", "series/head.dcm").returncode == 0
+    from restore.io.dicom import read_series
+
+    files = sorted((tmp_path / "series").iterdir())
+    series = read_series(files[::-1])
+    assert [path.name for path in files] == ["head.0001.dcm", "head.0002.dcm", "head.0003.dcm"]
+    assert np.allclose(series.array, image.get_fdata().T, atol=0.1) and np.allclose(series.header.affine, affine, atol=1e-6)
 
 
 def test_bad_kspace_is_refused_and_nothing_is_written(cli, tmp_path):
