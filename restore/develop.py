@@ -126,7 +126,7 @@ class Developing(Walk):
             steps.append(_loaded(name, card and card.path).prepare(_parts(source, page), problem))
         finished = bool(steps) and steps[-1].gives == "srgb"
         if finished and (look.linear or look.dng or look.match or look.space != "srgb"):
-            raise UsageError(f"{name} gives finished pictures in sRGB", "no --linear, --match-embedded, other --space or DNG", "type --model malvar")
+            raise UsageError(f"{name} gives finished pictures in sRGB", "no --linear, --match-embedded, other --space or DNG", "type --model menon")
         made, rendering, said = self._end(header, sensor, source, page, finished)
         chain = reduce(Chain, [*steps, *rendering] or [_As()])
         return Developed(task, problem, name, card, tuple(([sensor.note] if sensor.note else []) + lines + said), chain=chain, header=made)
