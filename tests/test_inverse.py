@@ -11,6 +11,7 @@ from test_operators import EXAMPLES
 
 from restore import api
 from restore.errors import RestoreError, UsageError
+from restore.estimate.quality import read
 from restore.measure.metrics import psnr
 from restore.methods.ista import ISTA
 from restore.methods.pnp import PnP
@@ -18,7 +19,7 @@ from restore.methods.richardson_lucy import RichardsonLucy
 from restore.methods.tv import TV, divergence, gradient
 from restore.methods.wiener import Wiener
 from restore.numerics import resample
-from restore.operators import kernels, masks
+from restore.operators import jpeg, kernels, masks
 from restore.operators.dense import GaussianMatrix
 from restore.operators.problem import draw, problem_of
 from restore.operators.spatial import Blur, Downsample, Mask
@@ -258,3 +259,36 @@ def test_the_python_call_takes_kernels_and_masks():
     assert api.run(x, "deblur", kernel=kernels.make("disk:2").numpy(), sigma=1.0, model="tv").shape == x.shape
     with pytest.raises(UsageError, match="mask"):
         api.run(x, "inpaint", mask=missing[:5], model="tv")
+
+
+def test_coding_is_libjpegs(tmp_path):
+    for quality in (10, 50, 90):
+        x = rgb(64, 72)[..., :1]
+        save(tmp_path / "a.jpg", x[..., 0], quality=quality)
+        theirs = np.asarray(Image.open(tmp_path / "a.jpg")).astype(float)
+        ours = 255 * jpeg.Coding(jpeg.tables(torch.tensor(float(quality))))(torch.from_numpy(x[..., 0] / 255.0)[None, None])[0, 0].numpy()
+        assert np.abs(theirs - ours).mean() < 0.2  # libjpeg's transform is in integers
+        assert np.abs(theirs - ours).max() <= 6
+        assert read(api_header(tmp_path / "a.jpg"))[0] == quality
+
+
+def api_header(path):
+    from restore import io
+
+    with io.open_source(path) as source:
+        return source.headers[0]
+
+
+def test_blocks_are_taken_away_and_a_good_jpeg_is_left(cli, tmp_path):
+    for quality in (10, 95):
+        save(tmp_path / f"q{quality}.jpg", rgb(), quality=quality, subsampling=0)
+    done = cli("jpeg", "q10.jpg", "q95.jpg", "--denoiser", "bm3d", "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0 and [row["task"]["quality"] for row in rows] == [10.0, 95.0]
+    for quality, most in ((10, 0.9), (95, 1.0)):
+        before, after = (np.asarray(Image.open(tmp_path / name)).astype(float) for name in (f"q{quality}.jpg", f"q{quality}.jpeg.png"))
+        assert np.mean((after - rgb()) ** 2) <= most * np.mean((before - rgb()) ** 2)
+        assert quality == 10 or np.abs(after - before).mean() < 1.5
+    save(tmp_path / "a.png", rgb())
+    refused = cli("jpeg", "a.png")
+    assert refused.returncode == 1 and b"--quality-of" in refused.stderr and not (tmp_path / "a.jpeg.png").exists()

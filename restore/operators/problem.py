@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from restore.errors import RestoreError
-from restore.operators import kernels, masks
+from restore.operators import jpeg, kernels, masks
 from restore.operators.base import Box, Identity, Operator
 from restore.operators.burst import Shake
 from restore.operators.dense import GaussianMatrix, measured
@@ -171,6 +171,7 @@ def _drawn_kernels(task, count, generator, device, shape) -> Given:
 OPERATORS: dict[str, Callable[[Task, dict[str, Tensor], Given, Sequence[int] | None], Operator]] = {
     "denoise": lambda task, parts, given, shape: Identity(),
     "lowdose": lambda task, parts, given, shape: Identity(),
+    "jpeg": lambda task, parts, given, shape: jpeg.Coding(given["tables"] if "tables" in given else jpeg.tables(parts["quality"])),
     "deblur": _deblur, "sr": _reduce, "inpaint": _mask, "burst": _shake,
     "cs": lambda task, parts, given, shape: GaussianMatrix(measured(float(parts["ratio"])), int(parts["seed"]), tuple(shape)),
 }
