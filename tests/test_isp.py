@@ -487,3 +487,21 @@ def test_the_call_gives_colours_for_a_mosaic():
     assert found.shape == (40, 52, 3) and torch.allclose(torch.from_numpy(found).permute(2, 0, 1), Menon()(y, problem("gbrg"))[0], atol=1e-6)
     assert restore.run(y, "isp", pattern="gbrg").shape == x.shape and restore.run(y[0, 0], "isp", pattern="gbrg", model="bilinear").shape == x.shape[1:]
     assert restore.run(np.uint8([[0, 255], [9, 9]]), sigma=5.0, model="bm3d").shape == (2, 2)
+
+
+def test_a_folder_is_developed_file_by_file(headerless, tmp_path, networks, monkeypatch, capsys):
+    """Camera files alone are taken from it; one that is broken does not stop the others. A mosaic is denoised though a network that demosaics is there."""
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(networks))
+    noisy = (0.4 + 0.2 * smooth(64, 64) + 0.05 * torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+    files, how = headerless(x=noisy)
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for name, noise in (("a.dng", "none"), ("b.dng", "0,0.0025")):
+        assert isp(files, noise=noise, repair=False, output=str(folder / name), **how) == 0
+    with io.open_sensor(folder / "a.dng") as first, io.open_sensor(folder / "b.dng") as second:
+        spread = [source.headers[0].sensor.light(source.read(0, 64))[..., 0].std() for source in (first, second)]
+    assert spread[1] < 0.9 * spread[0]
+    (folder / "cut.dng").write_bytes((folder / "a.dng").read_bytes()[:3000])
+    io.write(folder / "done.png", np.zeros((8, 8, 3), np.uint8))
+    assert isp([str(folder)], noise="none", output=str(tmp_path / "out/"), quiet=True) == 1
+    assert "cut.dng" in capsys.readouterr().err and {path.name for path in (tmp_path / "out").iterdir()} == {"a.tif", "b.tif"}
