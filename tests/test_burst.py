@@ -13,6 +13,7 @@ from restore import io
 from restore.errors import RestoreError, UsageError
 from restore.estimate import shifts
 from restore.image import Header, Sensor
+from restore.measure.handheld import handheld, merged, of_thing, within
 from restore.measure.metrics import psnr
 from restore.measure.protocol import PROTOCOLS
 from restore.measure.score import score_one
@@ -332,6 +333,20 @@ def test_hdrplus_averages_what_stands_and_keeps_what_moved():
         y[:, n, :, 32:56, 32:56] = y[:, n, :, 32:56, 32:56].roll(3 * n, -1) * 0.6
     box = (..., slice(34, 54), slice(34, 54))
     assert float(psnr(HDRPlus()(y, problem(8, x, 0.02))[box], x[box])) > float(psnr(y[:, 0][box], x[box])) - 1
+
+
+@pytest.mark.data
+def test_homographies_a_moving_thing_and_a_flash_cost_little(data):
+    from restore.measure.score import load
+
+    x = load(data / "test/burst/psf/sharp_000.jpg")[..., 200:500, 300:700]
+    still = handheld(x, 6, 15, torch.Generator().manual_seed(1), shift=0, degrees=0)
+    hard = handheld(x, 6, 15, torch.Generator().manual_seed(1), moving=True, flash=True)
+    easy = FBA()(still.frames[[0, 1, 2, 3, 5]][None], problem(5, x, 0.01))  # without the frame that a flash spoils
+    found, align = merged(FBA(), hard)
+    assert align.reasons[4] and not any(align.reasons[:4])
+    assert within(found, hard, 40) > within(easy, still, 40) - 0.3
+    assert of_thing(found, hard) > of_thing(hard.frames[:1], hard) - 0.5
 
 
 @pytest.mark.data

@@ -14,10 +14,10 @@ KINDS = ("homography", "flow", "translation", "none")
 ALIKE = 0.5  # the least correlation with the reference
 COMMON = 0.3  # the least share of the reference that a frame agrees with
 BRIGHT = 1.25  # ratio to the median brightness from which on a frame is not made the reference
-SCALE = 70  # frames are compared at a blur of the shorter side / SCALE, at least
-FINE = 7.0  # pixels: shakes differ by less than that
-SWING = 0.42  # of the local range: what two shakes of one scene may differ by at that blur
-LEVEL = 0.015  # and what noise and coding may
+SCALE = 90  # frames are compared at a blur of the shorter side / SCALE, at least
+FINE = 5.0  # pixels: shakes differ by less than that
+SWING = 0.3  # of the local range: what two shakes of one scene may differ by at that blur
+LEVEL = 0.012  # and what noise and coding may
 WHITE = 0.99  # from here on a sample is taken for clipped
 
 
