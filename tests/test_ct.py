@@ -17,12 +17,14 @@ from restore.image import Geometry, Scan, ScanHeader  # noqa: E402
 from restore.io.scans import read_scan  # noqa: E402
 from restore.measure import hounsfield as measure  # noqa: E402
 from restore.methods.cgls import CGLS  # noqa: E402
-from restore.methods.fbp import FBP, WINDOWS, shares  # noqa: E402
+from restore.methods.fbp import FBP  # noqa: E402
 from restore.methods.sirt import SIRT  # noqa: E402
+from restore.methods.tv import TV  # noqa: E402
 from restore.numerics.body import body  # noqa: E402
 from restore.operators.noise import NoNoise, Transmission  # noqa: E402
 from restore.operators.problem import Problem  # noqa: E402
 from restore.operators.projection import Projection  # noqa: E402
+from restore.operators.ramp import WINDOWS, HalfRamp, shares  # noqa: E402
 from restore.tasks import LowDose  # noqa: E402
 
 SIDE = 96
@@ -68,6 +70,23 @@ def test_fbp_gives_the_disk_back(geometry, window):
     flat = (disk(radius=16.0) == 1) & (disk() == 1)
     assert abs(float(x[flat].mean()) - 1) < 0.01
     assert float((x - disk()).square().mean().sqrt()) < (0.13 if window in ("hann", "cosine") else 0.1)
+
+
+@pytest.mark.parametrize("geometry", [PARALLEL, FAN], ids=["parallel", "fan"])
+def test_half_the_ramp_makes_the_identity(geometry):
+    operator = HalfRamp(geometry, 1.0) @ Projection(geometry, SIDE, 1.0)
+    assert float((operator.adjoint(operator(blob())) - blob()).norm() / blob().norm()) < 0.1
+
+
+def test_tv_fills_what_fbp_leaves_of_few_views():
+    few = PARALLEL.replace(angles=PARALLEL.angles[:40])  # of 60 degrees
+    y = Projection(few, SIDE, 1.0)(0.02 * disk())
+    y = y + 0.01 * torch.randn(y.shape, generator=torch.Generator().manual_seed(0))
+    plain = ct.fbp(y, few, SIDE, 1.0, "ramp")
+    clean = ct.reconstruct(y, few, SIDE, 1.0, TV(), True, ct.Settings(), ct.Report())
+    assert plain.shape == clean.shape == (1, 1, SIDE, SIDE)
+    errors = [float((x - 0.02 * disk()).square().mean().sqrt()) for x in (plain, clean)]
+    assert errors[1] < 0.8 * errors[0]
 
 
 def test_iterations_approach_the_disk_and_hold_its_mass():

@@ -12,6 +12,7 @@ from restore.io.files import Target, reading, shown, writing
 
 SUFFIXES = {".dcm": "dicom", ".dicom": "dicom", ".ima": "dicom", ".nii": "nifti", ".nii.gz": "nifti", ".npy": "npy", ".h5": "hdf5", ".hdf5": "hdf5",
             ".mat": "mat"}
+DICOM = tuple(suffix for suffix, format in SUFFIXES.items() if format == "dicom")
 _READERS = {"dicom": "dicom:read", "nifti": "nifti:read", "npy": "arrays:read_npy", "hdf5": "arrays:read_hdf5", "mat": "arrays:read_mat"}
 _WRITERS = {"dicom": "dicom:write", "nifti": "nifti:write", "npy": "arrays:write_npy", "hdf5": "arrays:write_hdf5"}
 _MAGIC = ((128, b"DICM", "dicom"), (0, b"\x93NUMPY", "npy"), (0, b"\x89HDF", "hdf5"), (0, b"MATLAB 5.0", "mat"), (344, b"n+1\0", "nifti"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from restore.errors import UsageError, nearest
-from restore.tasks import Burst, Denoise, Isp, Mri, Range, Task
+from restore.tasks import Burst, Denoise, Isp, LowDose, Mri, Range, Task
 from restore.train.loss import LOSSES
 from restore.train.optimisers import OPTIMISERS
 from restore.train.unprocess import SCENES
@@ -128,12 +128,18 @@ wieschollek = Recipe("wieschollek", "Wieschollek et al., ACCV 2016: shakes of up
 wieschollek_fast = replace(wieschollek, name="wieschollek-fast", args={"width": 128}, tag="fast", patch=96, batch=4, steps=8_000,
                            line="the same for CPUs: 1.0 M parameters, about two hours of a CPU core")
 
+waveletct = Recipe("waveletct", "Kang, Min & Ye, Med. Phys. 2017: 64 channels, 2.2 MFLOP/px, quarter dose simulated; a GPU-hour", "waveletct",
+                   LowDose(hu=Range(30, 90), dose=0.25), args={"width": 64}, tag="quarter", data=("ct",), patch=96, batch=16, steps=40_000, rate=5e-4,
+                   tests=("ct_test",), x8=False)
+waveletct_small = replace(waveletct, name="waveletct-small", args={"width": 32}, tag="quarter-small", batch=8, steps=8_000,
+                          line="the same with 32 channels: some hours of two CPU cores")
+
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30, red20, red10, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
     mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, csc_net, ml_ista, layered_soft, layered_pursuit,
     epll, pclr, pgpd, denoisenet,
     deepisp_low, deepisp_low_fast, deepisp_low_srgb, deepisp, deepisp_fast,
-    fastmri_unet, fastmri_unet_small, varnet, wieschollek, wieschollek_fast)}
+    fastmri_unet, fastmri_unet_small, varnet, wieschollek, wieschollek_fast, waveletct, waveletct_small)}
 
 
 def find(name: str) -> Recipe:
