@@ -14,8 +14,8 @@ from restore.batch import Files
 from restore.engine.run import Report
 from restore.errors import RestoreError, UsageError
 from restore.image import Scan
-from restore.io.scans import SUFFIXES, WRITABLE_SUFFIXES, read_scan, write_scan
-from restore.names import STREAM, Names, expand, make_folder, parted, settle
+from restore.io.scans import SUFFIXES, VOLUMES, WRITABLE_SUFFIXES, read_scan, suffix_of, write_scan
+from restore.names import STREAM, Input, Names, expand, make_folder, parted, settle
 
 
 class Work(Protocol):
@@ -49,7 +49,9 @@ def run(command: str, work: Work, files: Files, writable: Sequence[str] = WRITAB
 
     writable: suffixes of what is made; default: the one taken where the input's is not among them.
     """
-    inputs = expand(files.files or [], SUFFIXES, command, files.from_file, files.nul)
+    given = files.files or []
+    whole = len(given) == 1 and Path(given[0]).is_dir() and files.output is not None and suffix_of(Path(files.output)) in VOLUMES
+    inputs = [Input(Path(given[0]))] if whole else expand(given, SUFFIXES, command, files.from_file, files.nul)  # a series into one volume, or file by file
     if any(item.path == STREAM for item in inputs) or files.output == "-":
         raise UsageError("scans do not go through streams", "files", "give -o a file")
     names = settle(inputs, command, files.output, {}, writable, (), files.overwrite, files.skip_existing, default)

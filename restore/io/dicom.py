@@ -38,6 +38,8 @@ def read(path: Path, name: str, expect: str = "image") -> Scan:
 
 def read_series(paths: Sequence[Path]) -> Scan:
     """The slices of one series as a volume, in order along its normal. RestoreError where one is missing, comes twice, or is of another series or size."""
+    if not paths:
+        raise RestoreError("the folder holds no DICOM slices", "files ending in .dcm")
     scans = []
     for path in paths:
         with reading(shown(path)):
