@@ -268,7 +268,7 @@ def test_coding_is_libjpegs(tmp_path):
         theirs = np.asarray(Image.open(tmp_path / "a.jpg")).astype(float)
         ours = 255 * jpeg.Coding(jpeg.tables(torch.tensor(float(quality))))(torch.from_numpy(x[..., 0] / 255.0)[None, None])[0, 0].numpy()
         assert np.abs(theirs - ours).mean() < 0.2  # libjpeg's transform is in integers
-        assert np.abs(theirs - ours).max() <= 6
+        assert (np.abs(theirs - ours) > 1).mean() < 0.05  # a coefficient at a tie moves all of its block
         assert read(api_header(tmp_path / "a.jpg"))[0] == quality
 
 
