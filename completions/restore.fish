@@ -41,7 +41,7 @@ complete -c restore -n '__fish_seen_subcommand_from denoise' -l dry-run -s n -d 
 complete -c restore -n '__fish_seen_subcommand_from denoise' -l json -d 'One JSON line per file on standard output'
 complete -c restore -n '__fish_seen_subcommand_from denoise' -l quiet -s q -d 'Errors only'
 complete -c restore -n '__fish_seen_subcommand_from denoise' -l help -s h -d 'Show help and exit'
-complete -c restore -n '__fish_seen_subcommand_from deblur' -l kernel -s k -r -F -d 'gaussian:SIGMA, disk:RADIUS, motion:LENGTH@DEGREES, airy:RADIUS in pixels, a file of the kernel, or auto'
+complete -c restore -n '__fish_seen_subcommand_from deblur' -l kernel -s k -r -F -d 'gaussian:SIGMA, disk:RADIUS, motion:LENGTH@DEGREES, airy:RADIUS in pixels, or a file of the kernel'
 complete -c restore -n '__fish_seen_subcommand_from deblur' -l sigma -s s -x -a 'auto' -d 'Noise level on the 0-255 scale'
 complete -c restore -n '__fish_seen_subcommand_from deblur' -l boundary -r -F -d 'What lies beyond the edges: reflect (unknown), or circular (joined, as simulations have it)'
 complete -c restore -n '__fish_seen_subcommand_from deblur' -l model -s m -x -a 'autoencoder bicubic bilinear bm3d cgls cgsense csc csc-net cswavelet deblock deepisp deepisp-low denoisenet drunet drunet.fast epll epll.bsds fastmri-unet fba fbp hdrplus ista ivst ksvd malvar mean menon ml-csc mlp ncsr pclr pclr.bsds pgpd pnp red10 red20 red30 richardson-lucy sirt tv varnet vst waveletct wiener wieschollek wnnm zerofill' -d 'NAME, NAME.TAG or a file of weights'
