@@ -115,13 +115,13 @@ pclr = replace(epll, name="pclr", method="pclr", patch=10, steps=160,
 pgpd = replace(epll, name="pgpd", method="pgpd", patch=128, batch=8, steps=120,
                line="Xu et al., ICCV 2015: 33 or 65 Gaussians of groups of patches, 4 minutes; 0.06 / 0.11 dB above BM3D at sigma 30/50")
 
-fastmri_unet = Recipe("fastmri-unet", "Zbontar et al., arXiv 1811.08839, the smallest of its nets: 0.24 MFLOP/px, 30 GPU-minutes; 2 dB above zero-filled at 4x",
+fastmri_unet = Recipe("fastmri-unet", "Zbontar et al., arXiv 1811.08839, the smallest of its nets, for a GPU: 0.24 MFLOP/px; meant to be 2 dB above zero-filled at 4x",
                       "fastmri-unet", Mri(Range(3, 10), sigma=Range(0, 4)), tag="heads", data=("heads",), begin="zerofill", patch=256, batch=8, steps=20_000,
                       loss="l1", tests=(), x8=False)
 fastmri_unet_small = replace(fastmri_unet, name="fastmri-unet-small", args={"width": 16}, tag="heads-small", batch=4, steps=8_000,
                              line="the same with half the channels, for CPUs: 0.06 MFLOP/px, 3 hours of a CPU core")
 varnet = replace(fastmri_unet_small, name="varnet", method="varnet", args={"cascades": 5, "width": 8}, tag="heads", begin="",
-                 line="Hammernik et al., MRM 2018, with small U-Nets: 0.07 MFLOP/px, 4 hours of a CPU core; above the U-Net of that cost")
+                 line="Hammernik et al., MRM 2018, with small U-Nets: 0.07 MFLOP/px, 6 hours of a CPU core; meant to be above the U-Net of that cost")
 wieschollek = Recipe("wieschollek", "Wieschollek et al., ACCV 2016: shakes of up to 25 pixels, noise of up to 3 %, any number of frames; 3.1 M parameters",
                      "wieschollek", Burst(frames=Range(2, 14), kernel=Range(7, 25), sigma=Range(0, 8)), tag="shake25", data=("photos", "bsds", "research"), patch=128, batch=16,
                      rate=3e-4, tests=("cbsd68",), levels=(2.55,), x8=False, every=5)
