@@ -64,8 +64,10 @@ def table(recipe: Recipe, network: Method, name: str, device: torch.device) -> l
     known = getattr(task, part)
     for level in [level for level in recipe.levels if level in known] if isinstance(known, Range) else [known]:
         for ensemble in (False, True) if recipe.x8 else (False,):
-            found = mean(score(network, task.replace(**{part: level}), sets.find(name).files()[:: recipe.every], protocol, sets.find(name).channels, ensemble, device))
-            rows.append({"set": name, part: level, "psnr": round(found.psnr, 3), "ssim": round(found.ssim, 4), "x8": ensemble, "every": recipe.every, "protocol": protocol.name})
+            files = sets.find(name).files()[:: recipe.every]
+            found = mean(score(network, task.replace(**{part: level}), files, protocol, sets.find(name).channels, ensemble, device))
+            rows.append({"set": name, part: level, "psnr": round(found.psnr, 3), "ssim": round(found.ssim, 4), "x8": ensemble, "every": recipe.every,
+                         "protocol": protocol.name})
     return rows
 
 
