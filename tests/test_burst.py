@@ -94,6 +94,27 @@ def test_blurred_frames_are_aligned_by_the_centres_of_their_shakes():
     assert error_of(fit.homography[0], turned((centre, 0), 0, 320, 400), 320, 400) < 0.4
 
 
+def test_tiles_follow_what_no_homography_can():
+    x = picture(192, 256)
+    places = warp.grid(0, 0, 192, 256)
+    wave = 3 * torch.stack([torch.sin(places[..., 1] / 30), torch.cos(places[..., 0] / 40)], -1)
+    y = torch.cat([x, warp.sample(warp.coefficients(x), (places + wave)[None])])
+    apart = {}
+    for kind in ("homography", "flow"):
+        found = shifts.align(y.mean(1, keepdim=True), 1, kind, 0)
+        to = warp.project(found.homography[1:], places)
+        if kind == "flow":
+            to = to + shifts.read(found.flow[1:], places, 192, 256).permute(0, 2, 3, 1)
+        apart[kind] = float((to[0] + warp_of(to[0], wave) - places)[20:-20, 20:-20].square().sum(-1).mean().sqrt())
+    assert apart["flow"] < 0.5 * apart["homography"] and apart["flow"] < 1
+
+
+def warp_of(places, wave):
+    """The wave read at other places, to the nearest sample."""
+    x, y = places.round().long().unbind(-1)
+    return wave[y.clamp(0, wave.shape[0] - 1), x.clamp(0, wave.shape[1] - 1)]
+
+
 def test_windows_give_back_what_is_not_changed_and_tiles_are_the_whole():
     y = torch.rand(1, 2, 1, 96, 128, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(windows.work(y, 64, lambda part: part), y, atol=1e-6)
