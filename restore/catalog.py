@@ -36,7 +36,7 @@ CATALOG: dict[str, Row] = {
                      "Kang, Min & Ye, A deep convolutional neural network using directional wavelets for low-dose X-ray CT reconstruction, Med. Phys. 2017",
                      ("lowdose",), trained=True),
     "bm3d": Row("restore.methods.bm3d:BM3D", "block matching and 3-D filtering, both stages",
-                "Dabov, Foi, Katkovnik & Egiazarian, Image denoising by sparse 3-D transform-domain collaborative filtering, TIP 2007", ("denoise", "lowdose")),
+                "Dabov, Foi, Katkovnik & Egiazarian, Image denoising by sparse 3-D transform-domain collaborative filtering, TIP 2007", ("denoise",)),
     "wnnm": Row("restore.methods.wnnm:WNNM", "weighted nuclear norm minimisation of groups of similar patches",
                 "Gu, Zhang, Zuo & Feng, Weighted nuclear norm minimization with application to image denoising, CVPR 2014", ("denoise",)),
     "ncsr": Row("restore.methods.ncsr:NCSR", "sparse codes in dictionaries of the picture's own clusters, drawn towards those of similar patches",
