@@ -126,7 +126,7 @@ wieschollek = Recipe("wieschollek", "Wieschollek et al., ACCV 2016: shakes of up
                      "wieschollek", Burst(frames=Range(2, 14), kernel=Range(7, 25), sigma=Range(0, 8)), tag="shake25", data=("photos", "bsds", "research"), patch=128, batch=16,
                      rate=3e-4, tests=("cbsd68",), levels=(2.55,), x8=False, every=5)
 wieschollek_fast = replace(wieschollek, name="wieschollek-fast", args={"width": 128}, tag="fast", patch=96, batch=4, steps=8_000,
-                           line="the same for CPUs: 1.0 M parameters, about two hours of a CPU core")
+                           line="the same for CPUs: 1.2 M parameters")
 
 waveletct = Recipe("waveletct", "Kang, Min & Ye, Med. Phys. 2017: 64 channels, 2.2 MFLOP/px, quarter dose simulated; a GPU-hour", "waveletct",
                    LowDose(hu=Range(30, 90), dose=0.25), args={"width": 64}, tag="quarter", data=("ct",), patch=96, batch=16, steps=40_000, rate=5e-4,
