@@ -9,6 +9,8 @@ _restore() {
             /deblur) path=/deblur ;;
             /sr) path=/sr ;;
             /inpaint) path=/inpaint ;;
+            /jpeg) path=/jpeg ;;
+            /cs) path=/cs ;;
             /isp) path=/isp ;;
             /burst) path=/burst ;;
             /ct) path=/ct ;;
@@ -28,20 +30,20 @@ _restore() {
         --depth) COMPREPLY=($(compgen -W '8 16 32' -- "$cur")); return ;;
         --device) COMPREPLY=($(compgen -W 'auto cpu cuda mps' -- "$cur")); return ;;
         --format) COMPREPLY=($(compgen -W 'png jpeg tiff webp bmp exr' -- "$cur")); return ;;
-        --model|--method|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgls cgsense csc csc-net cswavelet deepisp deepisp-low denoisenet drunet drunet.fast epll fastmri-unet fba fbp ivst ksvd malvar mean ml-csc mlp ncsr pclr pgpd pnp red10 red20 red30 richardson-lucy sirt tv varnet vst wiener wnnm zerofill' -- "$cur")); return ;;
-        --model|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgls cgsense csc csc-net cswavelet deepisp deepisp-low denoisenet drunet drunet.fast epll fastmri-unet fba fbp ivst ksvd malvar mean ml-csc mlp ncsr pclr pgpd pnp red10 red20 red30 richardson-lucy sirt tv varnet vst wiener wnnm zerofill' -- "$cur")); return ;;
+        --model|--method|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgls cgsense csc csc-net cswavelet deblock deepisp deepisp-low denoisenet drunet drunet.fast epll epll.bsds fastmri-unet fba fbp hdrplus ista ivst ksvd malvar mean menon ml-csc mlp ncsr pclr pclr.bsds pgpd pgpd.bsds pnp red10 red20 red30 richardson-lucy sirt tv varnet vst waveletct wiener wieschollek wnnm zerofill' -- "$cur")); return ;;
+        --model|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgls cgsense csc csc-net cswavelet deblock deepisp deepisp-low denoisenet drunet drunet.fast epll epll.bsds fastmri-unet fba fbp hdrplus ista ivst ksvd malvar mean menon ml-csc mlp ncsr pclr pclr.bsds pgpd pgpd.bsds pnp red10 red20 red30 richardson-lucy sirt tv varnet vst waveletct wiener wieschollek wnnm zerofill' -- "$cur")); return ;;
         --noise) COMPREPLY=($(compgen -W 'gaussian poisson poisson-gaussian' -- "$cur")); return ;;
         --precision) COMPREPLY=($(compgen -W 'auto float32 bf16 fp16' -- "$cur")); return ;;
         --protocol) COMPREPLY=($(compgen -W 'rednet dncnn pgpd files sr sr-shaved poisson' -- "$cur")); return ;;
         --sigma|-s) COMPREPLY=($(compgen -W 'auto' -- "$cur")); return ;;
         --subsampling) COMPREPLY=($(compgen -W '4:4:4 4:2:2 4:2:0' -- "$cur")); return ;;
         --task) COMPREPLY=($(compgen -W 'denoise deblur sr inpaint jpeg cs isp mri burst ct lowdose' -- "$cur")); return ;;
-        --acceleration|--activation|--align|--batch|--black|--boundary|--center|--center-fraction|--coils|--curve|--data|--denoiser|--dose|--down|--every|--exposure|--feather|--filter|--folder|--from|--from-file|--geometry|--grow|--highlights|--hu|--images|--kernel|--levels|--loss|--mask|--memory|--methods|--minutes|--missing|--optimiser|--output|--pairs|--patch|--pattern|--peak|--photons|--pixel|--power|--quality|--rate|--ratio|--raw-size|--reference|--save-map|--scale|--seed|--set|--sharpen|--side|--sigmas|--size|--slices|--space|--split|--steps|--strength|--tile|--tolerance|--water|--wb|--weights|--white|--xyz2cam|-k|-o) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --acceleration|--activation|--align|--batch|--black|--boundary|--center|--center-fraction|--coils|--curve|--data|--denoiser|--dose|--down|--every|--exposure|--feather|--filter|--folder|--from|--from-file|--geometry|--grow|--highlights|--hu|--images|--kernel|--levels|--loss|--mask|--memory|--methods|--minutes|--missing|--optimiser|--output|--pairs|--patch|--pattern|--peak|--photons|--pixel|--power|--quality|--quality-of|--rate|--ratio|--raw-size|--reference|--save-map|--scale|--seed|--set|--sharpen|--side|--sigmas|--size|--slices|--space|--split|--steps|--strength|--tile|--tolerance|--water|--wb|--weights|--white|--xyz2cam|-k|-o) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     esac
     case "$path" in
         '')
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--version --help -h' -- "$cur")); return; fi
-            COMPREPLY=($(compgen -W 'denoise deblur sr inpaint isp burst ct mri degrade compare train bench doctor models' -- "$cur")); return ;;
+            COMPREPLY=($(compgen -W 'denoise deblur sr inpaint jpeg cs isp burst ct mri degrade compare train bench doctor models' -- "$cur")); return ;;
         /denoise)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --noise --peak --model -m --strength --compare --ensemble --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --precision --tile --memory --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
@@ -53,6 +55,12 @@ _restore() {
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /inpaint)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--mask --grow --feather --invert --sigma -s --model -m --denoiser --check --compare --ensemble --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --precision --tile --memory --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
+            compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        /jpeg)
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--quality-of --strength --model -m --denoiser --compare --ensemble --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --device --precision --tile --memory --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
+            compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        /cs)
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --model -m --denoiser --check --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --precision --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /isp)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--wb --noise --model -m --exposure --curve --match-embedded --linear --space --highlights --sharpen --repair --no-repair --raw-size --pattern --black --white --xyz2cam --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --device --tile --memory --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
@@ -89,7 +97,7 @@ _restore() {
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /models/show)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
-            COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgls cgsense csc csc-net cswavelet deepisp deepisp-low denoisenet drunet drunet.fast epll fastmri-unet fba fbp ivst ksvd malvar mean ml-csc mlp ncsr pclr pgpd pnp red10 red20 red30 richardson-lucy sirt tv varnet vst wiener wnnm zerofill' -- "$cur")); return ;;
+            COMPREPLY=($(compgen -W 'autoencoder bicubic bilinear bm3d cgls cgsense csc csc-net cswavelet deblock deepisp deepisp-low denoisenet drunet drunet.fast epll epll.bsds fastmri-unet fba fbp hdrplus ista ivst ksvd malvar mean menon ml-csc mlp ncsr pclr pclr.bsds pgpd pgpd.bsds pnp red10 red20 red30 richardson-lucy sirt tv varnet vst waveletct wiener wieschollek wnnm zerofill' -- "$cur")); return ;;
         /models/verify)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;

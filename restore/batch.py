@@ -1,6 +1,6 @@
 """What commands on files share: names, the plan, the walk, lines, the exit code made from the results."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from restore import console
@@ -28,13 +28,17 @@ class Files:
 
 
 def run(command: str, request: Request, files: Files, kind: Callable[[Request, Events], Walk] = Walk, after: Callable[[Result], None] | None = None,
-        gathered: bool = False) -> int:
-    """Settle all names, walk all files, tell of each; the exit code: 0 all done, 1 some failed. gathered: all files are one job."""
-    writable, raw = ({suffix for suffix, format in SUFFIXES.items() if format in formats} for formats in ({*WRITABLE, request.format}, {"raw", "dng"}))
-    inputs = expand(files.files or [], SUFFIXES, command, files.from_file, files.nul)
+        gathered: bool = False, readable: Iterable[str] = SUFFIXES, writable: Sequence[str] = ()) -> int:
+    """Settle all names, walk all files, tell of each; the exit code: 0 all done, 1 some failed.
+
+    gathered: all files are one job. readable, writable: suffixes of what is read and made where they are not those of pictures; the first one is taken where the input's cannot be written.
+    """
+    pictures, raw = ({suffix for suffix, format in SUFFIXES.items() if format in formats} for formats in ({*WRITABLE, request.format}, {"raw", "dng"}))
+    inputs = expand(files.files or [], readable, command, files.from_file, files.nul)
     fields = {part: str(write_value(value) if value is not None else "auto") for part, value in request.task.words().items() if part == "sigma"}
     fields = {"sigma": "auto", "model": request.model or "auto"} | {part: value.removesuffix(".0") for part, value in fields.items()}
-    names = (together if gathered else settle)(inputs, command, files.output, fields, writable, raw, files.overwrite, files.skip_existing)
+    how = (inputs, command, files.output, fields, writable or pictures, raw, files.overwrite, files.skip_existing)
+    names = together(*how) if gathered else settle(*how, writable[0] if writable else ".png")
     if files.json and any(one.target == STREAM for one in names) and not files.dry_run:
         raise UsageError("standard output cannot carry both a picture and --json", "", "give -o a file")
     with console.batch(len(names), files.quiet) as shown:
@@ -75,7 +79,7 @@ def _plan(result: Result) -> str:
         return "there already"
     header = result.header
     size = f"{header.width} x {header.height} x {header.channels}{' + alpha' if header.alpha else ''}, {header.dtype}, {header.pages} page(s)"
-    return f"{size}; {result.problem}; {result.model}; {result.plan}{_time(result)}"
+    return f"{size}; {result.problem}; {result.model}; {result.plan or 'all at once'}{_time(result)}"
 
 
 def _time(result: Result) -> str:

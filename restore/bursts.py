@@ -14,14 +14,18 @@ from restore import cards, io
 from restore.engine import merge
 from restore.engine.run import Report
 from restore.errors import RestoreError, UsageError
-from restore.estimate import shifts, sigma
-from restore.image import Header, Image, as_float
+from restore.estimate import poisson_gaussian, shifts, sigma
+from restore.image import Header, Image, Sensor, as_float
 from restore.jobs import Events, Open, Walk
 from restore.method import Merge
 from restore.names import STREAM, Names
+from restore.operators.noise import PoissonGaussian
+from restore.operators.problem import Problem
 from restore.stating import Request, Stated, choose, out_header
 
 LOOKED_AT = 1 << 21  # pixels of a frame that registration sees, at most
+PATCH = 512  # pixels of a plane, a side, that noise is estimated from
+BLACK = 2048.0  # of 65535, in a DNG: noise goes below black
 VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mts", ".3gp"}
 
 
@@ -56,7 +60,7 @@ class Merging(Walk):
 
     def look(self, opened: Open) -> None:
         result, files = opened.result, (opened.names.source, *opened.names.more)
-        named = [(name, image) for file in files for name, image in _read(file, result.notes)]
+        named = [page for file in files for page in self.read(file, result.notes)]
         if len(named) < 2:
             raise RestoreError(f"{named[0][0] if named else 'nothing'} is all there is of the burst", "two frames or more of one scene",
                                "restore denoise and restore deblur take one picture")
@@ -72,6 +76,24 @@ class Merging(Walk):
         opened.source = Frames([image.samples for _, image in named], [reference[1].header], align)
         opened.stated = self.stated(opened.source)
         result.task, result.model, result.problem = opened.stated.task, opened.stated.full_name, opened.stated.problem.describe()
+
+    def read(self, file: Path, notes: list[str]) -> list[tuple[str, Image]]:
+        """The pages of a file, or none and a word why."""
+        if file.suffix.lower() in VIDEOS:
+            raise UsageError(f"{file} is a video", "the frames of a burst as pictures", "ffmpeg -i VIDEO frame%03d.png makes them; name a second or less of them")
+        if file == STREAM:
+            raise UsageError("a burst is not read from standard input", "its frames as files")
+        try:
+            return self.pages(file)
+        except RestoreError as error:
+            notes.append(f"{file} is left out: {error.what}")
+            return []
+
+    def pages(self, file: Path) -> list[tuple[str, Image]]:
+        with io.open_source(file) as source:
+            several = len(source.headers) > 1
+            return [(f"{file} page {number + 1}" if several else str(file), Image(header, source.read(0, header.height, number).copy()))
+                    for number, header in enumerate(source.headers)]
 
     def stated(self, frames: Frames) -> Stated:
         task, header, align = self.request.task, frames.headers[0], frames.alignment
@@ -111,6 +133,59 @@ class Merging(Walk):
             _draw(chart, self.asked.map, self.request.overwrite)
 
 
+class MergingMosaics(Merging):
+    """Camera files to a DNG: the four planes of a mosaic (or what is linear already) are merged in linear light, with the noise of the sensor."""
+
+    def pages(self, file: Path) -> list[tuple[str, Image]]:
+        with io.open_sensor(file) as source:
+            header = source.headers[0]
+            light = header.sensor.light(source.read(0, header.height))
+        if header.sensor.pattern:
+            if min(header.height, header.width) < 2:
+                raise RestoreError(f"{file}: {header.width} x {header.height} samples hold no cell of a mosaic", "2 x 2 samples or more")
+            height, width = header.height // 2, header.width // 2
+            light = light[: 2 * height, : 2 * width].reshape(height, 2, width, 2).transpose(0, 2, 1, 3).reshape(height, width, 4)
+        return [(str(file), Image(header.replace(height=light.shape[0], width=light.shape[1], channels=light.shape[2], dtype=np.dtype(np.float32)), light))]
+
+    def stated(self, frames: Frames) -> Stated:
+        header, first = frames.headers[0], frames.samples[frames.alignment.reference]
+        a, b = self._noise(header.sensor, first)
+        task = self.request.task.replace(frames=float(len(frames.alignment.kept)), sigma=255 * sqrt(b))
+        request = replace(self.request, task=task, model=self.request.model or "hdrplus")
+        stated = choose(request, self.settings, (header.channels, header.height, header.width))
+        return replace(stated, problem=Problem(stated.problem.operator, PoissonGaussian(1 / a, sqrt(b)))) if a > 0 else stated
+
+    def _noise(self, sensor: Sensor, planes: np.ndarray) -> tuple[float, float]:
+        """Variance = a x + b: read noise as the user says, as the file says, as found in the middle of the reference, or none."""
+        if self.request.task.sigma is not None:
+            return 0.0, (self.request.task.sigma / 255) ** 2
+        if sensor.noise:
+            return tuple(np.mean(sensor.noise, 0).tolist())
+        top, left = (max(size - PATCH, 0) // 2 for size in planes.shape[:2])
+        try:
+            found = poisson_gaussian.estimate(torch.from_numpy(planes[top : top + PATCH, left : left + PATCH].transpose(2, 0, 1).copy())[None])
+        except RestoreError:
+            return 0.0, 0.0
+        return float(np.median(found.a)), float(np.median(found.b))
+
+    def header(self, opened: Open, number: int) -> Header:
+        header = opened.source.headers[0]
+        cell = 2 if header.sensor.pattern else 1
+        levels = 4 if header.sensor.pattern else 3
+        sensor = replace(header.sensor, black=(BLACK,) * levels, white=(65535.0,) * levels)
+        return header.replace(height=cell * header.height, width=cell * header.width, channels=1 if cell == 2 else 3, dtype=np.dtype(np.uint16), sensor=sensor)
+
+    def work(self, opened: Open, write: Callable[[np.ndarray], None], report: Report) -> None:
+        header = self.header(opened, 0)
+
+        def mosaic(rows: np.ndarray) -> None:
+            """Planes back to their places; every band begins with an even row."""
+            height, width = rows.shape[:2]
+            light = rows.reshape(height, width, 2, 2).transpose(0, 2, 1, 3).reshape(2 * height, 2 * width, 1) if header.sensor.pattern else rows
+            write(header.sensor.stored(light) / np.float32(65535))
+        super().work(opened, mosaic, report)
+
+
 def _draw(chart: np.ndarray, path: Path, overwrite: bool) -> None:
     """A TIFF with a page (H, W) for each frame."""
     header = Header(*chart.shape[1:], 1, np.dtype(np.uint8), pages=len(chart), format="tiff")
@@ -121,22 +196,6 @@ def _draw(chart: np.ndarray, path: Path, overwrite: bool) -> None:
             sink.write(page[..., None])
 
 
-def _read(file: Path, notes: list[str]) -> list[tuple[str, Image]]:
-    """The pages of a file, or none with a word why."""
-    if file.suffix.lower() in VIDEOS:
-        raise UsageError(f"{file} is a video", "the frames of a burst as pictures", "ffmpeg -i VIDEO frame%03d.png makes them; name a second or less of them")
-    if file == STREAM:
-        raise UsageError("a burst is not read from standard input", "its frames as files")
-    try:
-        with io.open_source(file) as source:
-            several = len(source.headers) > 1
-            return [(f"{file} page {number + 1}" if several else str(file), Image(header, source.read(0, header.height, number).copy()))
-                    for number, header in enumerate(source.headers)]
-    except RestoreError as error:
-        notes.append(f"{file} is left out: {error.what}")
-        return []
-
-
 def _same_size(named: Sequence[tuple[str, Image]]) -> None:
     first = named[0][1].header
     for name, image in named:
@@ -144,6 +203,9 @@ def _same_size(named: Sequence[tuple[str, Image]]) -> None:
         if (header.height, header.width, header.orientation) != (first.height, first.width, first.orientation):
             raise RestoreError(f"{name} has {header.width} x {header.height} pixels, {named[0][0]} has {first.width} x {first.height}",
                                "frames of one size, held the same way", "leave it out, or crop it first")
+        if header.sensor and header.sensor.pattern != first.sensor.pattern:
+            raise RestoreError(f"{name} begins with {header.sensor.pattern or 'no mosaic'}, {named[0][0]} with {first.sensor.pattern or 'no mosaic'}",
+                               "frames of one camera, cut alike")
         if header.channels != first.channels:
             raise RestoreError(f"{name} has {header.channels} channel(s), {named[0][0]} has {first.channels}", "frames that are all grey or all colour")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import BinaryIO
 
@@ -111,35 +111,40 @@ class Developing(Walk):
         sensor = header.sensor if look.matrix is None else replace(header.sensor, profiles=(Profile(6504.0, look.matrix),))
         if sensor.pattern and min(header.height, header.width) < 2:
             raise RestoreError(f"{source.name}: {header.width} x {header.height} samples hold no cell of a mosaic", "2 x 2 samples or more")
-        lines = [sensor.note] if sensor.note else []
-        cells = superpixels(source, page)
-        task, said = self._noise(Isp(sensor.pattern or "linear"), sensor, source, page)
+        demosaics = bool(sensor.pattern) and (look.linear or not look.dng)
+        task, lines = self._noise(Isp(sensor.pattern or "linear"), sensor, source, page)
+        problem, steps = problem_of(task), [Repair()] if look.repair and sensor.pattern else []
         frugal = engine.devices.pick(self.settings.device).type == "cpu" and header.height * header.width > LARGE
-        name, card = cards.choose(task, self.request.model, frugal) if sensor.pattern else ("libraw" if sensor.note else "as stored", None)
-        problem, chain = problem_of(task), Repair() if look.repair and sensor.pattern else None
-        if card:  # a network was trained for the noise of its card
-            said = [*said, f"noise is taken away by {card.full_name}"] if task.noise != "none" else said
-        elif task.noise != "none":
-            denoiser, called = _denoiser(float(problem.noise.gain), float(problem.noise.sigma), header.channels, frugal)
-            chain, said = _joined(chain, Planes(denoiser) if sensor.pattern else denoiser), [*said, f"noise is taken away by {called}"]
-        lines += said
-        finished = False
-        if sensor.pattern and (look.linear or not look.dng):
-            method = _loaded(name, card and card.path).prepare(_parts(source, page), problem)
-            chain, finished = _joined(chain, method), method.gives == "srgb"
+        name, card = cards.choose(task, self.request.model, frugal) if demosaics else ("libraw" if sensor.note else "as stored", None)
+        if task.noise != "none":
+            called = card and card.full_name  # a network was trained for the noise of its card
+            if not card:
+                denoiser, called = _denoiser(float(problem.noise.gain), float(problem.noise.sigma), header.channels, frugal)
+                steps.append(Planes(denoiser) if sensor.pattern else denoiser)
+            lines.append(f"noise is taken away by {called}")
+        if demosaics:
+            steps.append(_loaded(name, card and card.path).prepare(_parts(source, page), problem))
+        finished = bool(steps) and steps[-1].gives == "srgb"
         if finished and (look.linear or look.dng or look.match or look.space != "srgb"):
-            raise UsageError(f"{name} gives finished pictures in sRGB", "no --linear, --match-embedded, other --space or DNG", "type --model malvar")
+            raise UsageError(f"{name} gives finished pictures in sRGB", "no --linear, --match-embedded, other --space or DNG", "type --model menon")
+        made, rendering, said = self._end(header, sensor, source, page, finished)
+        chain = reduce(Chain, [*steps, *rendering] or [_As()])
+        return Developed(task, problem, name, card, tuple(([sensor.note] if sensor.note else []) + lines + said), chain=chain, header=made)
+
+    def _end(self, header: Header, sensor: Sensor, source: io.Source, page: int, finished: bool) -> tuple[Header, list[Rendering], list[str]]:
+        """The header of the output, the step that makes a picture where that is left to do, and what is to be said of it."""
+        look, cells = self.asked, superpixels(source, page)
         if look.dng:
             pattern = "" if look.linear else sensor.pattern
             kept = replace(sensor, pattern=pattern, black=(BLACK,) * (4 if pattern else 3), white=(65535.0,) * (4 if pattern else 3),
                            neutral=white_balance(look.wb, sensor, cells)[0])
-            made = header.replace(channels=1 if pattern else 3, dtype=np.dtype(np.uint16), sensor=kept)
-        else:
-            rendering, said = (None, []) if finished else self._rendering(sensor, cells, source)
-            chain, lines = _joined(chain, rendering) if rendering else chain, lines + said
-            dtype = np.dtype(np.float32 if look.linear else np.uint16)
-            made = out_header(header.replace(channels=3, dtype=dtype, icc=icc.build(SPACES[look.space], look.linear), sensor=None), self.request)
-        return Developed(task, problem, name, card, tuple(lines), chain=chain or _As(), header=made)
+            return header.replace(channels=1 if pattern else 3, dtype=np.dtype(np.uint16), sensor=kept), [], []
+        dtype = np.dtype(np.float32 if look.linear else np.uint16)
+        made = out_header(header.replace(channels=3, dtype=dtype, icc=icc.build(SPACES[look.space], look.linear), sensor=None), self.request)
+        if finished:
+            return made, [], []
+        rendering, said = self._rendering(sensor, cells, source)
+        return made, [rendering], said
 
     def _noise(self, task: Isp, sensor: Sensor, source: io.Source, page: int) -> tuple[Isp, list[str]]:
         """The task with the noise that is given, that the file tells of, or that is found in the mosaic."""
@@ -187,7 +192,7 @@ class Developing(Walk):
         stated, header = opened.stated, opened.ahead.header
         sensor, kept = header.sensor, stated.header.sensor
         light = header.replace(dtype=np.dtype(np.float32))
-        page = Page(lambda top, bottom: sensor.light(opened.ahead.read(top, bottom), top), light, engine.wrapped(stated.chain, stated.problem, self.settings.ensemble).multiple)
+        page = Page(lambda top, bottom: sensor.light(opened.ahead.read(top, bottom), top), light, stated.chain.multiple)
         self._plan(opened, timed=False)
 
         def finish(top: int, x: Tensor) -> None:
@@ -205,10 +210,6 @@ class _As(Method):
 
     def restore(self, y, problem):
         return y
-
-
-def _joined(start: Method | None, finish: Method) -> Method:
-    return finish if start is None else Chain(start, finish)
 
 
 @lru_cache(maxsize=4)

@@ -200,6 +200,14 @@ class Scan:
     header: ScanHeader
     array: np.ndarray
 
+    def slices(self, first: int, last: int) -> "Scan":
+        """Those from `first` to `last`, both included: the affine moves with them, and what is carried for each slice is cut alike."""
+        kept = {key: value[first : last + 1] if key in ("datasets", "stored", "padding", "reference") else value for key, value in self.header.carry.items()}
+        affine = None if self.header.affine is None else np.array(self.header.affine, float)
+        if affine is not None:
+            affine[:, 3] += first * affine[:, 2]
+        return self.replace(self.array[first : last + 1], carry=kept, affine=affine)
+
     def replace(self, array: np.ndarray, **changes) -> "Scan":
         """The same scan with another array, and what else changed in the header."""
         return Scan(self.header.replace(**changes), array)

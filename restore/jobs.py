@@ -24,6 +24,7 @@ from restore.numerics import resample
 from restore.operators.base import Identity
 from restore.operators.problem import problem_of
 from restore.stating import Request, Stated, check, method_for, out_header, state
+from restore.streams import stdin, stdout
 from restore.tasks import Task
 
 SLOW = 2_000_000  # pixels from which an untrained method is timed on a small tile first
@@ -136,13 +137,15 @@ class Walk:
     def look(self, opened: Open) -> None:
         """Open the source and state the task."""
         result, source = opened.result, opened.names.source
-        opened.source = self.source(_stdin() if source == STREAM else source)
+        opened.source = self.source(stdin() if source == STREAM else source)
         result.header = opened.source.headers[0]
         opened.stated = self.state(opened, 0)
         result.task, result.model, result.problem = opened.stated.task, opened.stated.full_name, opened.stated.problem.describe()
         result.scale = opened.stated.problem.scale
         result.notes += opened.stated.lines
-        opened.ahead = Ahead(opened.source)
+        opened.ahead = self.ahead(opened.source)
+
+    ahead = Ahead  # what reads a source's rows before they are asked for
 
     def source(self, path: Path | BinaryIO) -> io.Source:
         return io.open_source(path)
@@ -223,7 +226,7 @@ class Walk:
     def _sink(self, opened: Open) -> io.Sink:
         target, request, header = opened.names.target, self.request, self.header(opened, 0)
         if target == STREAM:
-            return io.open_sink(_stdout(), header, format=request.format or _streamed(header.format), quality=request.quality, subsampling=request.subsampling)
+            return io.open_sink(stdout(), header, format=request.format or _streamed(header.format), quality=request.quality, subsampling=request.subsampling)
         make_folder(target)
         return io.open_sink(target, header, format=request.format, quality=request.quality, subsampling=request.subsampling, overwrite=request.overwrite)
 
@@ -313,17 +316,3 @@ def _close(opened: Open) -> None:
         opened.ahead.close()
     if opened.source:
         opened.source.close()
-
-
-def _stdin():
-    import sys
-
-    return sys.stdin.buffer
-
-
-def _stdout():
-    import sys
-
-    if sys.stdout.isatty():
-        raise UsageError("a picture is not written to a terminal", "", "give -o a file, or redirect standard output")
-    return sys.stdout.buffer

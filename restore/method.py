@@ -94,9 +94,9 @@ class Method(nn.Module):
     def _padded(self, y: Tensor, problem: Problem) -> Tensor:
         height, width = y.shape[-2:]
         down, right = -height % self.multiple, -width % self.multiple
-        if down or right:
-            y = reflect_pad(y, down, right)
-        return self.restore(y, problem)[..., : height * problem.scale, : width * problem.scale]
+        if not (down or right):
+            return self.restore(y, problem)
+        return self.restore(reflect_pad(y, down, right), problem)[..., : height * problem.scale, : width * problem.scale]
 
 
 class Chain(Method):
@@ -210,8 +210,10 @@ class Facts:
 class Merge(Method):
     """Several frames of one scene, registered, to one picture. y is (B, F, C, H, W), the reference first; x is what the frames contribute, summed.
 
-    A subclass writes `contributions` and `window`. Windows lie on multiples of half their side, so tiles cut there give what the whole gives.
+    A subclass writes `contributions` and `window`; noise is taken at the burst's mean where it depends on the light. Windows lie on multiples of half their side, so tiles cut there give what the whole gives.
     """
+
+    noises = ("Gaussian", "NoNoise", "PoissonGaussian")
 
     def window(self, problem: Problem) -> int:
         """The side of the windows that the picture is worked on in; 0: all at once."""

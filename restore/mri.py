@@ -149,6 +149,10 @@ class Reconstruction:
     slices: float | Range | None = None
     expect = "kspace"
 
+    def __post_init__(self):
+        if self.model is not None:
+            cards.find(self.model)
+
     def plan(self, scan: Scan, name: str) -> str:
         """The line that is said before work begins, the memory it takes with it."""
         task_of(scan, name)
@@ -203,15 +207,7 @@ def selected(scan: Scan, slices: float | Range | None, name: str) -> Scan:
     first, last = (int(slices.low), int(slices.high)) if isinstance(slices, Range) else (int(slices), int(slices))
     if last >= len(scan.array):
         raise UsageError(f"{name}: has no slice {last}", f"0 to {len(scan.array) - 1}")
-    part = slice(first, last + 1)
-    carry = dict(scan.header.carry)
-    if "reference" in carry:
-        carry["reference"] = carry["reference"][part]
-    affine = scan.header.affine
-    if affine is not None:
-        affine = affine.copy()
-        affine[:, 3] += first * affine[:, 2]
-    return scan.replace(scan.array[part], carry=carry, affine=affine)
+    return scan.slices(first, last)
 
 
 def facts(scan: Scan, name: str) -> dict[str, object]:

@@ -5,14 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
+
+import numpy as np
 
 from restore import console
 from restore.batch import Files
 from restore.engine.run import Report
 from restore.errors import RestoreError, UsageError
 from restore.image import Scan
-from restore.io.scans import SUFFIXES, WRITABLE_SUFFIXES, read_scan, write_scan
-from restore.names import STREAM, Names, expand, make_folder, settle
+from restore.io.scans import SUFFIXES, VOLUMES, WRITABLE_SUFFIXES, read_scan, suffix_of, write_scan
+from restore.names import STREAM, Input, Names, expand, make_folder, parted, settle
 
 
 class Work(Protocol):
@@ -46,7 +49,9 @@ def run(command: str, work: Work, files: Files, writable: Sequence[str] = WRITAB
 
     writable: suffixes of what is made; default: the one taken where the input's is not among them.
     """
-    inputs = expand(files.files or [], SUFFIXES, command, files.from_file, files.nul)
+    given = files.files or []
+    whole = len(given) == 1 and Path(given[0]).is_dir() and files.output is not None and suffix_of(Path(files.output)) in VOLUMES
+    inputs = [Input(Path(given[0]))] if whole else expand(given, SUFFIXES, command, files.from_file, files.nul)  # a series into one volume, or file by file
     if any(item.path == STREAM for item in inputs) or files.output == "-":
         raise UsageError("scans do not go through streams", "files", "give -o a file")
     names = settle(inputs, command, files.output, {}, writable, (), files.overwrite, files.skip_existing, default)
@@ -80,7 +85,7 @@ def _job(one: Names, work: Work, files: Files, shown: console.Batch, after: Call
             shown.note(one.source, done.plan)
             done.result = work(done.scan, name, Report(shown.progress, note))
             make_folder(one.target)
-            write_scan(one.target, done.result, overwrite=files.overwrite)
+            _write(one.target, done.result, files.overwrite)
             if after:
                 after(done)
     except RestoreError as error:
@@ -89,6 +94,25 @@ def _job(one: Names, work: Work, files: Files, shown: console.Batch, after: Call
         done.error = RestoreError(f"{name}: {getattr(error, 'strerror', None) or error or 'memory ended'}")
     done.seconds = time.perf_counter() - began
     return done
+
+
+def _write(target: Path, scan: Scan, overwrite: bool) -> None:
+    """A scan to its file. A volume of which there are no DICOM slices goes to one per slice, NAME.0001.dcm and so on, as one series; all of them or none."""
+    stem, suffix = parted(target)
+    if SUFFIXES.get(suffix.lower()) != "dicom" or len(scan.array) == 1 or scan.header.kind != "image" or "datasets" in scan.header.carry:
+        write_scan(target, scan, overwrite=overwrite)
+        return
+    series, white, written = str(uuid4()), float(np.abs(scan.array).max()), []
+    try:
+        for number in range(len(scan.array)):
+            part = scan.slices(number, number)
+            path = target.with_name(f"{stem}.{number + 1:04}{suffix}")
+            write_scan(path, part.replace(part.array, carry={**part.header.carry, "place": (series, number + 1, white)}), overwrite=overwrite)
+            written.append(path)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _tell(done: Done, files: Files, shown: console.Batch) -> None:

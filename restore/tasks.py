@@ -299,6 +299,9 @@ class Burst(Task):
     def relevant(self):
         return ("frames", "sigma") if self.kernel is None else ("frames", "kernel", "sigma")
 
+    def covers(self, other):
+        return self.name == other.name and super().covers(other.replace(kernel=self.kernel))  # how far a hand shook is not known beforehand
+
 
 @dataclass(frozen=True)
 class Tomography(Task):

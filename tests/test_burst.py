@@ -9,15 +9,23 @@ import tifffile
 import torch
 from PIL import Image
 
+from restore import io
 from restore.errors import RestoreError, UsageError
 from restore.estimate import shifts
+from restore.image import Header, Sensor
+from restore.measure.handheld import handheld, merged, of_thing, within
 from restore.measure.metrics import psnr
+from restore.measure.protocol import PROTOCOLS
+from restore.measure.score import score_one
 from restore.methods.fba import FBA
+from restore.methods.hdrplus import HDRPlus
 from restore.methods.mean import Mean
+from restore.methods.wieschollek import Wieschollek
 from restore.numerics import register, warp, windows
 from restore.operators.burst import Shake
 from restore.operators.noise import Gaussian
-from restore.operators.problem import Problem
+from restore.operators.problem import Problem, draw
+from restore.tasks import Burst, Range
 
 
 def picture(height=160, width=200, seed=0):
@@ -86,6 +94,27 @@ def test_blurred_frames_are_aligned_by_the_centres_of_their_shakes():
     assert error_of(fit.homography[0], turned((centre, 0), 0, 320, 400), 320, 400) < 0.4
 
 
+def test_tiles_follow_what_no_homography_can():
+    x = picture(192, 256)
+    places = warp.grid(0, 0, 192, 256)
+    wave = 3 * torch.stack([torch.sin(places[..., 1] / 30), torch.cos(places[..., 0] / 40)], -1)
+    y = torch.cat([x, warp.sample(warp.coefficients(x), (places + wave)[None])])
+    apart = {}
+    for kind in ("homography", "flow"):
+        found = shifts.align(y.mean(1, keepdim=True), 1, kind, 0)
+        to = warp.project(found.homography[1:], places)
+        if kind == "flow":
+            to = to + shifts.read(found.flow[1:], places, 192, 256).permute(0, 2, 3, 1)
+        apart[kind] = float((to[0] + warp_of(to[0], wave) - places)[20:-20, 20:-20].square().sum(-1).mean().sqrt())
+    assert apart["flow"] < 0.5 * apart["homography"] and apart["flow"] < 1
+
+
+def warp_of(places, wave):
+    """The wave read at other places, to the nearest sample."""
+    x, y = places.round().long().unbind(-1)
+    return wave[y.clamp(0, wave.shape[0] - 1), x.clamp(0, wave.shape[1] - 1)]
+
+
 def test_windows_give_back_what_is_not_changed_and_tiles_are_the_whole():
     y = torch.rand(1, 2, 1, 96, 128, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(windows.work(y, 64, lambda part: part), y, atol=1e-6)
@@ -142,6 +171,45 @@ def test_the_sharpest_of_the_usual_brightness_is_the_reference():
     blurred = torch.nn.functional.avg_pool2d(x, 5, 1, 2, count_include_pad=False)
     assert shifts.align(torch.cat([blurred, blurred, x, soft])).reference == 2
     assert shifts.align(torch.cat([blurred, blurred, (1.8 * x).clamp(max=1), soft])).reference == 3
+
+
+def test_the_learned_one_begins_as_fba_and_takes_any_number_of_frames_in_any_order():
+    x, kernels = picture(96, 96), torch.rand(1, 5, 7, 7, generator=torch.Generator().manual_seed(0))
+    y = Shake(5, kernels / kernels.sum((-2, -1), keepdim=True))(x)
+    net = Wieschollek()
+    assert sum(p.numel() for p in net.parameters()) < 4e6
+    with torch.no_grad():
+        assert torch.allclose(net(y, problem(5, x, 0.01)), FBA(window=64)(y, problem(5, x, 0.01)), atol=1e-5)
+        net.head.weight.normal_(0, 0.01, generator=torch.Generator().manual_seed(1))
+        changed = net(y, problem(5, x, 0.01))
+        assert not torch.allclose(changed, FBA(window=64)(y, problem(5, x, 0.01)), atol=1e-3)
+        assert torch.allclose(net(y[:, [3, 1, 4, 0, 2]], problem(5, x, 0.01)), changed, atol=1e-5)
+        assert net(y[:, :2], problem(2, x, 0.01)).shape == x.shape
+        assert torch.allclose(changed.mean(), y.mean(), atol=1e-2)
+
+
+def test_the_learned_one_learns():
+    net, g, x = Wieschollek(width=64), torch.Generator().manual_seed(0), picture(64, 64)
+    descent, losses = torch.optim.Adam(net.parameters(), 1e-3), []
+    drawn = draw(Burst(frames=4.0, kernel=15.0, sigma=2.55), 1, torch.Generator().manual_seed(5), shape=x.shape[1:])
+    for _ in range(25):
+        loss = (net(drawn.simulate(x, g), drawn) - x).square().mean()
+        descent.zero_grad()
+        loss.backward()
+        descent.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.85 * losses[0]
+
+
+def test_bursts_are_drawn_and_scored():
+    task, x = Burst(frames=Range(5, 8), kernel=15.0, sigma=Range(0, 5)), picture()
+    drawn = draw(task, 2, torch.Generator().manual_seed(0), shape=x.shape[1:])
+    y = drawn.simulate(x.expand(2, -1, -1, -1), torch.Generator().manual_seed(1))
+    assert FBA()(y, drawn).shape == Mean()(y, drawn).shape == x.expand(2, -1, -1, -1).shape
+    assert y.shape[0] == 2 and 5 <= y.shape[1] <= 8 and not torch.equal(y[0], y[1])
+    assert task.covers(Burst(frames=6.0, sigma=2.55)) and task.covers(task) and not task.covers(Burst(frames=20.0, sigma=2.55))
+    row = score_one(FBA(), Burst(frames=6.0, kernel=15.0, sigma=2.55), "x", x, PROTOCOLS["rednet"])
+    assert row.psnr > score_one(Mean(), Burst(frames=6.0, kernel=15.0, sigma=2.55), "x", x, PROTOCOLS["rednet"]).psnr + 1
 
 
 @pytest.fixture
@@ -242,6 +310,64 @@ def test_a_static_burst_is_averaged_with_the_metadata_and_the_depth_of_its_refer
     code, said = typed("?.tif", model="mean", align="translation", json=True)
     assert code == 0, said
     assert float(psnr(result(tmp_path / "out.tif")[1], x)) > 32
+
+
+def camera_file(path, x, pattern="rggb"):
+    """A DNG whose sensor saw linear light x (3, H, W)."""
+    height, width = x.shape[1:]
+    mosaic = np.empty((height, width, 1), np.float32)
+    for place, colour in enumerate(pattern):
+        mosaic[place // 2 :: 2, place % 2 :: 2, 0] = x["rgb".index(colour), place // 2 :: 2, place % 2 :: 2]
+    sensor = Sensor(pattern, (1000.0,) * 4, (60000.0,) * 4, (0.5, 1.0, 0.6), camera="test camera", noise=((1e-9, 4e-4),) * 3)
+    with io.open_sink(path, Header(height, width, 1, np.dtype(np.uint16), format="dng", sensor=sensor), format="dng") as sink:
+        sink.write(sensor.stored(mosaic) / np.float32(65535))
+    return mosaic
+
+
+def test_camera_files_are_merged_on_the_mosaic(typed, tmp_path):
+    x, g = picture(96, 128)[0], torch.Generator().manual_seed(0)
+    clean = camera_file(tmp_path / "clean.dng", x.numpy())
+    for n in range(6):
+        camera_file(tmp_path / f"{n}.dng", (x.roll((2 * n, -4 * n), (1, 2)) + 0.02 * torch.randn(x.shape, generator=g)).numpy())
+    code, said = typed(*(f"{n}.dng" for n in range(6)), output="merged.dng", reference=1, sigma=str(255 * 0.02))
+    assert code == 0 and "hdrplus" in said, said
+    with io.open_sensor(tmp_path / "merged.dng") as merged, io.open_sensor(tmp_path / "0.dng") as single:
+        light, first = (source.headers[0].sensor.light(source.read(0, 96)) for source in (merged, single))
+        assert merged.headers[0].sensor.pattern == "rggb" and merged.headers[0].sensor.camera == "test camera"
+    box = (slice(24, -24), slice(36, -36))
+    before, after = (10 * np.log10(1 / np.mean((part[box] - clean[box]) ** 2)) for part in (first, light))
+    assert after > before + 4  # of 7.8 dB
+    camera_file(tmp_path / "other.dng", x.numpy(), "bggr")
+    code, said = typed("0.dng", "other.dng", output="bad.dng")
+    assert code == 1 and "bggr" in said
+    Image.fromarray(np.zeros((96, 128, 3), np.uint8)).save(tmp_path / "finished.png")
+    code, said = typed("finished.png", "0.dng", output="bad.dng")
+    assert code == 1 and "finished picture" in said and not (tmp_path / "bad.dng").exists()
+
+
+def test_hdrplus_averages_what_stands_and_keeps_what_moved():
+    x, g = picture(96, 96), torch.Generator().manual_seed(0)
+    y = x[:, None] + 0.02 * torch.randn(1, 8, *x.shape[1:], generator=g)
+    still = float(psnr(HDRPlus()(y, problem(8, x, 0.02)), x) - psnr(y[:, 0], x))
+    assert 5.5 < still < 9.1
+    for n in range(1, 8):
+        y[:, n, :, 32:56, 32:56] = y[:, n, :, 32:56, 32:56].roll(3 * n, -1) * 0.6
+    box = (..., slice(34, 54), slice(34, 54))
+    assert float(psnr(HDRPlus()(y, problem(8, x, 0.02))[box], x[box])) > float(psnr(y[:, 0][box], x[box])) - 1
+
+
+@pytest.mark.data
+def test_homographies_a_moving_thing_and_a_flash_cost_little(data):
+    from restore.measure.score import load
+
+    x = load(data / "test/burst/psf/sharp_000.jpg")[..., 200:500, 300:700]
+    still = handheld(x, 6, 15, torch.Generator().manual_seed(1), shift=0, degrees=0)
+    hard = handheld(x, 6, 15, torch.Generator().manual_seed(1), moving=True, flash=True)
+    easy = FBA()(still.frames[[0, 1, 2, 3, 5]][None], problem(5, x, 0.01))  # without the frame that a flash spoils
+    found, align = merged(FBA(), hard)
+    assert align.reasons[4] and not any(align.reasons[:4])
+    assert within(found, hard, 40) > within(easy, still, 40) - 0.3
+    assert of_thing(found, hard) > of_thing(hard.frames[:1], hard) - 0.5
 
 
 @pytest.mark.data

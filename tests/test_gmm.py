@@ -9,7 +9,9 @@ from restore import cards
 from restore.errors import UsageError
 from restore.measure.metrics import psnr
 from restore.measure.score import load
-from restore.method import Exact
+from restore.method import Exact, Whole
+from restore.methods import pgpd
+from restore.methods.bm3d import BM3D
 from restore.methods.epll import EPLL
 from restore.methods.pclr import PCLR
 from restore.methods.pgpd import PGPD
@@ -17,6 +19,7 @@ from restore.numerics import clusters, gmm, patches
 from restore.operators.base import Identity
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
+from restore.operators.spatial import Blur
 from restore.train import checkpoint, em, recipes
 from restore.train.data import Pool
 
@@ -193,7 +196,7 @@ def test_a_broken_off_fit_goes_on_to_the_same_numbers(name, tmp_path):
         em.step(recipe, half)
     checkpoint.save(half, recipe, tmp_path / "b")
     rest = em.start(recipe, kind(3), pool())
-    checkpoint.load(rest, replace(recipe, every=3), tmp_path / "b")
+    checkpoint.load(rest, replace(recipe, x8=True), tmp_path / "b")
     em.train(recipe, rest, tmp_path / "b")
     for key, value in through.average.state_dict().items():
         assert torch.equal(value, rest.average.state_dict()[key]), key
@@ -251,3 +254,62 @@ def test_patches_cover_what_they_cover():
     assert torch.equal(patches.cover(11, 9, 4), patches.aggregate(ones, 11, 9, 4)[0, 0])
     basis = patches.cosines(6)
     assert torch.allclose(basis @ basis.T, torch.eye(36), atol=1e-6) and torch.allclose(basis[0], torch.full((36,), 1 / 6))
+
+
+def shipped(name: str):
+    """The method with the mixtures that come with the program."""
+    return cards.load(*cards.find(f"{name}.bsds"))
+
+
+def scene(data, level: float, name: str = "01", box=(slice(40, 136), slice(60, 172))):
+    x = load(data / f"test/set12/{name}.png")[..., box[0], box[1]]
+    problem = gaussian(level)
+    return x, problem.simulate(x, torch.Generator().manual_seed(0)), problem
+
+
+def single(law: gmm.Mixture) -> None:
+    """All components become the Gaussian of the whole mixture."""
+    weights = law.logs.double().exp()
+    law.assign(weights / weights.sum(), torch.einsum("k,kij->ij", weights / weights.sum(), law.covariances()).expand(law.count, -1, -1))
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["epll", "pclr"])
+def test_what_the_mixture_is_worth(data, name):
+    """At sigma 50, against one Gaussian for all patches."""
+    method, (x, y, problem) = shipped(name), scene(data, 50.0)
+    with_mixture = float(psnr(method(y, problem), x))
+    for law in method.mixtures:
+        single(law)
+    lost = with_mixture - float(psnr(method(y, problem), x))
+    print(f"{name} without its mixture: {lost:.2f} dB lost")
+    assert lost > 0.1
+
+
+@pytest.mark.data
+def test_what_the_mean_of_a_group_is_worth(data, monkeypatch):
+    method, (x, y, problem) = shipped("pgpd"), scene(data, 50.0)
+    with_mean = float(psnr(method(y, problem), x))
+    monkeypatch.setattr(pgpd, "mean_of", lambda groups: torch.zeros_like(groups[:, :1]))
+    lost = with_mean - float(psnr(method(y, problem), x))
+    print(f"pgpd without the mean of a group: {lost:.2f} dB lost")
+    assert lost > 0.1
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["epll", "pclr", "pgpd"])
+def test_as_good_as_bm3d(data, name):
+    """On a part of the cameraman, to 0.15 dB."""
+    method, (x, y, problem) = shipped(name), scene(data, 30.0)
+    assert float(psnr(method(y, problem), x)) > float(psnr(BM3D()(y, problem), x)) - 0.15
+
+
+@pytest.mark.data
+def test_epll_deblurs(data):
+    """y = k * x + n: the step in x goes through the operator."""
+    x, _, _ = scene(data, 2.0)
+    problem = Problem(Blur(torch.full((5, 5), 1 / 25)), Gaussian(2 / 255))
+    y = problem.simulate(x, torch.Generator().manual_seed(0))
+    method = shipped("epll")
+    assert method.tiling(problem) == Whole()
+    assert float(psnr(method(y, problem), x)) > float(psnr(y, x)) + 2

@@ -4,6 +4,7 @@ The files are made here by plain h5py, nibabel and pydicom, not by the program's
 """
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -208,7 +209,7 @@ def test_drawn_problems_stay_in_their_ranges():
 def test_the_unet_is_the_papers():
     net = FastMRIUNet(32)
     assert sum(p.numel() for p in net.parameters()) == 3_348_227
-    assert FastMRIUNet(8).facts.halo is None  # instance normalisation sees everything
+    assert FastMRIUNet(2, levels=2).facts.halo is None  # instance normalisation sees everything
     x = torch.rand(1, 1, 40, 50, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.allclose(3 * net(x, None_(torch.ones(40, 50))), net(3 * x, None_(torch.ones(40, 50))), rtol=1e-3, atol=1e-3)
@@ -244,3 +245,200 @@ def test_the_task_survives_writing():
     for task in (Mri(4.0), Mri(Range(4, 8), "equispaced", Range(0, 4))):
         assert from_dict(task.to_dict()) == task
     assert Mri(Range(4, 8), sigma=Range(0, 4)).covers(Mri(4.0, None, None)) and not Mri(Range(4, 8)).covers(Mri(12.0, None, None))
+
+
+# files
+
+
+HEADER = """<?xml version="1.0"?><ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+<experimentalConditions><H1resonanceFrequency_Hz>123000000</H1resonanceFrequency_Hz></experimentalConditions>
+<encoding><encodedSpace><matrixSize><x>{0}</x><y>{1}</y><z>1</z></matrixSize><fieldOfView_mm><x>{4}</x><y>{5}</y><z>7.5</z></fieldOfView_mm></encodedSpace>
+<reconSpace><matrixSize><x>{2}</x><y>{3}</y><z>1</z></matrixSize><fieldOfView_mm><x>{6}</x><y>{7}</y><z>7.5</z></fieldOfView_mm></reconSpace>
+<encodingLimits><kspace_encoding_step_1><minimum>0</minimum><maximum>{8}</maximum><center>{9}</center></kspace_encoding_step_1></encodingLimits>
+<trajectory>{10}</trajectory></encoding></ismrmrdHeader>"""
+
+
+@pytest.fixture
+def cli(tiny_weights, tmp_path, monkeypatch, capfdbinary):
+    """The command in this process, in an empty folder: a tenth of the time."""
+    from restore import console
+    from restore.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(tiny_weights))
+
+    def run(*arguments):
+        capfdbinary.readouterr()
+        try:
+            code = app(list(map(str, arguments)), standalone_mode=False) or 0
+        except RestoreError as problem:
+            console.error(problem)
+            code = problem.exit_code
+        return SimpleNamespace(returncode=code, **dict(zip(("stdout", "stderr"), capfdbinary.readouterr(), strict=True)))
+
+    return run
+
+
+def volume(slices=3, height=64, width=48) -> np.ndarray:
+    return np.stack([phantom(height, width) * (1 + number) for number in range(slices)])
+
+
+def fastmri(path, kspace, mask=None, recon=(40, 32), **more):
+    """The layout of the data set's files, by h5py alone."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset("kspace", data=kspace)
+        if mask is not None:
+            file.create_dataset("mask", data=mask)
+        file.create_dataset("ismrmrd_header", data=HEADER.format(64, 48, *recon, 64.0, 48.0, recon[0] * 0.875, recon[1] * 0.875, 47, 24, "cartesian"))
+        for key, value in more.items():
+            file.create_dataset(key, data=value)
+        file.attrs["acquisition"], file.attrs["max"], file.attrs["norm"], file.attrs["patient_id"] = "CORPD_FBK", 1.0, 1.0, "0000"
+    return path
+
+
+def head_type():
+    """The acquisition header of ISMRMRD, version 1, as C packs it."""
+    counters = np.dtype([(name, "<u2") for name in ("kspace_encode_step_1", "kspace_encode_step_2", "average", "slice", "contrast", "phase", "repetition", "set", "segment")]
+                        + [("user", "<u2", 8)])
+    return np.dtype([("version", "<u2"), ("flags", "<u8"), ("measurement_uid", "<u4"), ("scan_counter", "<u4"), ("acquisition_time_stamp", "<u4"),
+                     ("physiology_time_stamp", "<u4", 3), ("number_of_samples", "<u2"), ("available_channels", "<u2"), ("active_channels", "<u2"),
+                     ("channel_mask", "<u8", 16), ("discard_pre", "<u2"), ("discard_post", "<u2"), ("center_sample", "<u2"), ("encoding_space_ref", "<u2"),
+                     ("trajectory_dimensions", "<u2"), ("sample_time_us", "<f4"), ("position", "<f4", 3), ("read_dir", "<f4", 3), ("phase_dir", "<f4", 3),
+                     ("slice_dir", "<f4", 3), ("patient_table_position", "<f4", 3), ("idx", counters), ("user_int", "<i4", 8), ("user_float", "<f4", 8)])
+
+
+def ismrmrd(path, kspace, lines, trajectory="cartesian"):
+    """k-space (slice, coil, 128, 48): a readout twice as long as the picture, some lines, one line of noise before them."""
+    slices, channels, samples, columns = kspace.shape
+    floats = h5py.vlen_dtype(np.dtype("<f4"))
+    acquisitions = np.zeros(1 + slices * len(lines), np.dtype([("head", head_type()), ("traj", floats), ("data", floats)]))
+    empty = np.zeros(0, np.float32)
+    acquisitions[0]["head"]["flags"] = 1 << 18
+    acquisitions[0]["head"]["number_of_samples"], acquisitions[0]["head"]["active_channels"] = 7, channels
+    acquisitions[0]["traj"], acquisitions[0]["data"] = empty, np.ones(14 * channels, np.float32)
+    for at, (place, line) in enumerate(((place, line) for place in range(slices) for line in lines), 1):
+        head = acquisitions[at]["head"]
+        head["number_of_samples"], head["active_channels"], head["center_sample"] = samples, channels, samples // 2
+        head["idx"]["kspace_encode_step_1"], head["idx"]["slice"] = line, place
+        acquisitions[at]["traj"] = empty
+        acquisitions[at]["data"] = np.ascontiguousarray(kspace[place, :, :, line]).view(np.float32).ravel()
+    with h5py.File(path, "w") as file:
+        group = file.create_group("dataset")
+        xml = HEADER.format(samples, columns, samples // 2, columns, 256.0, 96.0, 128.0, 96.0, columns - 1, columns // 2, trajectory)
+        group.create_dataset("xml", data=np.array([xml.encode()], dtype=object), dtype=h5py.string_dtype())
+        group.create_dataset("data", data=acquisitions)
+    return path
+
+
+def test_fastmri_files_are_cropped_and_keep_their_spacing(cli, tmp_path):
+    x = volume()
+    y = transform(x * np.exp(1j))
+    mask = np.zeros(48, bool)
+    mask[::2] = mask[20:28] = True
+    fastmri(tmp_path / "single.h5", y * mask, mask.astype(np.float32))
+    fastmri(tmp_path / "full.h5", np.stack([y * 0.6, y * 0.8], 1))
+    done = cli("mri", "full.h5", "-o", "full.nii.gz", "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert "zerofill" in said["plan"] and "MiB" in said["plan"] and said["shape"] == [3, 40, 32]
+    image = nibabel.load(tmp_path / "full.nii.gz")
+    assert image.shape == (32, 40, 3) and np.allclose(image.header.get_zooms(), (0.875, 0.875, 7.5))
+    assert np.allclose(image.get_fdata().T, x[:, 12:52, 8:40], atol=1e-5)
+    done = cli("mri", "single.h5", "--compare", "-o", "single.h5.out.h5")
+    assert done.returncode == 0 and b"cswavelet" in done.stderr, done.stderr
+    with h5py.File(tmp_path / "single.h5.out.h5") as file:
+        assert file["reconstruction"].shape == (3, 40, 32)
+    assert (tmp_path / "single.h5.out.compare.png").is_file()
+
+
+def test_ismrmrd_lines_find_their_places(cli, tmp_path):
+    x = np.zeros((2, 128, 48), np.float32)
+    x[:, 32:96] = volume(2)
+    y = transform(np.stack([x, 1j * x], 1))
+    ismrmrd(tmp_path / "all.h5", y, range(48))
+    ismrmrd(tmp_path / "half.h5", y, [line for line in range(48) if line % 2 == 0 or 18 <= line < 30])
+    ismrmrd(tmp_path / "spiral.h5", y, range(48), "spiral")
+    assert cli("mri", "all.h5", "-o", "all.npy").returncode == 0
+    assert np.allclose(np.load(tmp_path / "all.npy"), 2**0.5 * x[:, 32:96], atol=1e-4)
+    facts = json.loads(cli("mri", "info", "half.h5", "--json").stdout)
+    assert facts["coils"] == 2 and facts["picture"] == "64 x 48" and facts["spacing"] == "7.5 x 2 x 2 mm" and facts["centre"] == "128 x 13 samples whole"
+    bad = cli("mri", "spiral.h5", "-o", "s.npy")
+    assert bad.returncode == 1 and b"spiral" in bad.stderr and not (tmp_path / "s.npy").exists()
+
+
+def test_simulated_kspace_goes_there_and_back(cli, tmp_path):
+    c, s = np.cos(0.1), np.sin(0.1)
+    affine = np.array([[-0.9, 0, 0, 5], [0, -0.9 * c, 3 * s, 6], [0, 0.9 * s, 3 * c, -7], [0, 0, 0, 1]])
+    nibabel.save(nibabel.Nifti1Image((1000 * volume()).astype(np.uint16).transpose(2, 1, 0), affine), tmp_path / "head.nii.gz")
+    assert cli("degrade", "head.nii.gz", "--task", "mri", "--acceleration", "2", "--center-fraction", "0.2", "--mask", "equispaced", "-o", "k.h5").returncode == 0
+    assert cli("degrade", "head.nii.gz", "--task", "mri", "--acceleration", "1", "--coils", "4", "-o", "full.h5").returncode == 0
+    assert cli("degrade", "head.nii.gz", "--task", "mri", "--acceleration", "9", "--center-fraction", "0.4").returncode == 1
+    with h5py.File(tmp_path / "k.h5") as file:
+        assert file["kspace"].shape == (3, 64, 48) and file["kspace"].dtype == np.complex64 and file["mask"].shape == (48,)
+        mask = file["mask"][()].astype(bool)
+        assert (file["kspace"][()][:, :, ~mask] == 0).all() and "reconstruction_esc" in file and b"reconSpace" in file["ismrmrd_header"][()]
+    assert cli("mri", "full.h5", "-o", "full.nii").returncode == 0
+    image = nibabel.load(tmp_path / "full.nii")
+    assert np.allclose(image.affine, affine) and np.allclose(image.get_fdata(), (1000 * volume()).astype(np.uint16).transpose(2, 1, 0), atol=0.5)
+    assert cli("mri", "k.h5", "-m", "zerofill", "--slices", "1", "-o", "one.dcm").returncode == 0
+    pydicom = pytest.importorskip("pydicom")
+    dataset = pydicom.dcmread(tmp_path / "one.dcm")
+    assert dataset.Modality == "MR" and dataset.ImageType[0] == "DERIVED" and (dataset.Rows, dataset.Columns) == (64, 48)
+    assert cli("mri", "k.h5", "-n").stdout.count(b"->") == 1
+    assert cli("mri", "full.h5", "-o", "series/head.dcm").returncode == 0
+    from restore.io.dicom import read_series
+
+    files = sorted((tmp_path / "series").iterdir())
+    series = read_series(files[::-1])
+    assert [path.name for path in files] == ["head.0001.dcm", "head.0002.dcm", "head.0003.dcm"]
+    assert np.allclose(series.array, image.get_fdata().T, atol=0.1) and np.allclose(series.header.affine, affine, atol=1e-6)
+
+
+def test_bad_kspace_is_refused_and_nothing_is_written(cli, tmp_path):
+    y = transform(volume() + 0j)
+    fastmri(tmp_path / "mask.h5", y, np.ones(40))
+    fastmri(tmp_path / "reals.h5", np.stack([y.real, y.imag], -1))
+    fastmri(tmp_path / "nan.h5", np.where(np.arange(48) == 3, np.nan, y))
+    fastmri(tmp_path / "good.h5", y)
+    whole = (tmp_path / "good.h5").read_bytes()
+    (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.h5").touch()
+    with h5py.File(tmp_path / "names.h5", "w") as file:
+        file["k_space"], file["other/maps"] = y, y
+    np.save(tmp_path / "real.npy", y.real)
+    np.save(tmp_path / "zero.npy", 0 * y)
+    nibabel.save(nibabel.Nifti1Image(volume().T, np.eye(4)), tmp_path / "picture.nii.gz")
+    with h5py.File(tmp_path / "ct.h5", "w") as file:
+        file["exchange/data"] = np.ones((9, 2, 16), np.float32)
+    said = {"mask.h5": "mask", "reals.h5": "two reals", "nan.h5": "NaN", "cut.h5": "cut.h5", "empty.h5": "empty", "names.h5": "k_space", "real.npy": "float32",
+            "zero.npy": "0 throughout", "picture.nii.gz": "not k-space", "ct.h5": "restore ct", "missing.h5": "no such file"}
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    done = cli("mri", *said, "good.h5", "-o", "out/", "--json")
+    rows = {row["source"]: row for row in map(json.loads, done.stdout.splitlines())}
+    assert done.returncode == 1 and b"Traceback" not in done.stderr
+    for name, word in said.items():
+        assert not rows[name]["ok"] and name in rows[name]["error"]["what"] and word in " ".join(rows[name]["error"].values()), rows[name]
+    assert rows["good.h5"]["ok"] and [path.name for path in (tmp_path / "out").iterdir()] == ["good.h5"]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    for words in (("mri", "good.h5", "-m", "cswvelet"), ("mri", "good.h5", "-o", "x.jpg"), ("mri",), ("mri", "info")):
+        assert cli(*words).returncode == 2
+    assert cli("mri", "good.h5", "--slices", "9").returncode in (1, 2)
+
+
+# real data
+
+
+@pytest.mark.data
+def test_the_phantom_sensed_with_maps_from_all_data(data):
+    y = torch.from_numpy(np.load(data / "test/mri/gre_kspace_2x160x160_c64.npy"))[None]
+    y = y / Fourier().adjoint(y).abs().max()
+    images = Fourier().adjoint(y)[0]
+    rss = ZeroFilled()(y, None_(torch.ones(160, 160)))
+    assert error(rss, torch.linalg.vector_norm(images, dim=0)[None, None], rss > 0) < 1e-6
+    taken, inside = torch.zeros(160, 160, dtype=torch.bool), rss > 0.15 * rss.max()
+    taken[:, ::2] = True
+    maps = images / rss[0].clamp_min(1e-9)
+    assert error(CGSense(1e-6, 200)(y * taken, None_(taken, maps)), rss, inside) < 0.01
+    zero, own = error(ZeroFilled()(y * taken, None_(taken)), rss, inside), coils.estimate(y[0], torch.ones(160, 160, dtype=torch.bool))
+    assert error(WaveletCS(0.01, 30)(y * taken, None_(taken, own.maps)), rss, inside) < zero / 2
+    assert error(CGSense(0.01)(y * taken, None_(taken, own.maps)), rss, inside) < 0.62 * zero  # its own noise, 8 % of the signal, is what is left

@@ -10,7 +10,7 @@ from restore import options
 
 def burst(
     files: options.Inputs = None,
-    model: Annotated[str | None, options.own("--model", "--method", "-m", help="fba for shaken frames, mean for steady ones, or NAME.TAG of weights.", metavar="NAME[.TAG]")] = None,
+    model: Annotated[str | None, options.own("--model", "--method", "-m", help="fba for shaken frames, hdrplus or mean for steady ones, or NAME.TAG of weights.", metavar="NAME[.TAG]")] = None,
     align: Annotated[str, options.own("--align", help="homography, flow (tiles that move by themselves), translation, or none.")] = "homography",
     reference: Annotated[int | None, options.own("--reference", help="The frame that decides where things are, counted from 1; the sharpest if not given.", metavar="N")] = None,
     sigma: Annotated[str, options.own("--sigma", "-s", help="Noise level on the 0-255 scale, or auto.", metavar="SIGMA|auto")] = "auto",
@@ -35,11 +35,12 @@ def burst(
     """Merge several shaken pictures of one scene into a sharp one.
 
     restore burst frame*.jpg -o sharp.tif aligns the frames with the sharpest, whose metadata is kept, and writes 16 bits.
+    restore burst *.dng -o merged.dng averages camera files on their mosaics, in linear light; restore isp develops the result.
     """
     from functools import partial
 
     from restore import batch
-    from restore.bursts import Asked, Merging
+    from restore.bursts import Asked, Merging, MergingMosaics
     from restore.engine.run import Settings
     from restore.errors import UsageError
     from restore.names import beside
@@ -52,6 +53,7 @@ def burst(
     if save_map:
         beside(save_map, (".tif", ".tiff"), overwrite)
     asked = Asked(align, None if reference is None else reference - 1, () if power is None else (("power", power),), save_map)
-    request = Request(Burst(sigma=noise), model, Settings(device, "auto", tile, memory), format=format, depth=depth, quality=quality, subsampling=subsampling)
+    dng = format == "dng" or (output or "").lower().endswith(".dng")
+    request = Request(Burst(sigma=noise), model, Settings(device, "auto", tile, memory), format="dng" if dng else format, depth=depth, quality=quality, subsampling=subsampling)
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
-    return batch.run("burst", request, files_, partial(Merging, asked=asked), gathered=True)
+    return batch.run("burst", request, files_, partial(MergingMosaics if dng else Merging, asked=asked), gathered=True)

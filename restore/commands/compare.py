@@ -1,5 +1,6 @@
 """`restore compare`: how far one picture is from another."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,8 +14,13 @@ def compare(
     protocol: Annotated[str, options.own("--protocol", help="rednet (float), or dncnn (both rounded to 8 bits).")] = "rednet",
     json: options.Json = False,
 ) -> int:
-    """PSNR and SSIM of two pictures of one size, with the protocol that they were measured under."""
+    """PSNR and SSIM of two pictures of one size, with the protocol that they were measured under; of CT slices in DICOM, RMSE in HU and SSIM in the window."""
     import torch
+
+    from restore.io import scans
+
+    if all(scans.suffix_of(Path(name)) in scans.DICOM for name in (first, second)):
+        return _slices(Path(first), Path(second), json)
 
     from restore import console, io
     from restore.errors import RestoreError
@@ -32,4 +38,25 @@ def compare(
     else:
         console.note(chosen.text())
         console.out(f"PSNR {psnr:.4f} dB\nSSIM {ssim:.5f}")
+    return 0
+
+
+def _slices(first: Path, second: Path, json: bool) -> int:
+    import torch
+
+    from restore import console
+    from restore.errors import RestoreError
+    from restore.io.scans import read_scan
+    from restore.measure import hounsfield
+    from restore.numerics.body import body
+
+    one, two = (torch.from_numpy(read_scan(path).array[0]) for path in (first, second))
+    if one.shape != two.shape:
+        raise RestoreError(f"{console.shown(first)} and {console.shown(second)} differ in size", "two slices of one size")
+    rmse, ssim = hounsfield.rmse(one, two, body(two)), hounsfield.ssim(one, two)
+    if json:
+        console.json_line({"schema": 1, "rmse": rmse, "ssim": ssim, "protocol": hounsfield.TEXT})
+    else:
+        console.note(hounsfield.TEXT)
+        console.out(f"RMSE {rmse:.2f} HU\nSSIM {ssim:.5f}")
     return 0

@@ -7,8 +7,8 @@ from restore import options
 
 def deblur(
     files: options.Inputs = None,
-    kernel: Annotated[str, options.own("--kernel", "-k", help="gaussian:SIGMA, disk:RADIUS, motion:LENGTH@DEGREES, airy:RADIUS in pixels, a file of the kernel, or auto.",
-                                       metavar="FORM|FILE|auto")] = "auto",
+    kernel: Annotated[str | None, options.own("--kernel", "-k", help="gaussian:SIGMA, disk:RADIUS, motion:LENGTH@DEGREES, airy:RADIUS in pixels, or a file of the kernel.",
+                                              metavar="FORM|FILE")] = None,
     sigma: Annotated[str, options.own("--sigma", "-s", help="Noise level on the 0-255 scale; one per channel as 12,10,14; or auto.", metavar="SIGMA|auto")] = "auto",
     boundary: Annotated[str, options.own("--boundary", help="What lies beyond the edges: reflect (unknown), or circular (joined, as simulations have it).")] = "reflect",
     model: Annotated[str | None, options.own("--model", "-m", help="NAME, NAME.TAG or a file of weights; the best for the task if not given.", metavar="NAME[.TAG]")] = None,
@@ -35,15 +35,18 @@ def deblur(
 ) -> int:
     """Sharpen pictures that were blurred by camera shake, defocus or a lens.
 
-    restore deblur photo.png --kernel motion:15@30 undoes a straight shake of 15 pixels; without --kernel the blur is estimated.
+    restore deblur photo.png --kernel motion:15@30 undoes a straight shake of 15 pixels.
     """
     from restore import batch
     from restore.engine.run import Settings
+    from restore.errors import UsageError
     from restore.measure import sheet
     from restore.stating import Request
     from restore.tasks import Deblur, parse_value
 
-    task = Deblur(None if kernel == "auto" else kernel, parse_value(sigma, "sigma"), boundary)
+    if kernel is None:
+        raise UsageError("it is not said what the blur is", "--kernel gaussian:1.6, disk:3, motion:15@30, airy:4 or a file of the kernel")
+    task = Deblur(kernel, parse_value(sigma, "sigma"), boundary)
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble), check=check, format=format, depth=depth, quality=quality, subsampling=subsampling,
                       parts={"denoiser": denoiser} if denoiser else {})
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)

@@ -7,7 +7,7 @@ from restore import options
 
 def degrade(
     files: options.Inputs = None,
-    task: Annotated[str, options.own("--task", help="The task whose problem is applied: denoise, deblur, sr, inpaint, mri, ct.")] = "denoise",
+    task: Annotated[str, options.own("--task", help="The task whose problem is applied: denoise, deblur, sr, inpaint, jpeg, cs, mri, ct.")] = "denoise",
     sigma: Annotated[str | None, options.own("--sigma", "-s", help="Noise level on the 0-255 scale; one per channel as 12,10,14; 25 for denoise, else 0.")] = None,
     noise: Annotated[str | None, options.own("--noise", help="gaussian, poisson or poisson-gaussian.")] = None,
     peak: Annotated[str | None, options.own("--peak", help="Poisson: photons at white.")] = None,
@@ -73,4 +73,10 @@ def degrade(
     if stated.unknown():
         raise UsageError(f"{' and '.join(stated.unknown())} of {task} is not said", "", " ".join(f"--{part} ..." for part in stated.unknown()))
     request = Request(stated, format=format, depth=depth, quality=None if task == "jpeg" else quality, subsampling=subsampling, seed=seed)
-    return batch.run("degrade", request, batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet), Degrading)
+    files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet)
+    if task == "cs":
+        from restore.io.measured import SUFFIX
+        from restore.recovering import Measuring
+
+        return batch.run("degrade", request, files_, Measuring, writable=(SUFFIX,))
+    return batch.run("degrade", request, files_, Degrading)

@@ -51,6 +51,7 @@ def isp(
     from restore.develop import Developing, Look
     from restore.engine.run import Settings
     from restore.errors import UsageError
+    from restore.io import SUFFIXES
     from restore.io.mosaic import Layout
     from restore.stating import Request
     from restore.tasks import Isp, parse_numbers, parse_size
@@ -68,4 +69,5 @@ def isp(
                 matrix and (matrix[0:3], matrix[3:6], matrix[6:9]))
     request = Request(Isp(noise="none" if noise == "none" else "poisson-gaussian"), model, Settings(device, "auto", tile, memory), format="dng" if dng else format, depth=depth, quality=quality, subsampling=subsampling)
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
-    return batch.run("isp", request, files_, partial(Developing, look=look))
+    readable = (".raw",) if layout else tuple(suffix for suffix, of in SUFFIXES.items() if of in ("raw", "dng"))
+    return batch.run("isp", request, files_, partial(Developing, look=look), readable=readable)

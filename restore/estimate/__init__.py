@@ -37,7 +37,14 @@ def _sigma(task: Task, y: Tensor, header: Header | None) -> tuple[Value, str, di
     return _merged(found.sigma), found.describe(), {}
 
 
-FILLERS: dict[str, Callable[[Task, Tensor, Header | None], tuple[Value | str, str, dict[str, Tensor]]]] = {"sigma": _sigma}
+def _quality(task: Task, y: Tensor, header: Header | None) -> tuple[Value, str, dict[str, Tensor]]:
+    from restore.estimate import quality
+
+    found, tables = quality.read(header)
+    return found, f"quality {found:g}, from the tables", {"tables": tables}
+
+
+FILLERS: dict[str, Callable[[Task, Tensor, Header | None], tuple[Value | str, str, dict[str, Tensor]]]] = {"sigma": _sigma, "quality": _quality}
 
 
 def _signal_dependent(task: Task, y: Tensor) -> tuple[Task, str]:

@@ -14,10 +14,10 @@ KINDS = ("homography", "flow", "translation", "none")
 ALIKE = 0.5  # the least correlation with the reference
 COMMON = 0.3  # the least share of the reference that a frame agrees with
 BRIGHT = 1.25  # ratio to the median brightness from which on a frame is not made the reference
-SCALE = 80  # frames are compared at a blur of the shorter side / SCALE, at least
-FINE = 6.0  # pixels: shakes differ by less than that
-SWING = 0.35  # of the local range: what two shakes of one scene may differ by at that blur
-LEVEL = 0.015  # and what noise and coding may
+SCALE = 90  # frames are compared at a blur of the shorter side / SCALE, at least
+FINE = 5.0  # pixels: shakes differ by less than that
+SWING = 0.3  # of the local range: what two shakes of one scene may differ by at that blur
+LEVEL = 0.012  # and what noise and coding may
 WHITE = 0.99  # from here on a sample is taken for clipped
 
 
@@ -101,8 +101,9 @@ def _candidates(frames: Tensor, sharp: Tensor) -> list[int]:
 
 
 def _levels(first: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-    """Gain and offset by mean and deviation of pictures that lie on one another."""
-    low = F.avg_pool2d(torch.cat([first, frames]), 8, ceil_mode=True).flatten(1).double()
+    """Gain and offset of pictures that lie on one another, by means so wide that no shake changes them."""
+    wide = max(8, min(first.shape[-2:]) // 16)
+    low = F.avg_pool2d(torch.cat([first, frames]), wide, ceil_mode=True, count_include_pad=False).flatten(1).double()
     centred = low - low.mean(1, keepdim=True)
     gain = (centred[1:] * centred[0]).sum(1) / centred[0].square().sum().clamp_min(1e-12)
     return gain, low[1:].mean(1) - gain * low[0].mean()

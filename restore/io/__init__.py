@@ -37,7 +37,7 @@ def open_source(path: Path | BinaryIO, name: str | None = None) -> Source:
     spooled = not isinstance(path, str | os.PathLike)
     name = name or ("standard input" if spooled else shown(path))
     with reading(name):
-        file = _spool(path, name) if spooled else _open(Path(path), name)
+        file = copied(path, name) if spooled else _open(Path(path), name)
         try:
             return _codec(_SOURCES[_recognise(file, "" if spooled else Path(path).suffix.lower(), name)])(file, name)
         except BaseException:
@@ -50,7 +50,7 @@ def open_sensor(path: Path | BinaryIO, layout=None) -> Source:
     spooled = not isinstance(path, str | os.PathLike)
     name = "standard input" if spooled else shown(path)
     with reading(name):
-        file = _spool(path, name) if spooled else _open(Path(path), name)
+        file = copied(path, name) if spooled else _open(Path(path), name)
         try:
             if layout is not None:
                 return _codec("mosaic:HeaderlessSource")(file, name, layout)
@@ -70,7 +70,7 @@ def _open(path: Path, name: str) -> BinaryIO:
             raise RestoreError(f"{name}: is a folder", "a picture", "give the pictures in it: FOLDER/*.png")
         if not path.is_file():  # a pipe or a device cannot be read twice
             with path.open("rb") as stream:
-                return _spool(stream, name)
+                return copied(stream, name)
         return path.open("rb")
     except FileNotFoundError as cause:
         raise RestoreError(f"{name}: there is no such file", "a picture that exists", "check the name and the folder") from cause
@@ -78,7 +78,8 @@ def _open(path: Path, name: str) -> BinaryIO:
         raise RestoreError(f"{name}: may not be read", "a file that you may read", "chmod u+r FILE") from cause
 
 
-def _spool(stream: BinaryIO, name: str) -> BinaryIO:
+def copied(stream: BinaryIO, name: str) -> BinaryIO:
+    """A temporary copy of a stream, which can be read as often as asked."""
     with writing(f"{name}: its copy in {tempfile.gettempdir()}"):
         file = tempfile.NamedTemporaryFile(prefix="restore-")
         shutil.copyfileobj(stream, file, 1 << 20)

@@ -38,6 +38,8 @@ def read(path: Path, name: str, expect: str = "image") -> Scan:
 
 def read_series(paths: Sequence[Path]) -> Scan:
     """The slices of one series as a volume, in order along its normal. RestoreError where one is missing, comes twice, or is of another series or size."""
+    if not paths:
+        raise RestoreError("the folder holds no DICOM slices", "files ending in .dcm")
     scans = []
     for path in paths:
         with reading(shown(path)):
@@ -199,6 +201,17 @@ def _derived(source, scan: Scan):
     return dataset
 
 
+def _placed(header: ScanHeader, height: int, width: int) -> tuple[list[str], list[str]]:
+    """Directions of rows and columns, and where the first pixel lies, in mm to the left, the back and the head; by the affine, else centred."""
+    _, down, across = header.spacing or (1.0, 1.0, 1.0)
+    affine = np.diag([-across, -down, 1.0, 1.0]) if header.affine is None else np.asarray(header.affine, float)
+    if header.affine is None:
+        affine[:2, 3] = (width - 1) / 2 * across, (height - 1) / 2 * down
+    there = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+    axes = [there[:3, axis] / max(float(np.linalg.norm(there[:3, axis])), 1e-12) for axis in (0, 1)]
+    return [f"{value:.10g}" for value in np.concatenate(axes)], [f"{value:.10g}" for value in there[:3, 3]]
+
+
 def _put(dataset, stored: np.ndarray) -> None:
     """Samples into a data set, uncompressed."""
     from pydicom.uid import ExplicitVRLittleEndian
@@ -225,13 +238,16 @@ def _fresh(scan: Scan):
 
     header, dataset = scan.header, Dataset()
     modality = header.modality if header.modality in _CLASSES else "CT"
-    slope = 1.0 if header.unit == "HU" else max(float(np.abs(scan.array).max()), 1e-30) / 32767
+    series, number, white = header.carry.get("place", (str(generate_uid()), None, float(np.abs(scan.array).max())))
+    slope = 1.0 if header.unit == "HU" else max(white, 1e-30) / 32767
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = _CLASSES[modality]
-    dataset.SOPInstanceUID, dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.FrameOfReferenceUID = (generate_uid() for _ in range(4))
+    dataset.SOPInstanceUID = generate_uid()
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.FrameOfReferenceUID = (_uid(word, series) for word in ("study", "series", "frame"))
     for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName",
                     "SeriesNumber", "InstanceNumber", "Manufacturer", "PositionReferenceIndicator", "KVP", "AcquisitionNumber"):
         setattr(dataset, keyword, None if keyword in ("SeriesNumber", "InstanceNumber", "KVP", "AcquisitionNumber") else "")
+    dataset.InstanceNumber = number
     dataset.Modality, dataset.ImageType = modality, ["DERIVED", "PRIMARY", "AXIAL"] if modality == "CT" else ["DERIVED", "PRIMARY", "OTHER"]
     if modality == "MR":
         dataset.ScanningSequence, dataset.SequenceVariant, dataset.ScanOptions, dataset.MRAcquisitionType = "RM", "NONE", "", "2D"
@@ -240,8 +256,7 @@ def _fresh(scan: Scan):
     height, width = scan.array.shape[-2:]
     dataset.Rows, dataset.Columns, dataset.SamplesPerPixel, dataset.PhotometricInterpretation = height, width, 1, "MONOCHROME2"
     dataset.PixelSpacing, dataset.SliceThickness = [f"{down:.10g}", f"{across:.10g}"], f"{thick:.10g}"
-    dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-    dataset.ImagePositionPatient = [f"{-(width - 1) / 2 * across:.10g}", f"{-(height - 1) / 2 * down:.10g}", 0]
+    dataset.ImageOrientationPatient, dataset.ImagePositionPatient = _placed(header, height, width)
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 1
     dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = 0, f"{slope:.10g}", "HU" if header.unit == "HU" else "US"
     stored = np.clip(np.rint(scan.array / float(dataset.RescaleSlope)), -32768, 32767).astype(np.int16)

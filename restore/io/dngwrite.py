@@ -38,7 +38,8 @@ class DngSink(TiffSink):
             under = 10**6 if kind == 5 else 10**5
             return kind, len(values), b"".join(struct.pack(order + {5: "LL", 10: "ll"}[kind], round(value * under), under) for value in values)
 
-        told = {254: whole(4, 0), dngtags.PHOTOMETRIC: whole(3, dngtags.MOSAIC if mosaic else dngtags.LINEAR), 50706: whole(1, 1, 4, 0, 0), 50707: whole(1, 1, 1, 0, 0),
+        told = {254: whole(4, 0), dngtags.PHOTOMETRIC: whole(3, dngtags.MOSAIC if mosaic else dngtags.LINEAR),
+                50706: whole(1, 1, 4, 0, 0), 50707: whole(1, 1, 1, 0, 0),
                 dngtags.CAMERA: _text(sensor.camera or UNKNOWN), 50713: whole(3, *CELLS[not mosaic]), 50714: whole(4, *sensor.black),
                 50717: whole(4, *sensor.white[: 1 if mosaic else 3]), dngtags.EXPOSURE: ratio(10, sensor.stops)}
         if mosaic:
@@ -47,7 +48,8 @@ class DngSink(TiffSink):
             told[50728] = ratio(5, *(value / max(sensor.neutral) for value in sensor.neutral))
         profiles = sensor.profiles[:: max(len(sensor.profiles) - 1, 1)] or (_profile(sensor),)
         for profile, light, colour, forward in zip(profiles, dngtags.ILLUMINANTS, dngtags.COLOUR, dngtags.FORWARD, strict=False):
-            told |= {light: whole(3, min(dngtags.KELVIN, key=lambda source: abs(dngtags.KELVIN[source] - profile.kelvin))), colour: ratio(10, *sum(profile.colour, ()))}
+            nearest = min(dngtags.KELVIN, key=lambda source: abs(dngtags.KELVIN[source] - profile.kelvin))
+            told |= {light: whole(3, nearest), colour: ratio(10, *sum(profile.colour, ()))}
             if profile.forward:
                 told[forward] = ratio(10, *sum(profile.forward, ()))
         return super()._directory() | told

@@ -35,8 +35,9 @@ class MosaicSource(WholeSource):
         sane(name, height, width)
         exif, xmp = told(self.raw, file)
         orientation = _ORIENTATIONS.get(self.raw.sizes.flip, 1)
-        self.headers = [Header(height, width, channels=channels, dtype=np.dtype(np.uint16), format="raw", exif=tags.with_orientation(exif, orientation) if exif else None,
-                               xmp=tags.xmp_with_orientation(xmp, orientation), orientation=orientation, sensor=self._sensor(pattern, black, white, note))]
+        exif, xmp = tags.with_orientation(exif, orientation) if exif else None, tags.xmp_with_orientation(xmp, orientation)
+        self.headers = [Header(height, width, channels=channels, dtype=np.dtype(np.uint16), format="raw", exif=exif, xmp=xmp, orientation=orientation,
+                               sensor=self._sensor(pattern, black, white, note))]
 
     def _samples(self) -> tuple[np.ndarray, str, tuple[float, ...], tuple[float, ...], str]:
         """The samples, their pattern, black and white, and what is to be said of it."""

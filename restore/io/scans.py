@@ -12,11 +12,13 @@ from restore.io.files import Target, reading, shown, writing
 
 SUFFIXES = {".dcm": "dicom", ".dicom": "dicom", ".ima": "dicom", ".nii": "nifti", ".nii.gz": "nifti", ".npy": "npy", ".h5": "hdf5", ".hdf5": "hdf5",
             ".mat": "mat"}
+DICOM = tuple(suffix for suffix, format in SUFFIXES.items() if format == "dicom")
 _READERS = {"dicom": "dicom:read", "nifti": "nifti:read", "npy": "arrays:read_npy", "hdf5": "arrays:read_hdf5", "mat": "arrays:read_mat"}
 _WRITERS = {"dicom": "dicom:write", "nifti": "nifti:write", "npy": "arrays:write_npy", "hdf5": "arrays:write_hdf5"}
 _MAGIC = ((128, b"DICM", "dicom"), (0, b"\x93NUMPY", "npy"), (0, b"\x89HDF", "hdf5"), (0, b"MATLAB 5.0", "mat"), (344, b"n+1\0", "nifti"),
           (0, b"\x1f\x8b", "nifti"))
 PICTURES = (".tif", ".tiff", ".png", ".exr")  # that a reconstruction can be written to
+VOLUMES = (".nii", ".nii.gz", ".npy", ".h5", ".hdf5", ".tif", ".tiff")  # that hold a whole series
 WRITABLE_SUFFIXES = tuple(suffix for suffix, format in SUFFIXES.items() if format in _WRITERS) + PICTURES
 
 
@@ -27,14 +29,16 @@ def suffix_of(path: Path) -> str:
 
 
 def read_scan(path: Path, expect: str = "image") -> Scan:
-    """The scan in a file, whole. `expect`: the kind (sinogram, kspace, image) that a bare array is taken for.
+    """The scan in a file, or in a folder of DICOM slices, whole. `expect`: the kind (sinogram, kspace, image) that a bare array is taken for.
 
     RestoreError where the file is missing, empty, damaged or no scan that is known here.
     """
     name = shown(path)
-    with reading(name):
-        format = _recognise(path, name)
-        scan = _format(_READERS[format])(path, name, expect)
+    if path.is_dir():
+        scan = _format("dicom:read_series")(sorted(part for part in path.iterdir() if part.suffix.lower() in DICOM))
+    else:
+        with reading(name):
+            scan = _format(_READERS[_recognise(path, name)])(path, name, expect)
     if not scan.array.size:
         raise RestoreError(f"{name}: the array is empty, its shape is {scan.array.shape}", "at least one sample", "check how the file was made")
     if scan.array.dtype.kind in "fc" and not np.isfinite(scan.array).all():
@@ -45,8 +49,6 @@ def read_scan(path: Path, expect: str = "image") -> Scan:
 
 def _recognise(path: Path, name: str) -> str:
     try:
-        if path.is_dir():
-            raise RestoreError(f"{name}: is a folder", "a file", "give the files in it")
         with path.open("rb") as file:
             start = file.read(352)
     except FileNotFoundError as cause:

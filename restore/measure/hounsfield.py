@@ -6,6 +6,7 @@ from restore.measure import metrics
 from restore.operators.problem import HU_LOW, HU_SPAN
 
 WINDOW = (-160.0, 240.0)
+TEXT = "RMSE inside the body of the second, lungs included, HU clamped to [-1024, 3071]; SSIM 11x11 Gaussian of the window [-160, 240] HU"
 
 
 def rmse(estimate: Tensor, x: Tensor, inside: Tensor) -> float:

@@ -16,7 +16,7 @@ from restore.measure.protocol import Protocol
 from restore.measure.sets import is_volume
 from restore.measure.volumes import volume
 from restore.method import Method
-from restore.operators.problem import Given, problem_of
+from restore.operators.problem import Given, posed
 from restore.tasks import Task
 
 
@@ -51,10 +51,11 @@ def estimate_one(method: Method, task: Task, name: str, x: Tensor, protocol: Pro
                  device: torch.device | str = "cpu", given: Given = {}) -> tuple[Row, Tensor]:
     """As `score_one`, with the estimate of x on the CPU. given: arrays that words of the task leave to chance."""
     protocol, x = protocol.at(task), protocol.clean(x)
-    align = problem_of(task, given, x.shape[1:]).operator.align
+    align = posed(task, x.shape[1:], protocol.generator(name, task), given).operator.align
     x = x[..., : x.shape[-2] // align * align, : x.shape[-1] // align * align]  # as papers crop it
-    problem = problem_of(task, given, x.shape[1:])
-    y = protocol.measured(problem.simulate(x, protocol.generator(name, task))).to(device)
+    generator = protocol.generator(name, task)
+    problem = posed(task, x.shape[1:], generator, given)
+    y = protocol.measured(problem.simulate(x, generator)).to(device)
     problem = problem.to(device)
     began = time.perf_counter()
     estimate = wrapped(method, problem, ensemble)(y, problem).float().cpu()

@@ -57,6 +57,8 @@ SETS: dict[str, ImageSet] = {row.name: row for row in (
     ImageSet("research", "train/research", "train", "20 pictures of denoising research", 3),
     ImageSet("heads", "train/mri", "train", "9 head volumes of 4 patients: T1, FLAIR, T2"),
     ImageSet("heads_test", "test/mri", "test", "4 head volumes of 2 other patients"),
+    ImageSet("ct", "train/ct", "train", "full-dose CT slices of 54 patients, DICOM"),
+    _test("ct_test", "20 full-dose CT slices of 10 other patients, DICOM", folder="ct"),
     _test("set12", "12 classics, grey"),
     _test("bsd68", "68 photographs of 481x321, grey"),
     _test("cbsd68", "the same in colour", 3, "b100", "test/cbsd68.txt"),

@@ -9,9 +9,7 @@ from torch import Tensor, nn
 
 from restore.method import Exact, Method, Whole, level, reflect_pad
 from restore.numerics import gmm, patches
-from restore.numerics.solvers import cg
-from restore.operators.base import Identity, Operator
-from restore.operators.problem import Problem
+from restore.operators.base import Identity
 
 DENOISING = (1.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)  # beta sigma^2, step by step; the last two, of the authors for strong noise, help at all levels
 OTHERWISE = tuple(50.0 * 2**k for k in range(7))  # beta, for y = D x + n
@@ -22,7 +20,7 @@ class EPLL(Method):
     """min |D x - y|^2 / (2 sigma^2) - sum_i log p(P_i x), p the mixture over patches less their mean, by half-quadratic splitting.
 
     For each beta: every patch becomes its estimate under its likeliest Gaussian, as if it had noise of variance 1 / beta (eq. 5); the patches are
-    averaged to z; x solves (D^T D + n beta sigma^2) x = D^T y + beta sigma^2 n z with n = 1, all patches of a pixel taken as one (eq. 4).
+    averaged to z; x is the minimum of |D x - y|^2 + beta sigma^2 |x - z|^2 (eq. 4, lambda being the patches of a pixel over sigma^2).
     Grey; sigma per picture; not clipped.
     """
 
@@ -40,16 +38,16 @@ class EPLL(Method):
 
     @torch.no_grad()
     def restore(self, y, problem):
-        sigma, operator = level(problem.noise, y).clamp_min(LEAST), problem.operator
-        denoising = isinstance(operator, Identity)
+        sigma, canvas = level(problem.noise, y).clamp_min(LEAST), problem.operator.canvas(y)
+        denoising = isinstance(problem.operator, Identity)
         weights = [torch.full_like(sigma, weight) for weight in DENOISING] if denoising else [beta * sigma**2 for beta in OTHERWISE]
-        x = y if denoising else operator.adjoint(y)
+        x = y if denoising else canvas.operator.prox(canvas.operator.adjoint(canvas.y), canvas.y, weights[0])
         for done, weight in enumerate(weights):
             variance = (sigma**2 / weight).flatten().tolist()
             z = torch.cat([self._expected(*pair) for pair in zip(x.split(1), variance, strict=True)])
-            x = data_step(operator, y, z, weight)
+            x = canvas.operator.prox(z, canvas.filled(z), weight)
             self.tick(done + 1, len(weights))
-        return torch.where(problem.noise.sigma.to(y) > 0, x, y) if denoising else x
+        return torch.where(problem.noise.sigma.to(y) > 0, x, y) if denoising else canvas.crop(x)
 
     def _expected(self, x: Tensor, variance: float) -> Tensor:
         """The average of the estimates of all patches of x (1, 1, H, W)."""
@@ -69,17 +67,10 @@ class EPLL(Method):
         return Exact((self.size - 1) * len(DENOISING)) if isinstance(problem.operator, Identity) else Whole()
 
     def bytes_per_pixel(self, problem):
-        return 4.0 * 5 * self.size**2
+        return 4.0 * 6 * self.size**2
 
     @property
     def flops_per_pixel(self) -> float:
         """Of denoising."""
         mixture = self.mixtures[0]
         return len(DENOISING) * (2.0 * mixture.factors.numel() + mixture.factors.shape[1] + 2 * mixture.size**2 + 4 * mixture.size * self.size**2)
-
-
-def data_step(operator: Operator, y: Tensor, z: Tensor, weight: Tensor) -> Tensor:
-    """x = argmin |D x - y|^2 + weight |x - z|^2, weight (B, 1, 1, 1)."""
-    if isinstance(operator, Identity):
-        return (y + weight * z) / (1 + weight)
-    return cg(lambda x: operator.adjoint(operator(x)) + weight * x, operator.adjoint(y) + weight * z, z)

@@ -8,8 +8,7 @@ from torch import Tensor
 from restore.errors import UsageError
 from restore.method import Merge
 from restore.numerics import windows
-
-NARROW = 50  # the magnitude is smoothed over a standard deviation of the shorter side / NARROW
+from restore.numerics.spectra import log_magnitude
 
 
 class FBA(Merge):
@@ -36,23 +35,13 @@ class FBA(Merge):
         return 512 if math.prod(problem.operator.in_shape[-2:]) > self.WHOLE else 0
 
     def contributions(self, y, problem):
-        sigma, window = problem.noise.sigma.to(y), self.window(problem)
+        sigma, window = problem.noise.std(y.mean((1, 2, 3, 4), keepdim=True)), self.window(problem)
         if window:
             return windows.work(windows.padded(y, window // 2), window, lambda part: self.accumulate(part, sigma / 2))[..., : y.shape[-2], : y.shape[-1]]
         return self.accumulate(y, sigma)
 
     def accumulate(self, y: Tensor, sigma: Tensor) -> Tensor:
-        """The contributions of frames (..., F, C, H, W), circular; sigma: the root mean square of the noise, a window's taper included."""
-        size = y.shape[-2:]
+        """The contributions of frames (..., F, C, H, W), circular; sigma: of the noise, a window's taper included."""
         spectrum = torch.fft.rfft2(y)
-        magnitude = _smoothed(spectrum.abs().mean(-3, keepdim=True), size)
-        floor = math.sqrt(math.pi / 4 * math.prod(size)) * sigma.square().mean().sqrt()  # the mean magnitude of white noise
-        weight = (self.power * torch.maximum(magnitude, floor).clamp_min(1e-9).log()).softmax(-4)
-        return torch.fft.irfft2(weight * spectrum, size)
-
-
-def _smoothed(magnitude: Tensor, size: tuple[int, int]) -> Tensor:
-    """Circular Gaussian smoothing of half a plane of a magnitude, which is even."""
-    sigma = min(size) / NARROW
-    bell = [torch.exp(-2 * (math.pi * sigma * torch.fft.fftfreq(n, device=magnitude.device)) ** 2).to(magnitude.dtype) for n in size]
-    return torch.fft.rfft2(torch.fft.irfft2(magnitude.to(torch.complex64), size) * bell[0][:, None] * bell[1]).real
+        weight = (self.power * log_magnitude(spectrum, y.shape[-2:], sigma)).softmax(-4)
+        return torch.fft.irfft2(weight * spectrum, y.shape[-2:])

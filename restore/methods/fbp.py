@@ -8,22 +8,12 @@ Ramachandran & Lakshminarayanan, PNAS 1971; Shepp & Logan, The Fourier reconstru
 computerized tomographic imaging, 1988 (3.3 and 3.4.2).
 """
 
-import math
-
 import torch
-from torch import Tensor
 
 from restore.errors import UsageError, nearest
 from restore.method import Method
 from restore.operators.projection import Projection
-
-WINDOWS = {
-    "ramp": torch.ones_like,
-    "shepp-logan": lambda w: torch.sinc(w / 2),
-    "cosine": lambda w: torch.cos(math.pi * w / 2),
-    "hann": lambda w: 0.5 + 0.5 * torch.cos(math.pi * w),
-}  # over |w| / Nyquist
-
+from restore.operators.ramp import WINDOWS, filtered, shares
 
 class FBP(Method):
     """x in 1/mm for line integrals y (B, C, view, detector) of a `Projection`. `window`: ramp, shepp-logan, cosine or hann; not clipped."""
@@ -44,24 +34,3 @@ class FBP(Method):
             y = y * (geometry.source / torch.hypot(operator.s * operator.pixel, torch.tensor(geometry.source))).to(y)
         share = shares(geometry.angles, 360.0 if geometry.fan else 180.0).to(y)
         return operator.backproject(filtered(y, pitch, self.window) * (share / (2 if geometry.fan else 1))[:, None])
-
-
-def filtered(y: Tensor, pitch: float, window: str) -> Tensor:
-    """Rows convolved with the windowed ramp, times the pitch in mm; no wrapping around."""
-    length = 2 ** math.ceil(math.log2(2 * y.shape[-1]))
-    n = torch.fft.fftfreq(length, 1 / length, dtype=torch.float64)
-    h = torch.where(n % 2 == 0, 0.0, -1 / (math.pi * n * pitch).square().clamp_min(1e-300))
-    h[0] = 1 / (4 * pitch**2)
-    w = torch.linspace(0, 1, length // 2 + 1, dtype=torch.float64)
-    response = (torch.fft.rfft(h).real * pitch * WINDOWS[window](w)).to(y)
-    return torch.fft.irfft(torch.fft.rfft(y, length) * response, length)[..., : y.shape[-1]]
-
-
-def shares(angles: tuple[float, ...], period: float) -> Tensor:
-    """The angle in radians that each view stands for."""
-    turned = torch.tensor(angles, dtype=torch.float64) % period
-    turned = torch.where(period - turned < 1e-6, 0.0, turned)
-    places, which, count = torch.unique((turned * 1e6).round() / 1e6, return_inverse=True, return_counts=True)
-    gaps = torch.diff(torch.cat([places, places[:1] + period]))
-    gaps = gaps.clamp_max(2 * float(gaps.median()))
-    return (((gaps + gaps.roll(1)) / 2) / count)[which].deg2rad()

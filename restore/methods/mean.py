@@ -23,6 +23,6 @@ class Mean(Merge):
     def contributions(self, y, problem):
         middle = y.median(1, keepdim=True).values
         away = (y - middle).abs()
-        spread = torch.maximum(1.4826 * away.median(1, keepdim=True).values, problem.noise.sigma.to(y).square().mean().sqrt())
+        spread = torch.maximum(1.4826 * away.median(1, keepdim=True).values, problem.noise.std(y.mean((1, 2, 3, 4), keepdim=True)))
         kept = (away <= KAPPA * spread).to(y.dtype)
         return y * kept / kept.sum(1, keepdim=True)

@@ -56,7 +56,7 @@ class PGPD(Single):
         whole = torch.cat(groups, 2)
         smooth = whole.var(0, correction=0).amax(0) <= SMOOTH
         allowed = torch.stack([~smooth] * (self.mixtures[number].count - 1) + [smooth])
-        return whole - whole.mean(1, keepdim=True), allowed
+        return whole - mean_of(whole), allowed
 
     @torch.no_grad()
     def picture(self, y, sigma, tick):
@@ -74,7 +74,7 @@ class PGPD(Single):
                 noise = setting.left * abs(sigma**2 - float((y - x).square().mean())) ** 0.5
             place = patches.search(x[0, 0], setting.size, STEP, RADIUS, COUNT)[1]
             groups = F.unfold(x, setting.size)[0][:, place.mT]
-            mean = groups.mean(1, keepdim=True)
+            mean = mean_of(groups)
             groups = groups - mean
             if done % 2 == 0:
                 which = gmm.density(mixture, noise**2, y, COUNT, weighted=False).best(groups)[1]
@@ -101,6 +101,11 @@ class PGPD(Single):
 
 def setting_for(sigma: float) -> Setting:
     return next(setting for setting in SETTINGS if 255 * sigma <= setting.most)
+
+
+def mean_of(groups: Tensor) -> Tensor:
+    """The mean patch of each group (d, m, n), (d, 1, n)."""
+    return groups.mean(1, keepdim=True)
 
 
 def averaged(groups: Tensor, place: Tensor, like: Tensor, size: int) -> Tensor:

@@ -10,20 +10,23 @@ import torch
 from torch import Tensor
 
 from restore.method import Blend, Method, Whole, level
+from restore.methods.ista import sparse
 from restore.numerics import resample, turns
 from restore.numerics.fill import fill
 from restore.numerics.solvers import hqs
 from restore.operators.base import Identity
+from restore.operators.dense import GaussianMatrix
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
 from restore.operators.spatial import Blur, Downsample, Mask
 
 FIRST = 49 / 255  # the level that the prior begins with
+STEPS = {Blur: 8, GaussianMatrix: 40}
 FLOOR = 0.255 / 255  # noise below which the data are as good as exact
 
 
 class PnP(Method):
-    """x for any D with `prox`, by `steps` rounds (left out: 8 for a blur, 24 else) with `denoiser`. Not clipped.
+    """x for any D with `prox`, by `steps` rounds (left out: 8 for a blur, 24 for one that reduces or masks, 40 for a random matrix) with `denoiser`. Not clipped.
 
     The picture is turned anew for every round, so that what a network does to one direction does not add up.
     """
@@ -36,7 +39,7 @@ class PnP(Method):
         canvas = problem.operator.canvas(y)
         noise = level(problem.noise, y).clamp_min(FLOOR)
         last = noise.clamp_min(problem.scale / 255) if problem.scale > 1 else noise
-        steps = self.steps or (8 if isinstance(problem.operator, Blur) else 24)
+        steps = self.steps or next((count for kind, count in STEPS.items() if isinstance(problem.operator, kind)), 24)
         share = torch.linspace(0, 1, steps, dtype=y.dtype, device=y.device).unbind()
         levels = [(FIRST ** (1 - t)) * last**t for t in share]
         weights = [self.weight * noise**2 / sigma**2 for sigma in levels]
@@ -51,7 +54,7 @@ class PnP(Method):
             self.tick(step, steps)
             return turns.undo(turned, step % 8)
 
-        return canvas.crop(hqs(data, prior, first_guess(problem.operator, canvas.y), levels, weights))
+        return canvas.crop(hqs(data, prior, first_guess(canvas.operator, canvas.y), levels, weights))
 
     def tiling(self, problem):
         """Tiles see no further than what a blur and some rounds of denoising carry; where D sees everything, the picture is taken whole."""
@@ -63,9 +66,13 @@ class PnP(Method):
 
 
 def first_guess(operator, y: Tensor) -> Tensor:
-    """Where iterations begin: y itself, enlarged, or with its holes filled from around them."""
+    """Where iterations begin: y itself, enlarged, with its holes filled from around them, or as sparse as its measurements allow."""
     if isinstance(operator, Downsample):
         return resample.resize(y, *operator.x_shape(y.shape[1:])[1:])
     if isinstance(operator, Mask):
         return fill(y, operator.mask.to(y.dtype))
+    if isinstance(operator, GaussianMatrix):
+        return sparse(operator, y, y.new_full((y.shape[0], 1, 1, 1), 4 / 255), 40)
+    if isinstance(operator, Blur):
+        return y if operator.boundary != "valid" else operator.adjoint(y)
     return y if operator.reach is not None and tuple(operator.x_shape(y.shape[1:])) == tuple(y.shape[1:]) else operator.adjoint(y)

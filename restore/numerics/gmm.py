@@ -120,7 +120,7 @@ def expect(mixture: Mixture, x: Tensor, allowed: Tensor | None = None, seen: Ten
     """The E step on x (d, m, n). allowed: (K, n), which components a sample may come from. seen: (e, m, n), moments are of these instead of x."""
     law, counts, moments, likelihood, start = density(mixture, 0.0, x, x.shape[1]), 0, 0, 0, 0
     for scores, found in law.scores(x):
-        part = slice(start, start := start + scores.shape[1])
+        part, start = slice(start, start + scores.shape[1]), start + scores.shape[1]
         if allowed is not None:
             scores = scores.masked_fill(~allowed[:, part], -torch.inf)
         total = scores.logsumexp(0)
@@ -134,7 +134,7 @@ def expect(mixture: Mixture, x: Tensor, allowed: Tensor | None = None, seen: Ten
 def seeded(x: Tensor, count: int, generator: torch.Generator, allowed: Tensor | None = None) -> Statistics:
     """Where EM begins: `count` random first vectors v share out the samples by the largest v . x - |v|^2 / 2, x the first vector of a sample.
 
-    To each share's moments are added those of d samples of the mean moments, so that few samples make a covariance too.
+    d samples of the mean moments are divided among all, so that few samples make a covariance too.
     """
     first = x[:, 0]
     seeds = first[:, torch.randperm(x.shape[2], generator=generator, device=x.device)[:count]]

@@ -9,7 +9,8 @@ from torch import Tensor
 def soft(x: Tensor, threshold: Tensor | float) -> Tensor:
     """sign(x) max(|x| - t, 0): the proximal map of t |x|_1; for complex x, whose sign is x / |x|, too."""
     if x.is_complex():
-        return torch.sgn(x) * (x.abs() - threshold).clamp_min(0)
+        size = x.abs()
+        return x * ((size - threshold).clamp_min(0) / size.clamp_min(_TINY))
     return x - x.clamp(-threshold, threshold) if isinstance(threshold, float) else torch.sign(x) * (x.abs() - threshold).clamp_min(0)
 
 

@@ -62,14 +62,22 @@ def unframe(bands: list[Tensor], moments: int = 1) -> Tensor:
 
 def _parted(x: Tensor, axis: int, step: int, moments: int) -> list[Tensor]:
     """Low and high band along an axis, filters spread by `step`, over sqrt(2)."""
-    shifted = [x] + [x.roll(-tap * step, axis) for tap in range(1, 2 * moments)]
-    return [sum(weight * part for weight, part in zip(filter_, shifted, strict=True)) for filter_ in _filters(moments)]
+    low, high = _filters(moments)
+    bands = [low[0] * x, high[0] * x]
+    for tap in range(1, 2 * moments):
+        moved = x.roll(-tap * step, axis)
+        bands[0].add_(moved, alpha=low[tap])
+        bands[1].add_(moved, alpha=high[tap])
+    return bands
 
 
 def _joined(bands: list[Tensor], axis: int, step: int, moments: int) -> Tensor:
     low, high = _filters(moments)
-    weighted = [a * bands[0] + b * bands[1] for a, b in zip(low, high, strict=True)]
-    return weighted[0] + sum(part.roll(tap * step, axis) for tap, part in enumerate(weighted) if tap)
+    x = low[0] * bands[0]
+    x.add_(bands[1], alpha=high[0])
+    for tap in range(1, 2 * moments):
+        x.add_(torch.add(low[tap] * bands[0], bands[1], alpha=high[tap]).roll(tap * step, axis))
+    return x
 
 
 def _filters(moments: int) -> tuple[list[float], list[float]]:

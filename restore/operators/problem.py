@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from restore.errors import RestoreError
-from restore.operators import kernels, masks
+from restore.operators import jpeg, kernels, masks
 from restore.operators.base import Box, Identity, Operator
 from restore.operators.burst import Shake
+from restore.operators.dense import GaussianMatrix, measured
 from restore.operators.fourier import Fourier, Loops, Pattern, smooth_phase
 from restore.operators.mosaic import PATTERNS, Mosaic
 from restore.operators.noise import Gaussian, NoNoise, Noise, Poisson, PoissonGaussian
@@ -125,6 +126,11 @@ def draw(task: Task, count: int, generator: torch.Generator, device: torch.devic
     return Problem(OPERATORS[task.name](task, parts, given, shape), _noise(task, parts)).to(device)
 
 
+def posed(task: Task, shape: Sequence[int], generator: torch.Generator, given: Given = {}) -> Problem:
+    """The problem of one picture x of `shape`, where figures are measured: the shakes of a burst, which no word of the task names, are drawn."""
+    return draw(task, 1, generator, shape=shape) if task.name == "burst" else problem_of(task, given, shape)
+
+
 def _deblur(task, parts, given, shape) -> Operator:
     return Blur(given["kernel"] if "kernel" in given else kernels.make(task.kernel), task.boundary)
 
@@ -148,7 +154,7 @@ def _drawn_shakes(task, count, generator, device, shape) -> Given:
     """One number of frames and one size of kernels for the batch."""
     frames, side = (int(torch.randint(int(value.low), int(value.high) + 1, (1,), generator=generator, device=device)) if isinstance(value, Range) else int(value)
                     for value in (task.frames, task.kernel))
-    return {"kernels": kernels.shakes(count * frames, side | 1, generator, device).unflatten(0, (count, frames))}
+    return {"kernels": kernels.shakes(count * frames, side | 1, generator, device).reshape(count, frames, side | 1, side | 1)}
 
 
 def _drawn_masks(task, count, generator, device, shape) -> Given:
@@ -165,7 +171,9 @@ def _drawn_kernels(task, count, generator, device, shape) -> Given:
 OPERATORS: dict[str, Callable[[Task, dict[str, Tensor], Given, Sequence[int] | None], Operator]] = {
     "denoise": lambda task, parts, given, shape: Identity(),
     "lowdose": lambda task, parts, given, shape: Identity(),
+    "jpeg": lambda task, parts, given, shape: jpeg.Coding(given["tables"] if "tables" in given else jpeg.tables(parts["quality"])),
     "deblur": _deblur, "sr": _reduce, "inpaint": _mask, "burst": _shake,
+    "cs": lambda task, parts, given, shape: GaussianMatrix(measured(float(parts["ratio"])), int(parts["seed"]), tuple(shape)),
 }
 DRAWN: dict[str, Callable[..., Given]] = {"deblur": _drawn_kernels, "inpaint": _drawn_masks, "burst": _drawn_shakes}
 
@@ -189,6 +197,8 @@ def _noise(task: Task, parts: dict[str, Tensor]) -> Noise:
     if isinstance(task, LowDose):
         return Gaussian(parts["hu"] / HU_SPAN)
     kind, sigma = getattr(task, "noise", "gaussian"), parts.get("sigma")
+    if task.name == "burst" and sigma.ndim:  # one level for all frames of a burst (B, F, C, H, W)
+        sigma = sigma[:, None]
     if kind == "poisson":
         return Poisson(parts["peak"])
     if kind == "poisson-gaussian":

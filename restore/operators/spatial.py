@@ -10,6 +10,7 @@ from restore.errors import RestoreError
 from restore.numerics import resample, turns
 from restore.operators.base import Box, Canvas, Operator
 
+FRAMED = 5  # steps of conjugate gradients where edges are unknown
 DIRECT = 121  # taps up to which sums are faster than Fourier transforms
 
 
@@ -122,24 +123,58 @@ class Blur(Operator):
         return f"blur {self.sides[0]} x {self.sides[1]}, {self.boundary}"
 
 
+class Framed(Blur):
+    """A circular blur of which only a window was measured: M C. `window`: (1, 1, H, W), 1 inside."""
+
+    def __init__(self, kernel: Tensor, window: Tensor):
+        super().__init__(kernel, "circular")
+        self.register_buffer("window", window)
+        self.in_shape = tuple(window.shape[1:])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.window * super().forward(x)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return super().adjoint(self.window * y)
+
+    def prox(self, v, y, rho):
+        """Conjugate gradients preconditioned with (C^T C + rho)^-1, which is diagonal between Fourier transforms: FRAMED steps leave hundredths of a dB."""
+        diagonal = self.transfer(v).abs().square() + rho
+        x, r = torch.zeros_like(v), self.adjoint(y - self(v))
+        p, rz = None, None
+        for _ in range(FRAMED):
+            z = torch.fft.irfft2(torch.fft.rfft2(r) / diagonal, s=r.shape[-2:])
+            before, rz = rz, (r * z).sum((1, 2, 3), keepdim=True)
+            p = z if p is None else z + rz / before.clamp_min(1e-30) * p
+            q = self.adjoint(self(p)) + rho * p
+            rate = rz / (p * q).sum((1, 2, 3), keepdim=True).clamp_min(1e-30)
+            x, r = x + rate * p, r - rate * q
+        return v + x
+
+
 class Torus(Canvas):
     """A blurred picture on a larger grid whose edges are joined, so that transforms invert the blur and nothing wraps into the picture.
 
-    At first the gap is a cross-fade of the two mirrored ends; then what the gap would measure is taken from the blurred estimate, which
-    is the expectation step for pixels that were never measured.
+    At first the gap is a cross-fade of the two mirrored ends; what it would measure is unknown and counts for nothing.
     """
 
     def __init__(self, blur: Blur, y: Tensor):
-        self.measured, self.operator = y, Blur(blur.kernel, "circular")
-        self.seen = blur.x_shape(tuple(y.shape[1:]))[1:]
+        self.measured, self.seen = y, blur.x_shape(tuple(y.shape[1:]))[1:]
         self.at = tuple(side // 2 for side in blur.sides) if blur.boundary == "valid" else (0, 0)
         self.y = y
         for axis, seen, side, at in zip((-2, -1), self.seen, blur.sides, self.at, strict=True):
             self.y = _joined(self.y, axis, fast_length(seen + max(2 * side, 24)), at)
+        window = torch.zeros_like(self.y[:1, :1])
+        window[self._frame] = 1
+        self.operator = Framed(blur.kernel, window)
+
+    @property
+    def _frame(self):
+        return (..., *(slice(at, at + n) for at, n in zip(self.at, self.measured.shape[-2:], strict=True)))
 
     def filled(self, x):
-        y = self.operator(x)
-        y[..., self.at[0] : self.at[0] + self.measured.shape[-2], self.at[1] : self.at[1] + self.measured.shape[-1]] = self.measured
+        y = Blur.forward(self.operator, x)
+        y[self._frame] = self.measured
         return y
 
     def crop(self, x):

@@ -103,7 +103,7 @@ def gather(items: Iterable[tuple[Path, ...]], channels: int, least: int, seed: i
     samples = _one_depth(samples)
     held = {item for number, item in enumerate(dict.fromkeys(kept)) if number % EVERY == 0}  # a volume as a whole
     split = ([picture for picture, item in zip(samples, kept, strict=True) if (item in held) == for_test] for for_test in (False, True))
-    return *(_pool(part, seed, device, len(kept[0]) == 2) for part in split), [item[0] for item in kept]
+    return *(pool_of(part, seed, device, len(kept[0]) == 2) for part in split), [item[0] for item in kept]
 
 
 def pairs(degraded: Path, clean: Path, note: Callable[[str], None] = lambda text: None) -> list[tuple[Path, Path]]:
@@ -149,7 +149,8 @@ def _decoded(file: Path, channels: int) -> np.ndarray:
     return np.repeat(picture, 3, axis=2) if channels == 3 and picture.shape[2] == 1 else picture
 
 
-def _pool(parts: list[np.ndarray], seed: int, device: torch.device | str, paired: bool) -> Pool:
+def pool_of(parts: list[np.ndarray], seed: int, device: torch.device | str, paired: bool) -> Pool:
+    """Pictures (H, W, C) of one depth as a pool; x and y one after the other along C if `paired`."""
     flat = np.concatenate([part.reshape(-1, part.shape[2]) for part in parts])
     sizes = torch.tensor([part.shape[:2] for part in parts], device=device)
     area = sizes.prod(1)

@@ -13,7 +13,8 @@ from restore.measure import sets
 from restore.measure.protocol import PROTOCOLS
 from restore.measure.score import load, mean, score, score_one
 from restore.method import Chain, Method
-from restore.tasks import Denoise, Range, Task
+from restore.tasks import Denoise, LowDose, Range, Task
+from restore.train import slices
 from restore.train.checkpoint import Fit, Run, words
 from restore.train.loop import middle_of
 from restore.train.recipes import Recipe
@@ -28,12 +29,21 @@ def write(recipe: Recipe, run: Run | Fit, validation: float, files: list[Path], 
     """
     network = run.average.eval().requires_grad_(False)
     whole = Chain(cards.load(recipe.begin), network) if recipe.begin else network
-    check_half(whole, recipe.task, files[:: max(len(files) // 8, 1)][:8], run.pool.pixels.device)
+    if isinstance(recipe.task, LowDose):
+        slices.check_half(network, files[:2], recipe.task)
+    else:
+        check_half(whole, recipe.task, files[:: max(len(files) // 8, 1)][:8], run.pool.pixels.device)
     tests = [] if recipe.pairs else [sets.find(name) for name in recipe.tests]
     for row in [row for row in tests if not row.there]:
         note(f"{row.name} is not scored: RESTORE_DATA names no folder that holds it")
-    results = [line for row in tests if row.there for line in table(recipe, network, row.name, run.pool.pixels.device)]
-    for row in results:
+    there = [row for row in tests if row.there]
+    if isinstance(recipe.task, LowDose):
+        results = [line for row in there for line in slices.table(network.cpu(), slices.files_of(row.path), recipe.task, row.name)]
+        for row in results:
+            note(f"{row['set']}, dose {row['dose']:g}: RMSE {row['rmse_before']:.2f} HU before, {row['rmse']:.2f} HU after, SSIM {row['ssim']:.4f}")
+    else:
+        results = [line for row in there for line in table(recipe, network, row.name, run.pool.pixels.device)]
+    for row in results if not isinstance(recipe.task, LowDose) else ():
         level = next(f"{part} {row[part]:g}" for part in ("sigma", "peak") if part in row)
         note(f"{row['set']}, {level}: {row['psnr']:.2f} dB, SSIM {row['ssim']:.4f}" + (", x8" if row["x8"] else ""))
     pixels = run.step * recipe.batch * recipe.patch**2
@@ -54,8 +64,10 @@ def table(recipe: Recipe, network: Method, name: str, device: torch.device) -> l
     known = getattr(task, part)
     for level in [level for level in recipe.levels if level in known] if isinstance(known, Range) else [known]:
         for ensemble in (False, True) if recipe.x8 else (False,):
-            found = mean(score(network, task.replace(**{part: level}), sets.find(name).files()[:: recipe.every], protocol, sets.find(name).channels, ensemble, device))
-            rows.append({"set": name, part: level, "psnr": round(found.psnr, 3), "ssim": round(found.ssim, 4), "x8": ensemble, "every": recipe.every, "protocol": protocol.name})
+            files = sets.find(name).files()[:: recipe.every]
+            found = mean(score(network, task.replace(**{part: level}), files, protocol, sets.find(name).channels, ensemble, device))
+            rows.append({"set": name, part: level, "psnr": round(found.psnr, 3), "ssim": round(found.ssim, 4), "x8": ensemble, "every": recipe.every,
+                         "protocol": protocol.name})
     return rows
 
 
@@ -73,7 +85,7 @@ def check_half(network: Method, task: Task, files: list[Path], device: torch.dev
         raise RestoreError(f"fp16 costs {full - half:.3f} dB", f"less than {FP16_COST} dB")
 
 
-def middle(x: Tensor, side: int = 192) -> Tensor:
+def middle(x: Tensor, side: int = 128) -> Tensor:
     """What lies in the middle of x, at most `side` pixels high and wide."""
     top, left = (max(0, length - side) // 2 for length in x.shape[2:])
     return x[..., top : top + side, left : left + side]

@@ -15,7 +15,7 @@ from restore.errors import RestoreError
 from restore.measure.metrics import psnr
 from restore.measure.protocol import PROTOCOLS
 from restore.method import Network
-from restore.operators.problem import Problem, draw, problem_of
+from restore.operators.problem import Problem, draw, posed
 from restore.tasks import Range, Task
 from restore.train import checkpoint, curves, progress
 from restore.train.checkpoint import Run
@@ -136,13 +136,14 @@ def look(recipe: Recipe, run: Run, held: Pool | None, losses: list[Tensor], cloc
 def validate(average: Network, task: Task, held: Pool, scene: str = "", begin: str = "") -> float:
     """PSNR in dB over the held-out pictures, each range of the task at its middle; y by the seed of the picture's number, or its own."""
     middle = middle_of(task)
-    problem, protocol, average, found = problem_of(middle).to(held.pixels.device), PROTOCOLS["rednet"], average.eval(), []
+    protocol, average, found = PROTOCOLS["rednet"], average.eval(), []
     for number in range(len(held)):
         x, y = held.picture(number)
         generator = protocol.generator(str(number), middle)
         seen, wanted = SCENES[scene](x.cpu(), generator)
-        y, x = (problem_of(middle).simulate(seen, generator).to(x.device) if y is None else y), wanted.to(x)
-        found.append(float(psnr(average(*begun(begin, y, problem)), x)))
+        problem = posed(middle, seen.shape[1:], generator)
+        y, x = (problem.simulate(seen, generator).to(x.device) if y is None else y), wanted.to(x)
+        found.append(float(psnr(average(*begun(begin, y, problem.to(held.pixels.device))), x)))
     return sum(found) / len(found)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from restore.errors import UsageError, nearest
-from restore.tasks import Denoise, Isp, Mri, Range, Task
+from restore.tasks import Burst, Denoise, Isp, LowDose, Mri, Range, Task
 from restore.train.loss import LOSSES
 from restore.train.optimisers import OPTIMISERS
 from restore.train.unprocess import SCENES
@@ -109,26 +109,37 @@ deepisp_fast = replace(deepisp, name="deepisp-fast", args={"width": 32, "depth":
 
 epll = Recipe("epll", "Zoran & Weiss, ICCV 2011: 200 Gaussians of 8x8 patches by EM, 2 minutes of a CPU core; Set12 32.14 / 29.69 / 26.47 at sigma 15/25/50",
               "epll", Denoise(sigma=Range(0, 100)), tag="bsds", data=("bsds",), patch=8, batch=10_000, steps=300, learner="em",
-              tests=("bsd200_half",), every=20, x8=False)
+              tests=(), x8=False)  # `restore bench card` adds figures
 pclr = replace(epll, name="pclr", method="pclr", patch=10, steps=160,
                line="Chen, Zhang & Yu, ICCV 2015: the same for four sizes, 5 minutes; 0.30 / 0.19 / 0.21 / 0.14 dB above BM3D at sigma 10/30/50/70")
 pgpd = replace(epll, name="pgpd", method="pgpd", patch=128, batch=8, steps=120,
                line="Xu et al., ICCV 2015: 33 or 65 Gaussians of groups of patches, 4 minutes; 0.06 / 0.11 dB above BM3D at sigma 30/50")
 
-fastmri_unet = Recipe("fastmri-unet", "Zbontar et al., arXiv 1811.08839, the smallest of its nets: 0.24 MFLOP/px, 30 GPU-minutes; 2 dB above zero-filled at 4x",
+fastmri_unet = Recipe("fastmri-unet", "Zbontar et al., arXiv 1811.08839, the smallest of its nets, for a GPU: 0.24 MFLOP/px; meant to be 2 dB above zero-filled at 4x",
                       "fastmri-unet", Mri(Range(3, 10), sigma=Range(0, 4)), tag="heads", data=("heads",), begin="zerofill", patch=256, batch=8, steps=20_000,
                       loss="l1", tests=(), x8=False)
 fastmri_unet_small = replace(fastmri_unet, name="fastmri-unet-small", args={"width": 16}, tag="heads-small", batch=4, steps=8_000,
                              line="the same with half the channels, for CPUs: 0.06 MFLOP/px, 3 hours of a CPU core")
 varnet = replace(fastmri_unet_small, name="varnet", method="varnet", args={"cascades": 5, "width": 8}, tag="heads", begin="",
-                 line="Hammernik et al., MRM 2018, with small U-Nets: 0.07 MFLOP/px, 4 hours of a CPU core; above the U-Net of that cost")
+                 line="Hammernik et al., MRM 2018, with small U-Nets: 0.07 MFLOP/px, 6 hours of a CPU core; meant to be above the U-Net of that cost")
+wieschollek = Recipe("wieschollek", "Wieschollek et al., ACCV 2016: shakes of up to 25 pixels, noise of up to 3 %, any number of frames; 3.1 M parameters",
+                     "wieschollek", Burst(frames=Range(2, 14), kernel=Range(7, 25), sigma=Range(0, 8)), tag="shake25", data=("photos", "bsds", "research"), patch=128, batch=16,
+                     rate=3e-4, tests=("cbsd68",), levels=(2.55,), x8=False, every=5)
+wieschollek_fast = replace(wieschollek, name="wieschollek-fast", args={"width": 128}, tag="fast", patch=96, batch=4, steps=8_000,
+                           line="the same for CPUs: 1.2 M parameters")
+
+waveletct = Recipe("waveletct", "Kang, Min & Ye, Med. Phys. 2017: 64 channels, 2.2 MFLOP/px, quarter dose simulated; a GPU-hour", "waveletct",
+                   LowDose(hu=Range(30, 90), dose=0.25), args={"width": 64}, tag="quarter", data=("ct",), patch=96, batch=16, steps=40_000, rate=5e-4,
+                   tests=("ct_test",), x8=False)
+waveletct_small = replace(waveletct, name="waveletct-small", args={"width": 32}, tag="quarter-small", batch=8, steps=8_000,
+                          line="the same with 32 channels: some hours of two CPU cores")
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30, red20, red10, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
     mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, csc_net, ml_ista, layered_soft, layered_pursuit,
     epll, pclr, pgpd, denoisenet,
     deepisp_low, deepisp_low_fast, deepisp_low_srgb, deepisp, deepisp_fast,
-    fastmri_unet, fastmri_unet_small, varnet)}
+    fastmri_unet, fastmri_unet_small, varnet, wieschollek, wieschollek_fast, waveletct, waveletct_small)}
 
 
 def find(name: str) -> Recipe:

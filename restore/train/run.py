@@ -10,8 +10,8 @@ from restore.engine import device as devices
 from restore.errors import RestoreError, UsageError
 from restore.measure import sets
 from restore.method import Method
-from restore.tasks import Range
-from restore.train import checkpoint, data, em, export, group, loop, progress
+from restore.tasks import LowDose, Range
+from restore.train import checkpoint, data, em, export, group, loop, progress, slices
 from restore.train.recipes import Recipe
 
 
@@ -35,7 +35,10 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
     place = devices.of_process(devices.pick(device), team.local)
     if not team.leads:
         report, note = (lambda event: None), (lambda text: None)
-    training, held, files = data.gather(items_of(recipe, note), export.channels_of(build(recipe)), recipe.patch, recipe.seed, place, note)
+    if isinstance(recipe.task, LowDose):
+        training, held, files = slices.gather([file for item in items_of(recipe, note) for file in item], recipe.task, recipe.patch, recipe.seed, place, note)
+    else:
+        training, held, files = data.gather(items_of(recipe, note), export.channels_of(build(recipe)), recipe.patch, recipe.seed, place, note)
     run = (em if recipe.learner else loop).start(recipe, build(recipe).to(place), training)
     run.of = steps or (0 if minutes else recipe.steps)
     if resume:
@@ -63,6 +66,8 @@ def items_of(recipe: Recipe, note: Callable[[str], None] = lambda text: None) ->
         sets.refuse_test(folder)
     if recipe.pairs:
         return data.pairs(*folders, note)
+    if isinstance(recipe.task, LowDose):
+        return [(file,) for folder in folders for file in slices.files_of(folder)]
     return [(file,) for name, folder in zip(recipe.data, folders, strict=True)
             for file in (sets.SETS[name].files() if name in sets.SETS else sets.pictures(folder))]
 

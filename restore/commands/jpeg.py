@@ -1,0 +1,48 @@
+"""`restore jpeg`: y = decode(code(x))."""
+
+from typing import Annotated
+
+from restore import options
+
+
+def jpeg(
+    files: options.Inputs = None,
+    coded: Annotated[str, options.own("--quality-of", help="Quality that the picture was coded with, 1 to 100; what its tables say if not given.", metavar="QUALITY|auto")] = "auto",
+    strength: Annotated[float, options.own("--strength", help="0 keeps the picture, 1 takes the result whole.")] = 1.0,
+    model: Annotated[str | None, options.own("--model", "-m", help="NAME, NAME.TAG or a file of weights; the best for the task if not given.", metavar="NAME[.TAG]")] = None,
+    denoiser: options.Denoiser = None,
+    compare: options.Compare = False,
+    ensemble: options.Ensemble = False,
+    output: options.Output = None,
+    overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    from_file: options.FromFile = None,
+    null: options.Nul = False,
+    format: options.Format = None,
+    depth: options.Depth = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    tile: options.Tile = None,
+    memory: options.Memory = None,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Take blocks and ringing away that JPEG coding left.
+
+    restore jpeg photo.jpg writes photo.jpeg.png beside it; how strongly it was compressed is read from its tables.
+    """
+    from restore import batch
+    from restore.engine.run import Settings
+    from restore.errors import UsageError
+    from restore.measure import sheet
+    from restore.stating import Request
+    from restore.tasks import Jpeg, parse_value
+
+    if not 0 <= strength <= 1:
+        raise UsageError(f"the strength {strength:g} is out of range", "0 to 1")
+    task = Jpeg(parse_value(coded, "quality"))
+    request = Request(task, model, Settings(device, precision, tile, memory, ensemble), strength, format=format, depth=depth,
+                      parts={"denoiser": denoiser} if denoiser else {})
+    files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
+    return batch.run("jpeg", request, files_, after=sheet.beside if compare else None, writable=(".png", ".tif", ".tiff", ".webp", ".bmp", ".exr"))

@@ -1,0 +1,22 @@
+"""How strongly a JPEG was compressed: read from its quantisation tables, not guessed."""
+
+import torch
+from torch import Tensor
+
+from restore.errors import RestoreError
+from restore.image import Header
+from restore.operators.jpeg import tables
+
+
+def read(header: Header | None) -> tuple[float, Tensor]:
+    """The nearest quality, 1 to 100, on the scale of the Independent JPEG Group, and the tables themselves (1, 2, 8, 8).
+
+    RestoreError where the picture is no JPEG: of one that was converted since, nothing is known.
+    """
+    found = (header.carry.get("tables") if header is not None and header.format == "jpeg" else None) or []
+    if not found:
+        raise RestoreError("the picture is no JPEG, so its quality cannot be read", "a JPEG", "type --quality-of 30, the quality that it was coded with")
+    given = torch.tensor([found[0], found[min(1, len(found) - 1)]], dtype=torch.float32).reshape(1, 2, 8, 8)
+    known = tables(torch.arange(1.0, 101.0))
+    distance = (known[:, 0].log() - given[:, 0].log()).abs().mean((1, 2))
+    return float(distance.argmin() + 1), given

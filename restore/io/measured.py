@@ -1,0 +1,86 @@
+"""Measurements of compressed sensing from file to file: NumPy's .npz with the measurements, the picture's size, the seed of the matrix, and the noise."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from restore.errors import RestoreError
+from restore.image import Header
+from restore.io.files import Target, broken, reading, writing
+
+SUFFIX = ".npz"
+FIELDS = ("measurements", "size", "seed", "sigma")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """measurements: (C, m, blocks down, blocks across), float32. Of a picture of `height` x `width`; `sigma` on the 0-255 scale."""
+
+    measurements: np.ndarray
+    height: int
+    width: int
+    seed: int
+    sigma: float
+
+    @property
+    def nbytes(self) -> int:
+        return self.measurements.nbytes
+
+
+class MeasuredSource:
+    """Measurements opened for reading: the header is that of the picture to be recovered."""
+
+    def __init__(self, path: Path | BinaryIO, name: str):
+        self.name = name
+        with reading(name):
+            try:
+                with np.load(path, allow_pickle=False) if zipfile.is_zipfile(path) else _nothing(path, name) as file:
+                    if set(FIELDS) - set(file.files):
+                        raise broken(name, f"holds {', '.join(file.files) or 'nothing'}, not {', '.join(FIELDS)}")
+                    y, (height, width) = file["measurements"], (int(n) for n in file["size"])
+                    self.measured = Measured(y.astype(np.float32), height, width, int(file["seed"]), float(file["sigma"]))
+            except FileNotFoundError as cause:
+                raise RestoreError(f"{name}: there is no such file", "measurements that exist", "restore degrade IMAGE --task cs --ratio 0.25 -o NAME.npz makes them") from cause
+        whole = (-(-height // 33), -(-width // 33))
+        if y.ndim != 4 or y.shape[0] not in (1, 3) or not 1 <= y.shape[1] <= 1089 or min(height, width) < 1 or y.shape[2:] != whole:
+            raise broken(name, f"an array of shape {y.shape} is no measurement of a picture of {width} x {height} pixels")
+        if not np.isfinite(y).all():
+            raise broken(name, "there are NaN or Inf among the measurements")
+        self.headers = [Header(height, width, y.shape[0])]
+
+    def close(self) -> None:
+        pass
+
+
+def _nothing(path: Path | BinaryIO, name: str):
+    """Raises for what is no archive."""
+    if isinstance(path, Path):
+        path.stat()
+    raise RestoreError(f"{name}: holds no measurements", f"a file of {SUFFIX} as restore degrade --task cs writes it", "a picture goes to restore denoise")
+
+
+class MeasuredSink:
+    """Measurements being written; the file appears when the `with` block ends well."""
+
+    def __init__(self, path: Path | BinaryIO, overwrite: bool):
+        self.target = Target(path, overwrite)
+        self.measured: Measured | None = None
+
+    def write(self, measured: Measured) -> None:
+        self.measured = measured
+
+    def __enter__(self) -> "MeasuredSink":
+        return self
+
+    def __exit__(self, kind, value, trace) -> None:
+        try:
+            if kind is None:
+                with writing(self.target.name):
+                    m = self.measured
+                    np.savez(self.target.file, measurements=m.measurements, size=np.array([m.height, m.width]), seed=m.seed, sigma=m.sigma)
+                self.target.commit()
+        finally:
+            self.target.discard()

@@ -1,0 +1,294 @@
+"""Inverse problems: operators beside their own matrices, proximal steps, plug-and-play, and the commands' promises."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+from test_operators import EXAMPLES
+
+from restore import api
+from restore.errors import RestoreError, UsageError
+from restore.estimate.quality import read
+from restore.measure.metrics import psnr
+from restore.methods.ista import ISTA
+from restore.methods.pnp import PnP
+from restore.methods.richardson_lucy import RichardsonLucy
+from restore.methods.tv import TV, divergence, gradient
+from restore.methods.wiener import Wiener
+from restore.numerics import resample
+from restore.operators import jpeg, kernels, masks
+from restore.operators.dense import GaussianMatrix
+from restore.operators.problem import draw, problem_of
+from restore.operators.spatial import Blur, Downsample, Mask
+from restore.tasks import CompressedSensing, Deblur, Inpaint, Range, SuperResolution, from_dict
+
+
+def scene(height=96, width=120, channels=1):
+    """Edges, a ramp and a wave: a picture that every method can do something for."""
+    y, x = torch.meshgrid(torch.arange(height) / height, torch.arange(width) / width, indexing="ij")
+    grey = 0.3 + 0.3 * x + 0.3 * ((x - 0.6) ** 2 + (y - 0.5) ** 2 < 0.05) - 0.2 * ((x < 0.3) & (y > 0.3) & (y < 0.7)) + 0.04 * torch.sin(40 * y) * (x > 0.8)
+    return grey.expand(1, channels, -1, -1).contiguous()
+
+
+class Smooth(PnP):
+    """Plug-and-play with total variation as the denoiser: no weights are needed."""
+
+    def __init__(self, steps=None):
+        super().__init__(TV(steps=30), steps)
+
+
+@pytest.mark.parametrize("boundary", ["reflect", "circular", "valid"])
+def test_blur_is_its_matrix(boundary):
+    generator = torch.Generator().manual_seed(0)
+    kernel = torch.rand(3, 5, dtype=torch.float64, generator=generator)
+    operator, (height, width) = Blur(kernel, boundary), (9, 7)
+    matrix = np.zeros((operator.out_shape((1, height, width))[1] * operator.out_shape((1, height, width))[2], height * width))
+    rows, columns = (range(1, 8), range(2, 5)) if boundary == "valid" else (range(height), range(width))
+    for number, (i, j) in enumerate((i, j) for i in rows for j in columns):
+        for a in range(3):
+            for b in range(5):
+                at = [i + 1 - a, j + 2 - b]
+                for axis, size in enumerate((height, width)):
+                    at[axis] = at[axis] % size if boundary == "circular" else abs(at[axis]) if at[axis] < size else 2 * size - 2 - at[axis]
+                matrix[number, at[0] * width + at[1]] += float(kernel[a, b])
+    x = torch.randn(1, 1, height, width, dtype=torch.float64, generator=generator)
+    y = operator(x)
+    assert np.allclose(matrix @ x.numpy().ravel(), y.numpy().ravel())
+    assert np.allclose(matrix.T @ y.numpy().ravel(), operator.adjoint(y).numpy().ravel())
+
+
+@pytest.mark.parametrize("operator, x", [pytest.param(*p.values, id=p.id) for p in EXAMPLES if isinstance(p.values[0], (Blur, Downsample, Mask, GaussianMatrix))])
+def test_prox_is_where_the_gradient_vanishes(operator, x):
+    generator = torch.Generator().manual_seed(3)
+    y, v = (torch.randn(shape, dtype=x.dtype, generator=generator) for shape in (operator(x).shape, x.shape))
+    p = operator.prox(v, y, 0.05)
+    left = operator.adjoint(operator(p) - y) + 0.05 * (p - v)
+    assert float(left.norm()) < 1e-5 * float(operator.adjoint(y).norm())
+
+
+def test_reduction_is_pillows_inside():
+    x = np.random.default_rng(0).random((24, 36)).astype(np.float32)
+    theirs = np.asarray(Image.fromarray(x).resize((12, 8), Image.BICUBIC))
+    ours = resample.resize(torch.from_numpy(x), 8, 12).numpy()
+    assert np.abs(theirs - ours)[2:-2, 2:-2].max() < 1e-6
+    assert torch.allclose(resample.resize(torch.ones(5, 7), 13, 9), torch.ones(13, 9))
+
+
+def test_kernels_sum_to_one_and_have_their_size():
+    for words, side in (("gaussian:1.6", 15), ("disk:3", 7), ("airy:4", 29), ("shake:25@7", 25)):
+        kernel = kernels.make(words)
+        assert tuple(kernel.shape) == (side, side) and float(kernel.sum()) == pytest.approx(1) and float(kernel.min()) >= 0
+    across, upright = kernels.make("motion:15"), kernels.make("motion:15@90")
+    assert torch.allclose(across, upright.T, atol=1e-6) and float(across[across.shape[0] // 2].sum()) > 0.99
+    rising = kernels.make("motion:15@45")  # counter-clockwise: right is up
+    assert float(rising[:6, 7:].sum()) > 0.35 and float(rising[:6, :6].sum()) < 0.1
+    drawn = kernels.shakes(3, 31, torch.Generator().manual_seed(0))
+    assert drawn.shape == (3, 1, 31, 31) and torch.allclose(drawn.sum((2, 3)), torch.ones(3, 1)) and not torch.allclose(drawn[0], drawn[1])
+    for wrong in ("gausian:2", "disk:0", "motion:x", "shake:9000@1"):
+        with pytest.raises(UsageError):
+            kernels.make(wrong)
+
+
+def test_masks_miss_what_they_say():
+    assert abs(float(masks.make("missing:0.8", 200, 200).mean()) - 0.2) < 0.01
+    assert torch.equal(masks.make("text:14@3", 90, 70), masks.make("text:14", 90, 70, 3)) and 0.05 < 1 - float(masks.make("text:14", 90, 70).mean()) < 0.5
+    assert 0 < 1 - float(masks.make("scratches:9", 90, 70).mean()) < 0.4
+    with pytest.raises(UsageError):
+        masks.make("missing:80", 9, 9)
+
+
+@pytest.mark.parametrize("task", [Deblur("motion:15@30", 2.5), SuperResolution(3.0, "area", 1.0), Inpaint("missing:0.5", 2.0), CompressedSensing(0.25, 3.0)], ids=str)
+def test_tasks_survive_writing(task):
+    assert from_dict(task.to_dict()) == task and task.covers(task)
+
+
+def test_what_deblurring_covers():
+    trained = Deblur("gaussian:1.6", Range(0, 5))
+    assert trained.covers(Deblur("gaussian:1.6", 2.0)) and not trained.covers(Deblur("disk:3", 2.0)) and not trained.covers(Deblur("gaussian:1.6", 9.0))
+
+
+def test_kernels_and_masks_are_drawn_per_picture():
+    generator = torch.Generator().manual_seed(0)
+    assert draw(Deblur("shake:15", Range(0, 5)), 4, generator, shape=(1, 32, 32)).operator.kernel.shape == (4, 1, 15, 15)
+    assert draw(Inpaint("missing:0.5"), 4, generator, shape=(1, 32, 32)).operator.mask.shape == (4, 1, 32, 32)
+
+
+def test_gradient_and_divergence_are_adjoint():
+    generator = torch.Generator().manual_seed(0)
+    x, p = torch.randn(1, 2, 7, 9, generator=generator, dtype=torch.float64), torch.randn(2, 1, 2, 7, 9, generator=generator, dtype=torch.float64)
+    assert float((gradient(x) * p).sum()) == pytest.approx(-float((x * divergence(p)).sum()))
+
+
+@pytest.mark.parametrize("method, gain", [(Wiener(), 1.0), (RichardsonLucy(20), 0.5), (TV(steps=40), 3.0), (Smooth(), 2.0)], ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize("boundary", ["reflect", "circular"])
+def test_deblurring_gains_and_does_not_ring_at_the_edges(method, gain, boundary):
+    problem, x = problem_of(Deblur("disk:4", 0.5, boundary)), scene()
+    y = problem.simulate(x, torch.Generator().manual_seed(0))
+    restored = method(y, problem)
+    if boundary == "reflect" and isinstance(method, Wiener):  # a cartoon has not the spectrum that it assumes: the mirrored edges already make y good
+        gain = -0.5
+    assert restored.shape == x.shape and float(psnr(restored, x)) > float(psnr(y, x)) + gain
+    if boundary == "reflect":  # what lies beyond is not known, and is no worse for it
+        edge, whole = ((restored - x)[..., rows, :].square().mean().sqrt() for rows in (slice(0, 6), slice(None)))
+        assert float(edge) < 2 * float(whole) + 0.01
+
+
+def test_a_blur_without_noise_is_undone():
+    problem, x = problem_of(Deblur("gaussian:1", 0.0, "circular")), scene()
+    assert float(psnr(Smooth(12)(problem.simulate(x), problem), x)) > 33
+
+
+def test_wiener_says_what_it_is_for():
+    with pytest.raises(RestoreError, match="blur"):
+        Wiener()(torch.rand(1, 1, 16, 16), problem_of(SuperResolution(2.0)))
+
+
+def test_compressed_sensing_recovers():
+    x = scene(66, 99)
+    problem = problem_of(CompressedSensing(0.4, 1.0), shape=(1, 66, 99))
+    assert torch.allclose(problem.operator.matrix @ problem.operator.matrix.T, torch.eye(436), atol=1e-5)
+    y = problem.simulate(x)
+    plain = problem.operator.adjoint(y)
+    assert float(psnr(ISTA(steps=60)(y, problem), x)) > float(psnr(plain, x)) + 12
+
+
+def save(path, array, **how):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path, **how)
+
+
+def rgb(height=60, width=72):
+    return (scene(height, width, 3)[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+
+
+def test_known_pixels_come_back_bit_for_bit(cli, tmp_path):
+    rng = np.random.default_rng(0)
+    missing = rng.random((60, 72)) < 0.3
+    save(tmp_path / "mask.png", (missing * 255).astype(np.uint8))
+    deep = rng.integers(0, 65536, (60, 72, 3)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "deep.tif", deep, photometric="rgb")
+    floats = rng.random((60, 72)).astype(np.float32)
+    floats[missing] = np.nan
+    tifffile.imwrite(tmp_path / "nan.tif", floats)
+    assert cli("inpaint", "deep.tif", "--mask", "mask.png", "-m", "tv").returncode == 0
+    out = tifffile.imread(tmp_path / "deep.inpaint.tif")
+    assert out.dtype == np.uint16 and np.array_equal(out[~missing], deep[~missing]) and not np.array_equal(out[missing], deep[missing])
+    assert cli("inpaint", "nan.tif", "--mask", "nan", "-m", "tv").returncode == 0
+    filled = tifffile.imread(tmp_path / "nan.inpaint.tif")
+    assert np.array_equal(filled[~missing], floats[~missing]) and np.isfinite(filled).all()
+    rgba = np.dstack([rgb(), np.where(missing, 0, 255).astype(np.uint8)])
+    save(tmp_path / "holes.png", rgba)
+    assert cli("inpaint", "holes.png", "--mask", "alpha", "-m", "tv").returncode == 0
+    out = np.asarray(Image.open(tmp_path / "holes.inpaint.png"))
+    assert np.array_equal(out[~missing], rgba[~missing]) and (out[..., 3] == 255).all()
+    assert np.abs(out[..., :3].astype(float) - rgb()).mean() < 3
+
+
+def test_masks_by_colour_grown_inverted_and_wrong(cli, tmp_path):
+    picture = rgb()
+    picture[20:30, 20:40] = (255, 0, 255)
+    save(tmp_path / "a.png", picture)
+    assert cli("inpaint", "a.png", "--mask", "color:#ff00ff", "--grow", "2", "-m", "tv", "-o", "b.png").returncode == 0
+    out = np.asarray(Image.open(tmp_path / "b.png"))
+    changed = (out != picture).any(2)
+    assert changed[20:30, 20:40].all() and not changed[:18].any() and not changed[:, :18].any() and changed[18:32, 18:42].mean() > 0.75
+    save(tmp_path / "small.png", np.zeros((5, 5), np.uint8))
+    for wrong in (["--mask", "none.png"], ["--mask", "color:red"], ["--mask", "small.png"], ["--mask", "alpha"]):
+        done = cli("inpaint", "a.png", *wrong, "-m", "tv", "-o", "x.png")
+        assert done.returncode in (1, 2) and done.stderr and b"Traceback" not in done.stderr and not (tmp_path / "x.png").exists(), wrong
+    assert cli("inpaint", "a.png").returncode == 2
+
+
+def test_enlarged_and_reduced_again_it_is_the_input(cli, tmp_path):
+    rgba = np.dstack([rgb(40, 50), np.full((40, 50), 200, np.uint8)])
+    save(tmp_path / "a.png", rgba)
+    done = cli("sr", "a.png", "--scale", "3", "-m", "bicubic", "--check", "--json")
+    row = json.loads(done.stdout)
+    assert done.returncode == 0 and any("0.0" in note or "0.1" in note for note in row["notes"])
+    assert cli("degrade", "a.sr.png", "--task", "sr", "--scale", "3", "-o", "back.png").returncode == 0
+    out, back = np.asarray(Image.open(tmp_path / "a.sr.png")), np.asarray(Image.open(tmp_path / "back.png"))
+    assert out.shape == (120, 150, 4) and np.abs(back.astype(int) - rgba).max() <= 1 and (out[..., 3] == 200).all()
+    whole = cli("sr", "a.png", "--scale", "3", "-m", "bicubic", "--free", "-o", "whole.png")
+    tiled = cli("sr", "a.png", "--scale", "3", "-m", "bicubic", "--free", "--tile", "16", "-o", "tiled.png")
+    assert whole.returncode == tiled.returncode == 0 and (tmp_path / "whole.png").read_bytes() == (tmp_path / "tiled.png").read_bytes()
+    odd = cli("degrade", "a.png", "--task", "sr", "--scale", "7", "-o", "x.png")
+    assert odd.returncode == 1 and b"multiples of 7" in odd.stderr and not (tmp_path / "x.png").exists()
+
+
+def test_deblur_from_files_pipes_and_plans(cli, tmp_path):
+    save(tmp_path / "a.png", rgb())
+    np.save(tmp_path / "k.npy", kernels.make("motion:7@20").numpy())
+    assert cli("degrade", "a.png", "--task", "deblur", "--kernel", "k.npy", "-o", "b.png").returncode == 0
+    done = cli("deblur", "b.png", "--kernel", "k.npy", "--sigma", "0.5", "-m", "tv", "--check", "--compare", "--json")
+    assert done.returncode == 0 and any("D x differs" in note for note in json.loads(done.stdout)["notes"]) and (tmp_path / "b.deblur.compare.png").exists()
+    a, b, c = (np.asarray(Image.open(tmp_path / name)).astype(float) for name in ("a.png", "b.png", "b.deblur.png"))
+    assert np.mean((c - a) ** 2) < 0.3 * np.mean((b - a) ** 2)
+    piped = cli("deblur", "-", "--kernel", "k.npy", "--sigma", "0.5", "-m", "tv", stdin=(tmp_path / "b.png").read_bytes())
+    assert piped.returncode == 0 and piped.stdout == (tmp_path / "b.deblur.png").read_bytes()
+    plan = cli("deblur", "b.png", "--kernel", "disk:3", "--sigma", "1", "-m", "tv", "--dry-run", "--overwrite")
+    assert plan.returncode == 0 and b"blur 7 x 7" in plan.stdout
+    for wrong in ("gausian:2", "none.png", "disk:-1"):
+        done = cli("deblur", "b.png", "--kernel", wrong, "--sigma", "1", "-o", "x.png")
+        assert done.returncode in (1, 2) and b"Traceback" not in done.stderr and not (tmp_path / "x.png").exists(), wrong
+
+
+def test_measured_and_recovered(cli, tmp_path):
+    save(tmp_path / "a.png", rgb(40, 50))
+    assert cli("degrade", "a.png", "--task", "cs", "--ratio", "0.5", "-o", "y.npz").returncode == 0
+    done = cli("cs", "y.npz", "-m", "ista", "-o", "x.tif", "--depth", "16", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["task"]["name"] == "cs"
+    out = tifffile.imread(tmp_path / "x.tif")
+    assert out.shape == (40, 50, 3) and out.dtype == np.uint16 and np.abs(out / 257.0 - rgb(40, 50)).mean() < 12
+    assert cli("cs", "-", "-m", "ista", "-o", "z.png", stdin=(tmp_path / "y.npz").read_bytes()).returncode == 0
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "y.npz").read_bytes()[:400])
+    for wrong in ("a.png", "cut.npz", "none.npz"):
+        failed = cli("cs", wrong, "-o", "w.png")
+        assert failed.returncode == 1 and b"Traceback" not in failed.stderr and not (tmp_path / "w.png").exists()
+
+
+def test_the_python_call_takes_kernels_and_masks():
+    x = rgb()
+    missing = np.zeros((60, 72), bool)
+    missing[10:14, 10:50] = True
+    filled = api.run(x, "inpaint", mask=missing, model="tv")
+    assert filled.dtype == np.uint8 and np.array_equal(filled[~missing], x[~missing])
+    assert api.run(x, "sr", scale=2, model="bicubic").shape == (120, 144, 3)
+    assert api.run(x, "deblur", kernel=kernels.make("disk:2").numpy(), sigma=1.0, model="tv").shape == x.shape
+    with pytest.raises(UsageError, match="mask"):
+        api.run(x, "inpaint", mask=missing[:5], model="tv")
+
+
+def test_coding_is_libjpegs(tmp_path):
+    for quality in (10, 50, 90):
+        x = rgb(64, 72)[..., :1]
+        save(tmp_path / "a.jpg", x[..., 0], quality=quality)
+        theirs = np.asarray(Image.open(tmp_path / "a.jpg")).astype(float)
+        ours = 255 * jpeg.Coding(jpeg.tables(torch.tensor(float(quality))))(torch.from_numpy(x[..., 0] / 255.0)[None, None])[0, 0].numpy()
+        assert np.abs(theirs - ours).mean() < 0.2  # libjpeg's transform is in integers
+        assert (np.abs(theirs - ours) > 1).mean() < 0.05  # a coefficient at a tie moves all of its block
+        assert read(api_header(tmp_path / "a.jpg"))[0] == quality
+
+
+def api_header(path):
+    from restore import io
+
+    with io.open_source(path) as source:
+        return source.headers[0]
+
+
+def test_blocks_are_taken_away_and_a_good_jpeg_is_left(cli, tmp_path):
+    for quality in (10, 95):
+        save(tmp_path / f"q{quality}.jpg", rgb(), quality=quality, subsampling=0)
+    done = cli("jpeg", "q10.jpg", "q95.jpg", "--denoiser", "bm3d", "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0 and [row["task"]["quality"] for row in rows] == [10.0, 95.0]
+    for quality, most in ((10, 0.9), (95, 1.0)):
+        before, after = (np.asarray(Image.open(tmp_path / name)).astype(float) for name in (f"q{quality}.jpg", f"q{quality}.jpeg.png"))
+        assert np.mean((after - rgb()) ** 2) <= most * np.mean((before - rgb()) ** 2)
+        assert quality == 10 or np.abs(after - before).mean() < 1.5
+    save(tmp_path / "a.png", rgb())
+    refused = cli("jpeg", "a.png")
+    assert refused.returncode == 1 and b"--quality-of" in refused.stderr and not (tmp_path / "a.jpeg.png").exists()
