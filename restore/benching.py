@@ -169,4 +169,4 @@ def card(name: str | None, choice: Choice, quiet: bool) -> int:
 
 def _rows(result: Result) -> list[dict[str, object]]:
     return [{"set": result.published.set, result.table.part: cell.level, "psnr": round(cell.mean("psnr"), 3), "ssim": round(cell.mean("ssim"), 4), "x8": cell.entry.ensemble,
-             "protocol": result.protocol.name} for cell in result.cells if cell.rows]
+             "protocol": result.protocol.name} | ({"pictures": len(cell.rows)} if len(cell.rows) < result.of else {}) for cell in result.cells if cell.rows]

@@ -292,3 +292,18 @@ def test_blocks_are_taken_away_and_a_good_jpeg_is_left(cli, tmp_path):
     save(tmp_path / "a.png", rgb())
     refused = cli("jpeg", "a.png")
     assert refused.returncode == 1 and b"--quality-of" in refused.stderr and not (tmp_path / "a.jpeg.png").exists()
+
+
+def test_admm_agrees_with_fista():
+    """On a lasso, min |A x - y|^2 / 2 + 0.1 |x|_1, both reach the same x."""
+    from restore.numerics import solvers
+
+    generator = torch.Generator().manual_seed(0)
+    matrix = torch.randn(30, 12, dtype=torch.float64, generator=generator)
+    y, rho = torch.randn(30, dtype=torch.float64, generator=generator), 20.0
+    inverse = torch.linalg.inv(matrix.T @ matrix + rho * torch.eye(12, dtype=torch.float64))
+    start = torch.zeros(12, dtype=torch.float64)
+    split = solvers.admm(lambda v: inverse @ (matrix.T @ y + rho * v), lambda v: solvers.soft(v, 0.1 / rho), lambda x: x, start, 300)
+    rate = 1 / float(torch.linalg.matrix_norm(matrix, 2) ** 2)
+    direct = solvers.fista(lambda x: matrix.T @ (matrix @ x - y), lambda x: solvers.soft(x, 0.1 * rate), start, rate, 2000)
+    assert torch.allclose(split, direct, atol=1e-6)

@@ -45,7 +45,9 @@ def _defaults() -> set[str]:
 
 
 def _results(results) -> str:
-    return "; ".join(f"{r['set']} {part} {r[part]:g}: {r['psnr']:.2f}" for r in results for part in ("sigma", "peak") if part in r)
+    """Set, level and PSNR; the level is what a row has beside its figures."""
+    known = {"set", "psnr", "ssim", "x8", "protocol", "pictures"}
+    return "; ".join(f"{row['set']}{' x8' if row.get('x8') else ''} {part} {row[part]}: {row['psnr']:.2f}" for row in results if "psnr" in row for part in row if part not in known)
 
 
 def show(name: Name) -> int:

@@ -16,7 +16,7 @@ FLOOR = 0.5 / 255
 
 
 class TV(Method):
-    """`strength`: w over sigma^2 / step, chosen on training pictures; where y has no noise (missing pixels, enlarging) that of 8-bit rounding is taken."""
+    """`strength`: w over sigma^2 / step; where y has no noise (missing pixels, enlarging) that of 8-bit rounding is taken."""
 
     def __init__(self, strength: float = 12.0, steps: int = 80, inner: int = 4):
         super().__init__()
