@@ -307,3 +307,11 @@ def test_admm_agrees_with_fista():
     rate = 1 / float(torch.linalg.matrix_norm(matrix, 2) ** 2)
     direct = solvers.fista(lambda x: matrix.T @ (matrix @ x - y), lambda x: solvers.soft(x, 0.1 * rate), start, rate, 2000)
     assert torch.allclose(split, direct, atol=1e-6)
+
+
+def test_a_picture_that_was_coded_keeps_its_tables(cli, tmp_path):
+    """degrade --task jpeg writes a .jpg of that quality, which jpeg then reads from it."""
+    Image.fromarray((np.indices((64, 64)).sum(0) * 2).astype(np.uint8)).save(tmp_path / "a.png")
+    assert cli("degrade", "a.png", "--task", "jpeg", "--quality", "10", "-o", "b.jpg").returncode == 0
+    done = cli("jpeg", "b.jpg", "--denoiser", "bm3d", text=True)
+    assert done.returncode == 0 and "quality 10, from the tables" in done.stderr

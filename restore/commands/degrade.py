@@ -72,7 +72,7 @@ def degrade(
     stated = from_dict({"name": task} | {part: word for part, word in words.items() if word is not None})
     if stated.unknown():
         raise UsageError(f"{' and '.join(stated.unknown())} of {task} is not said", "", " ".join(f"--{part} ..." for part in stated.unknown()))
-    request = Request(stated, format=format, depth=depth, quality=None if task == "jpeg" else quality, subsampling=subsampling, seed=seed)
+    request = Request(stated, format=format, depth=depth, quality=quality, subsampling=subsampling, seed=seed)
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet)
     if task == "cs":
         from restore.io.measured import SUFFIX
