@@ -221,7 +221,7 @@ complete -c restore -n '__fish_seen_subcommand_from ct' -l size -r -F -d 'Side o
 complete -c restore -n '__fish_seen_subcommand_from ct' -l pixel -r -F -d 'Side of a pixel in mm'
 complete -c restore -n '__fish_seen_subcommand_from ct' -l water -r -F -d 'Attenuation of water in 1/mm, as 0.0192: the result is in HU'
 complete -c restore -n '__fish_seen_subcommand_from ct' -l hu -r -F -d 'Slices: noise inside the body in HU, or auto'
-complete -c restore -n '__fish_seen_subcommand_from ct' -l strength -r -F -d 'Slices: 0 keeps them, 1 takes the result whole'
+complete -c restore -n '__fish_seen_subcommand_from ct' -l strength -r -F -d '0 keeps the picture, 1 takes the result whole'
 complete -c restore -n '__fish_seen_subcommand_from ct' -l output -s o -r -F -d 'File, folder, or template of {dir} {stem} {ext} {name} {cmd} {sigma} {model}'
 complete -c restore -n '__fish_seen_subcommand_from ct' -l overwrite -d 'Replace outputs that exist'
 complete -c restore -n '__fish_seen_subcommand_from ct' -l skip-existing -d 'Leave outputs that exist, and go on'

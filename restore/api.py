@@ -14,7 +14,8 @@ from restore.method import Method
 from restore.operators.kernels import normalised
 from restore.operators.problem import Given
 from restore.stating import Request, method_for, state
-from restore.tasks import TASKS, Value, from_dict
+from restore.tasks import TASKS, from_dict
+from restore.values import Value
 
 Picture = Image | np.ndarray | torch.Tensor
 

@@ -7,9 +7,9 @@ from restore import console
 from restore.errors import RestoreError, UsageError
 from restore.io import SUFFIXES, WRITABLE
 from restore.jobs import Events, Result, Walk
-from restore.names import STREAM, Names, expand, settle, together
+from restore.names import STREAM, expand, settle, together
 from restore.stating import Request
-from restore.tasks import write_value
+from restore.values import write_value
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """What `restore bench` does with a table that was asked for: runs it, shows it, writes it. The command beside it only reads the line."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from math import isnan
@@ -11,7 +10,8 @@ from restore.bench import report, speed as speeds
 from restore.bench import table as tables
 from restore.bench.run import Choice, Events, Result, beyond, run
 from restore.bench.table import Level, Table, shown
-from restore.errors import RestoreError, UsageError
+from restore.errors import UsageError
+from restore.io.files import put
 from restore.measure import protocol as protocols
 from restore.measure.sets import SETS
 
@@ -42,7 +42,7 @@ def table(asked: Table, choice: Choice, protocol: str | None, tolerance: float |
         results = [run(asked, choice, protocols.find(one.strip()), Events(view.progress, view.note)) for one in names]
     result = results[0]
     for path in outputs:
-        _write(path, report.FORMATS[path.suffix](result))
+        put(path, report.FORMATS[path.suffix](result).encode())
     if json:
         for record in report.records(result):
             console.json_line({"schema": 1} | record)
@@ -100,16 +100,6 @@ def _moved(results: Sequence[Result]) -> None:
 
 def _signed(value: float) -> str:
     return "-" if isnan(value) else f"{value:+.3f}"
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
-        temporary.write_text(text, "utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RestoreError(f"{path}: {error.strerror}", "a place that can be written") from error
 
 
 def sets(json: bool) -> int:

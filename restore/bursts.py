@@ -18,7 +18,7 @@ from restore.estimate import poisson_gaussian, shifts, sigma
 from restore.image import Header, Image, Sensor, as_float
 from restore.jobs import Events, Open, Walk
 from restore.method import Merge
-from restore.names import STREAM, Names
+from restore.names import STREAM
 from restore.operators.noise import PoissonGaussian
 from restore.operators.problem import Problem
 from restore.stating import Request, Stated, choose, out_header

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from restore.catalog import CATALOG, Row
 from restore.errors import RestoreError, UsageError, nearest
+from restore.io.files import put
 from restore.tasks import Task, from_dict
 
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ def save(card: Card, method: "Method", folder: Path) -> Card:
         facts = {"bytes_per_pixel": method.facts.bytes_per_pixel} | ({} if method.facts.halo is None else {"halo": method.facts.halo})
     folder.mkdir(parents=True, exist_ok=True)
     card = replace(card, facts=facts, sha256=hashlib.sha256(packed).hexdigest(), path=folder / f"{card.full_name}.toml")
-    _replaced(card.weights, packed)
+    put(card.weights, packed)
     write(card)
     return read(card.path)
 
@@ -245,10 +246,4 @@ def write(card: Card) -> None:
         "sha256": card.sha256, "licence": card.licence, "args": dict(card.args), "parts": dict(card.parts), "start": card.start,
         "task": card.task.to_dict(), "recipe": dict(card.recipe), "data": [dict(row) for row in card.data], "results": [dict(row) for row in card.results],
     }
-    _replaced(card.path, tomli_w.dumps(words).encode())
-
-
-def _replaced(target: Path, content: bytes) -> None:
-    temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
-    temporary.write_bytes(content)
-    os.replace(temporary, target)
+    put(card.path, tomli_w.dumps(words).encode())

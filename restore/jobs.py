@@ -245,14 +245,6 @@ class Degrading(Walk):
         problem.operator.out_shape(shape)  # raises where D does not take this size
         return Stated(self.request.task, problem, "degrade", None, given=found)
 
-    def _residual(self, opened: Open, page: Page, x: torch.Tensor) -> str:
-        """How far D x is from y, beside the noise."""
-        header, source, problem = opened.ahead.header, opened.source, opened.stated.problem
-        number = opened.ahead.page
-        y = Page(lambda top, bottom: source.read(top, bottom, number), header, keep=opened.stated.keep).rows(0, header.height)
-        error = 255 * float((problem.operator(torch.nan_to_num(x)) - y).square().mean().sqrt())
-        return f"D x differs from y by {error:.2f}/255 (root mean square); {problem.noise}"
-
     def header(self, opened, number):
         header = out_header(opened.source.headers[number], self.request)
         height, width = opened.stated.problem.operator.out_shape((header.channels, header.height, header.width))[1:]

@@ -19,7 +19,8 @@ from restore.methods.zerofill import ZeroFilled
 from restore.operators import fourier, sampling
 from restore.operators.noise import NoNoise
 from restore.operators.problem import Problem, acquisition
-from restore.tasks import Mri, Range
+from restore.tasks import Mri
+from restore.values import Range
 
 AXES = ("slice", "y", "x")
 LEVELS = {"tv": 5.0, "pnp": 2.0}  # of 255: the noise that methods for pictures are told of; chosen on training volumes

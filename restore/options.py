@@ -34,6 +34,17 @@ def size(text: str | int) -> int:
     return value
 
 
+def share(text: str | float) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise UsageError(f"the strength {text} is out of range", "0 to 1")
+    return value
+
+
 Inputs = Annotated[list[str] | None, typer.Argument(help="Pictures, folders, patterns; - reads standard input.", metavar="FILES...", show_default=False)]
 
 Output = Annotated[str | None, _option("--output", "-o", help="File, folder, or template of {dir} {stem} {ext} {name} {cmd} {sigma} {model}; - is standard output.",
@@ -46,6 +57,9 @@ Format = Annotated[str | None, _option("--format", help="Format of standard outp
 Depth = Annotated[str | None, _option("--depth", help="Samples of the output: 8, 16, or 32 (float); the input's if not given.", panel=FILES, metavar="8|16|32")]
 Quality = Annotated[int | None, _option("--quality", help="JPEG and WebP quality, 1 to 100; a JPEG input's own tables if not given.", panel=FILES)]
 Subsampling = Annotated[str | None, _option("--subsampling", help="JPEG chroma: 4:4:4, 4:2:2 or 4:2:0; the input's if not given.", panel=FILES)]
+
+Model = Annotated[str | None, own("--model", "-m", help="NAME, NAME.TAG or a file of weights; the best that covers the task if not given.", metavar="NAME[.TAG]")]
+Strength = Annotated[float, _option("--strength", help="0 keeps the picture, 1 takes the result whole.", metavar="0..1", parser=share)]
 
 Device = Annotated[str, _option("--device", help="auto, cpu, cuda, cuda:N or mps.", panel=ENGINE)]
 Precision = Annotated[str, _option("--precision", help="auto, float32, bf16 or fp16.", panel=ENGINE)]

@@ -27,7 +27,7 @@ SAMPLED = 6 << 20  # pixels that an estimator looks at, at most
 class Request:
     """What is the same for every file of a batch. `format`, `depth`, `quality`, `subsampling`: None keeps what the file has.
 
-    parts: catalog names for the methods that a method is made of, over the catalog's own (denoiser -> bm3d).
+    parts: catalog names for the methods that a method is made of, over the catalog's own (denoiser -> bm3d); None keeps its.
     """
 
     task: Task
@@ -41,7 +41,7 @@ class Request:
     quality: int | None = None
     subsampling: str | None = None
     seed: int = 0  # of the noise that `degrade` draws
-    parts: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def choose(request: Request, settings: Settings, shape: tuple[int, int, int], li
     channels, height, width = shape
     slow = engine.devices.pick(settings.device).type == "cpu"
     name, card = cards.choose(request.task, request.model, slow and height * width > 4e6, channels)
-    return Stated(request.task, problem_of(request.task, given, shape), name, card, lines, given, request.parts, channels, slow)
+    return Stated(request.task, problem_of(request.task, given, shape), name, card, lines, given, {argument: part for argument, part in request.parts.items() if part}, channels, slow)
 
 
 def _sample(page: Page) -> torch.Tensor:
@@ -118,7 +118,7 @@ def check(request: Request) -> None:
         raise UsageError(f"a tile of {request.settings.tile} pixels is out of range", "1 or more")
     if request.model is not None:
         cards.find(request.model)
-    for part in request.parts.values():
+    for part in filter(None, request.parts.values()):
         cards.find(part)
     if not request.task.unknown():
         cards.choose(request.task, request.model)

@@ -35,7 +35,8 @@ def tiny_weights(tmp_path_factory) -> Path:
 
     from restore import cards
     from restore.methods.drunet import DRUNet
-    from restore.tasks import Denoise, Range
+    from restore.tasks import Denoise
+    from restore.values import Range
 
     args = {"channels": 3, "widths": [8, 16], "blocks": [1, 1, 1]}
     with torch.random.fork_rng(devices=[]):

@@ -25,7 +25,8 @@ from restore.numerics import register, warp, windows
 from restore.operators.burst import Shake
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem, draw
-from restore.tasks import Burst, Range
+from restore.tasks import Burst
+from restore.values import Range
 
 
 def picture(height=160, width=200, seed=0):

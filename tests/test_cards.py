@@ -10,7 +10,8 @@ from restore.catalog import CATALOG
 from restore.errors import UsageError
 from restore.method import Network
 from restore.methods.drunet import DRUNet
-from restore.tasks import Denoise, Range
+from restore.tasks import Denoise
+from restore.values import Range
 
 SHIPPED = [cards.read(path) for path in sorted((Path(__file__).parent.parent / "weights").glob("*.toml"))]
 

@@ -13,7 +13,7 @@ from restore.catalog import CATALOG
 
 ROOT = Path(restore.__file__).parent
 FLOORS = {
-    "errors": -1, "image": 0, "tasks": 0, "catalog": 0,
+    "errors": -1, "values": -0.5, "image": 0, "tasks": 0, "catalog": 0,
     "io": 1, "numerics": 1,
     "operators": 2,
     "method": 3,
@@ -74,7 +74,7 @@ def test_imports_run_downwards(path):
 
 
 FORBIDDEN = {  # who may not see what
-    "torch": {"errors", "image", "tasks", "catalog", "io", "names", "console", "options", "cli", "batch"},
+    "torch": {"errors", "values", "image", "tasks", "catalog", "io", "names", "console", "options", "cli", "batch"},
     "rawpy": {room(name_of(p)) for p in MODULES} - {"io"},
     "OpenImageIO": {room(name_of(p)) for p in MODULES} - {"io"},
     "restore.io": {"numerics", "operators", "method", "methods", "estimate", "engine"},

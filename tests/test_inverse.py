@@ -23,7 +23,8 @@ from restore.operators import jpeg, kernels, masks
 from restore.operators.dense import GaussianMatrix
 from restore.operators.problem import draw, problem_of
 from restore.operators.spatial import Blur, Downsample, Mask
-from restore.tasks import CompressedSensing, Deblur, Inpaint, Range, SuperResolution, from_dict
+from restore.tasks import CompressedSensing, Deblur, Inpaint, SuperResolution, from_dict
+from restore.values import Range
 
 
 def scene(height=96, width=120, channels=1):

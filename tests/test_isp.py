@@ -286,7 +286,8 @@ def test_a_real_dng_says_what_is_in_it(data, tmp_path, capsys):
 def networks(tmp_path_factory):
     """Tiny nets of DeepISP that were not trained, with their cards."""
     from restore import cards
-    from restore.tasks import Isp, Range
+    from restore.tasks import Isp
+    from restore.values import Range
 
     folder = tmp_path_factory.mktemp("weights")
     for name in ("deepisp-low", "deepisp"):
@@ -344,7 +345,8 @@ def test_unprocessed_photographs_look_like_raw():
 
 def test_noise_of_sensors_is_drawn_as_they_have_it():
     from restore.operators.problem import draw, problem_of
-    from restore.tasks import Isp, Range, from_dict
+    from restore.tasks import Isp, from_dict
+    from restore.values import Range
 
     task = Isp(pattern=None, noise="poisson-gaussian", peak=Range(80, 1e4))
     drawn = [draw(task, 500, torch.Generator().manual_seed(seed)) for seed in range(8)]

@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from restore import mri
 from restore.errors import RestoreError, UsageError
 from restore.estimate import coils
-from restore.image import Scan, ScanHeader
 from restore.measure import volumes
 from restore.methods.cgsense import CGSense
 from restore.methods.cswavelet import WaveletCS
@@ -25,7 +23,8 @@ from restore.operators import sampling
 from restore.operators.fourier import Fourier, Loops, encoding, smooth_phase
 from restore.operators.noise import NoNoise
 from restore.operators.problem import Problem, acquisition, draw
-from restore.tasks import Mri, Range, from_dict
+from restore.tasks import Mri, from_dict
+from restore.values import Range
 
 h5py = pytest.importorskip("h5py")
 nibabel = pytest.importorskip("nibabel")

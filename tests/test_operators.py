@@ -11,7 +11,8 @@ from restore.numerics import turns
 from restore.operators.base import Identity, adjoint_error, differentiable
 from restore.operators.noise import Gaussian, NoNoise, Poisson, PoissonGaussian
 from restore.operators.problem import draw, problem_of
-from restore.tasks import Denoise, Range, from_dict, parse_value, write_value
+from restore.tasks import Denoise, from_dict
+from restore.values import Range, parse_value, write_value
 
 MODULES = [importlib.import_module(f"restore.operators.{m.name}") for m in pkgutil.iter_modules(restore.operators.__path__)]
 EXAMPLES = [pytest.param(operator, x, id=str(operator)) for module in MODULES if hasattr(module, "examples") for operator, x in module.examples(torch.float64)]

@@ -19,7 +19,8 @@ from restore.errors import RestoreError, UsageError
 from restore.measure.protocol import PROTOCOLS
 from restore.measure.score import score_one
 from restore.operators.noise import Gaussian
-from restore.tasks import Denoise, Range
+from restore.tasks import Denoise
+from restore.values import Range
 from restore.train import checkpoint, curves, data, loop, progress, recipes, run
 from restore.train.group import Group
 

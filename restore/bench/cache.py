@@ -10,6 +10,7 @@ from pathlib import Path
 
 from restore.cards import Card
 from restore.catalog import CATALOG
+from restore.io.files import put
 
 
 def folder() -> Path:
@@ -33,9 +34,7 @@ def read(name: str) -> dict[str, object] | None:
 def write(name: str, words: dict[str, object]) -> None:
     path = folder() / name[:2] / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(words), "utf-8")
-    os.replace(temporary, path)
+    put(path, json.dumps(words).encode())
 
 
 def method_key(name: str, card: Card | None) -> str:

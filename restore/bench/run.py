@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import isnan, nan, sqrt
 from pathlib import Path
@@ -14,7 +14,6 @@ from torch import Tensor
 from restore import cards, given
 from restore.bench import cache
 from restore.bench.table import Entry, Level, Published, Table, shown
-from restore.cards import Card
 from restore.engine import device as devices
 from restore.errors import RestoreError, UsageError, nearest
 from restore.image import as_samples
@@ -132,7 +131,8 @@ def run(table: Table, choice: Choice, protocol: Protocol, events: Events = Event
     """Run what was chosen of a table. Raises UsageError for names that are not there; a method that fails leaves an empty cell with its reason."""
     device = devices.pick(choice.device)
     entries, levels = _entries(table, choice.methods), choice.levels or table.levels
-    published, (pictures, of) = table.published(choice.set or _first(table)), _pictures(table, choice, protocol)
+    name = choice.set or _first(table)
+    published, (pictures, of) = table.published(name), _pictures(table, name, choice, protocol)
     jobs = [(entry, level) for entry in entries for level in levels if entry.model]
     cells, clock = [], _Clock(len(jobs) * len(pictures), events)
     for entry in entries:
@@ -160,8 +160,7 @@ def _entries(table: Table, chosen: Sequence[str]) -> list[Entry]:
     return found
 
 
-def _pictures(table: Table, choice: Choice, protocol: Protocol) -> tuple[tuple[Picture, ...], int]:
-    name = choice.set or _first(table)
+def _pictures(table: Table, name: str, choice: Choice, protocol: Protocol) -> tuple[tuple[Picture, ...], int]:
     name = next((row.set for row in table.sets if name == row.alias), name)
     files = sets.pictures(Path(name)) if Path(name).is_dir() else sets.find(name).files()
     of = len(files)
@@ -211,7 +210,7 @@ def _cell(entry: Entry, level: Level, table: Table, pictures: Sequence[Picture],
         key = cache.key(identity, entry.ensemble, task, protocol.text(), picture.digest, picture.box, picture.name, device.type)
         kept = cache.read(key)
         if kept is None:
-            method = method or _loaded(name, card, device)
+            method = method or cards.load(name, card).to(device)
             try:
                 kept = asdict(_measure(method, task, picture, protocol, entry.ensemble, device))
             except RestoreError as error:
@@ -223,10 +222,6 @@ def _cell(entry: Entry, level: Level, table: Table, pictures: Sequence[Picture],
             clock.skip(1)
         rows.append(Figures(**kept))
     return Cell(entry, level, model, tuple(rows))
-
-
-def _loaded(name: str, card: Card | None, device: torch.device) -> Method:
-    return cards.load(name, card).to(device)
 
 
 def _measure(method: Method, task, picture: Picture, protocol: Protocol, ensemble: bool, device: torch.device) -> Figures:
@@ -254,11 +249,6 @@ class _Clock:
     def measured(self, text: str) -> None:
         self.done, self.fresh = self.done + 1, self.fresh + 1
         self.events.progress(self.done, self.of, text, (time.monotonic() - self.started) / self.fresh * (self.of - self.done))
-
-
-def variants(table: Table, choice: Choice, protocols: Sequence[Protocol], events: Events = Events()) -> list[Result]:
-    """The same under several protocols: what each moves."""
-    return [run(table, choice, protocol, events) for protocol in protocols]
 
 
 def beyond(result: Result, tolerance: float) -> list[tuple[str, Level, float]]:

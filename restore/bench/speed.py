@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from restore import cards
+from restore.bench import table
 from restore.catalog import CATALOG
 from restore.engine import device as devices
 from restore.engine import run as engine
@@ -21,7 +22,6 @@ from restore.operators.problem import problem_of
 from restore.tasks import Denoise, Task
 
 SIGMA = 25.0
-PUBLISHED = {"bm3d": 0.65, "wnnm": 203.1, "epll": 25.4, "mlp": 1.42}  # seconds on a CPU at 256x256: Zhang et al., DnCNN, TIP 2017
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,15 @@ def _method(name: str, card, task: Task, side: int, where: torch.device, patienc
     y = torch.rand(1, channels, side, side, generator=torch.Generator().manual_seed(0))
     flops = getattr(method, "flops_per_pixel", nan)
     seconds, peak = _best(lambda: _through(method, problem, y, settings), where)
-    yield Speed(shown, side, channels, seconds, peak, flops, PUBLISHED.get(name, nan) if side == 256 else nan)
+    yield Speed(shown, side, channels, seconds, peak, flops, _published(name) if side == 256 else nan)
     if isinstance(method, Network):
         yield _bare(shown, method, problem, y, settings, where, flops)
+
+
+def _published(name: str) -> float:
+    """Seconds that a paper gives for a method; NaN where none does."""
+    grey = table.find("grey")
+    return next((grey.seconds[entry.name] for entry in grey.entries if entry.model == name and entry.name in grey.seconds), nan)
 
 
 def _bare(shown: str, method: Network, problem, y: Tensor, settings: Settings, where: torch.device, flops: float) -> Speed:

@@ -52,6 +52,7 @@ class Table:
     channels: int
     entries: tuple[Entry, ...]
     sets: tuple[Published, ...]
+    seconds: Mapping[str, float] = field(default_factory=dict)  # published, of a picture of 256 x 256 on a CPU
 
     def at(self, level: Level) -> Task:
         """The task of one column."""

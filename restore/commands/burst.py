@@ -45,7 +45,8 @@ def burst(
     from restore.errors import UsageError
     from restore.names import beside
     from restore.stating import Request
-    from restore.tasks import Burst, parse_value
+    from restore.tasks import Burst
+    from restore.values import parse_value
 
     noise = parse_value(sigma, "sigma")
     if noise is not None and not isinstance(noise, float):

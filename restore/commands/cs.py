@@ -8,7 +8,7 @@ from restore import options
 def cs(
     files: options.Inputs = None,
     sigma: Annotated[str, options.own("--sigma", "-s", help="Noise level of the measurements on the 0-255 scale; what their file says if not given.")] = "auto",
-    model: Annotated[str | None, options.own("--model", "-m", help="NAME, NAME.TAG or a file of weights; the best for the task if not given.", metavar="NAME[.TAG]")] = None,
+    model: options.Model = None,
     denoiser: options.Denoiser = None,
     check: options.Check = False,
     output: options.Output = None,
@@ -35,10 +35,11 @@ def cs(
     from restore.io.measured import SUFFIX
     from restore.recovering import Recovering
     from restore.stating import Request
-    from restore.tasks import CompressedSensing, parse_value
+    from restore.tasks import CompressedSensing
+    from restore.values import parse_value
 
     task = CompressedSensing(None, 0.0, parse_value(sigma, "sigma"))
     request = Request(task, model, Settings(device, precision), check=check, format=format, depth=depth, quality=quality, subsampling=subsampling,
-                      parts={"denoiser": denoiser} if denoiser else {})
+                      parts={"denoiser": denoiser})
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
     return batch.run("cs", request, files_, Recovering, readable=(SUFFIX,))

@@ -15,7 +15,7 @@ def ct(
     pixel: Annotated[float | None, options.own("--pixel", help="Side of a pixel in mm; what the detector sees if not given.")] = None,
     water: Annotated[float | None, options.own("--water", help="Attenuation of water in 1/mm, as 0.0192: the result is in HU.")] = None,
     hu: Annotated[str, options.own("--hu", help="Slices: noise inside the body in HU, or auto.", metavar="HU|auto")] = "auto",
-    strength: Annotated[float, options.own("--strength", help="Slices: 0 keeps them, 1 takes the result whole.")] = 1.0,
+    strength: options.Strength = 1.0,
     output: options.Output = None,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
@@ -36,12 +36,11 @@ def ct(
     from restore.ct import Reconstruction, facts
     from restore.engine.run import Settings
     from restore.errors import UsageError
-    from restore.tasks import LowDose, parse_value
+    from restore.tasks import LowDose
+    from restore.values import parse_value
 
     if files and files[0] == "info":
         return scanning.info(files[1:], "sinogram", facts, json)
-    if not 0 <= strength <= 1:
-        raise UsageError(f"the strength {strength:g} is out of range", "0 to 1")
     level = LowDose(hu=parse_value(hu, "hu")).hu
     where = center if center in (None, "auto") else parse_value(center, "center")
     for name, value in (("size", size), ("pixel", pixel), ("water", water)):

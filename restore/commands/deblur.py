@@ -11,7 +11,7 @@ def deblur(
                                               metavar="FORM|FILE")] = None,
     sigma: Annotated[str, options.own("--sigma", "-s", help="Noise level on the 0-255 scale; one per channel as 12,10,14; or auto.", metavar="SIGMA|auto")] = "auto",
     boundary: Annotated[str, options.own("--boundary", help="What lies beyond the edges: reflect (unknown), or circular (joined, as simulations have it).")] = "reflect",
-    model: Annotated[str | None, options.own("--model", "-m", help="NAME, NAME.TAG or a file of weights; the best for the task if not given.", metavar="NAME[.TAG]")] = None,
+    model: options.Model = None,
     denoiser: options.Denoiser = None,
     check: options.Check = False,
     compare: options.Compare = False,
@@ -42,12 +42,13 @@ def deblur(
     from restore.errors import UsageError
     from restore.measure import sheet
     from restore.stating import Request
-    from restore.tasks import Deblur, parse_value
+    from restore.tasks import Deblur
+    from restore.values import parse_value
 
     if kernel is None:
         raise UsageError("it is not said what the blur is", "--kernel gaussian:1.6, disk:3, motion:15@30, airy:4 or a file of the kernel")
     task = Deblur(kernel, parse_value(sigma, "sigma"), boundary)
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble), check=check, format=format, depth=depth, quality=quality, subsampling=subsampling,
-                      parts={"denoiser": denoiser} if denoiser else {})
+                      parts={"denoiser": denoiser})
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
     return batch.run("deblur", request, files_, after=sheet.beside if compare else None)

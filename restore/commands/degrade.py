@@ -49,7 +49,8 @@ def degrade(
     if task == "mri":
         from restore.mri import Simulation
         from restore.scanning import run
-        from restore.tasks import Mri, parse_value
+        from restore.tasks import Mri
+        from restore.values import parse_value
 
         numbers = {part: parse_value(text, part) for part, text in (("acceleration", acceleration), ("center_fraction", center_fraction), ("coils", coils))}
         job = Simulation(Mri(mask=mask or "random", sigma=parse_value(sigma or "0", "sigma"), **numbers), seed)
@@ -57,7 +58,8 @@ def degrade(
     if task == "ct":
         from restore.ct import Simulation as LowerDose
         from restore.scanning import run
-        from restore.tasks import LowDose, parse_value
+        from restore.tasks import LowDose
+        from restore.values import parse_value
 
         job = LowerDose(LowDose(dose=parse_value(dose, "dose"), photons=parse_value(photons, "photons")), seed)
         return run("degrade", job, batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet), default=".nii.gz")

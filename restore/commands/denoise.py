@@ -10,8 +10,8 @@ def denoise(
     sigma: Annotated[str, options.own("--sigma", "-s", help="Noise level on the 0-255 scale, whatever the file's depth; one per channel as 12,10,14; or auto.", metavar="SIGMA|auto")] = "auto",
     noise: Annotated[str, options.own("--noise", help="gaussian, poisson or poisson-gaussian.")] = "gaussian",
     peak: Annotated[str, options.own("--peak", help="Poisson: photons at white, or auto.", metavar="PHOTONS|auto")] = "auto",
-    model: Annotated[str | None, options.own("--model", "-m", help="NAME, NAME.TAG or a file of weights; the best that covers the task if not given.", metavar="NAME[.TAG]")] = None,
-    strength: Annotated[float, options.own("--strength", help="0 keeps the picture, 1 takes the result whole.")] = 1.0,
+    model: options.Model = None,
+    strength: options.Strength = 1.0,
     compare: options.Compare = False,
     ensemble: options.Ensemble = False,
     output: options.Output = None,
@@ -37,13 +37,11 @@ def denoise(
     """
     from restore import batch
     from restore.engine.run import Settings
-    from restore.errors import UsageError
     from restore.stating import Request
     from restore.measure import sheet
-    from restore.tasks import Denoise, parse_value
+    from restore.tasks import Denoise
+    from restore.values import parse_value
 
-    if not 0 <= strength <= 1:
-        raise UsageError(f"the strength {strength:g} is out of range", "0 to 1")
     task = Denoise(noise, parse_value(sigma, "sigma"), parse_value(peak, "peak"))
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble), strength, format=format, depth=depth, quality=quality,
                       subsampling=subsampling)

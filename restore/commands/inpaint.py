@@ -12,7 +12,7 @@ def inpaint(
     feather: Annotated[float, options.own("--feather", help="Blend over so many known pixels around the holes, which are then changed.")] = 0,
     invert: Annotated[bool, options.own("--invert", help="White is known and black is missing.")] = False,
     sigma: Annotated[str, options.own("--sigma", "-s", help="Noise level of the known pixels on the 0-255 scale, or auto.", metavar="SIGMA|auto")] = "0",
-    model: Annotated[str | None, options.own("--model", "-m", help="NAME, NAME.TAG or a file of weights; the best for the task if not given.", metavar="NAME[.TAG]")] = None,
+    model: options.Model = None,
     denoiser: options.Denoiser = None,
     check: options.Check = False,
     compare: options.Compare = False,
@@ -43,12 +43,13 @@ def inpaint(
     from restore.errors import UsageError
     from restore.measure import sheet
     from restore.stating import Request
-    from restore.tasks import Inpaint, parse_value
+    from restore.tasks import Inpaint
+    from restore.values import parse_value
 
     if mask is None:
         raise UsageError("it is not said which pixels are missing", "--mask FILE, alpha, nan or color:#ff00ff")
     task = Inpaint(mask, parse_value(sigma, "sigma"), grow, feather, invert)
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble), check=check, format=format, depth=depth, quality=quality, subsampling=subsampling,
-                      parts={"denoiser": denoiser} if denoiser else {})
+                      parts={"denoiser": denoiser})
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
     return batch.run("inpaint", request, files_, after=sheet.beside if compare else None)

@@ -54,7 +54,8 @@ def isp(
     from restore.io import SUFFIXES
     from restore.io.mosaic import Layout
     from restore.stating import Request
-    from restore.tasks import Isp, parse_numbers, parse_size
+    from restore.tasks import Isp
+    from restore.values import parse_numbers, parse_size
 
     if match_embedded and linear:
         raise UsageError("--match-embedded gives a tone, and --linear has none", "one of the two")

@@ -8,8 +8,8 @@ from restore import options
 def jpeg(
     files: options.Inputs = None,
     coded: Annotated[str, options.own("--quality-of", help="Quality that the picture was coded with, 1 to 100; what its tables say if not given.", metavar="QUALITY|auto")] = "auto",
-    strength: Annotated[float, options.own("--strength", help="0 keeps the picture, 1 takes the result whole.")] = 1.0,
-    model: Annotated[str | None, options.own("--model", "-m", help="NAME, NAME.TAG or a file of weights; the best for the task if not given.", metavar="NAME[.TAG]")] = None,
+    strength: options.Strength = 1.0,
+    model: options.Model = None,
     denoiser: options.Denoiser = None,
     compare: options.Compare = False,
     ensemble: options.Ensemble = False,
@@ -34,15 +34,13 @@ def jpeg(
     """
     from restore import batch
     from restore.engine.run import Settings
-    from restore.errors import UsageError
     from restore.measure import sheet
     from restore.stating import Request
-    from restore.tasks import Jpeg, parse_value
+    from restore.tasks import Jpeg
+    from restore.values import parse_value
 
-    if not 0 <= strength <= 1:
-        raise UsageError(f"the strength {strength:g} is out of range", "0 to 1")
     task = Jpeg(parse_value(coded, "quality"))
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble), strength, format=format, depth=depth,
-                      parts={"denoiser": denoiser} if denoiser else {})
+                      parts={"denoiser": denoiser})
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
     return batch.run("jpeg", request, files_, after=sheet.beside if compare else None, writable=(".png", ".tif", ".tiff", ".webp", ".bmp", ".exr"))

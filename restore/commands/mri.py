@@ -30,7 +30,7 @@ def mri(
     from restore.batch import Files
     from restore.engine.run import Settings
     from restore.measure import panels
-    from restore.tasks import parse_value
+    from restore.values import parse_value
 
     if files and files[0] == "info":
         return scanning.info(files[1:], "kspace", work.facts, json)

@@ -11,7 +11,7 @@ def sr(
     down: Annotated[str, options.own("--down", help="How the picture was reduced: bicubic, area, or a blur as gaussian:1.6.")] = "bicubic",
     sigma: Annotated[str, options.own("--sigma", "-s", help="Noise level on the 0-255 scale, or auto.", metavar="SIGMA|auto")] = "0",
     consistent: Annotated[bool, options.own("--consistent/--free", help="Reduced again, the result is the input to one level; off where there is noise.")] = True,
-    model: Annotated[str | None, options.own("--model", "-m", help="NAME, NAME.TAG or a file of weights; the best for the task if not given.", metavar="NAME[.TAG]")] = None,
+    model: options.Model = None,
     denoiser: options.Denoiser = None,
     check: options.Check = False,
     compare: options.Compare = False,
@@ -41,10 +41,11 @@ def sr(
     from restore.engine.run import Settings
     from restore.measure import sheet
     from restore.stating import Request
-    from restore.tasks import SuperResolution, parse_value
+    from restore.tasks import SuperResolution
+    from restore.values import parse_value
 
     task = SuperResolution(float(scale), down, parse_value(sigma, "sigma"))
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble, consistent and task.sigma == 0), check=check, format=format, depth=depth, quality=quality, subsampling=subsampling,
-                      parts={"denoiser": denoiser} if denoiser else {})
+                      parts={"denoiser": denoiser})
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
     return batch.run("sr", request, files_, after=sheet.beside if compare else None)

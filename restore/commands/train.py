@@ -44,7 +44,7 @@ def train(
 
     from restore import console
     from restore.errors import UsageError
-    from restore.tasks import parse_value
+    from restore.values import parse_value
     from restore.train import recipes
     from restore.train.run import run_recipe
 

@@ -9,7 +9,7 @@ from functools import cache
 import psutil
 import torch
 
-from restore.errors import RestoreError, UsageError, nearest
+from restore.errors import UsageError, nearest
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = {"auto": None, "float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

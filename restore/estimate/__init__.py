@@ -7,7 +7,8 @@ from torch import Tensor
 
 from restore.errors import RestoreError
 from restore.image import Header
-from restore.tasks import Task, Value
+from restore.tasks import Task
+from restore.values import Value
 
 AGREE = 0.1  # channels whose levels differ by less are given one level
 

@@ -51,6 +51,20 @@ def writing(name: str) -> Iterator[None]:
         raise RestoreError(f"{name}: cannot be encoded: {_line(cause)}", "", "choose another format with -o NAME.tif") from cause
 
 
+def put(path: Path, content: bytes) -> None:
+    """Write a small file whole or not at all; what was there is replaced."""
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    with writing(shown(path)):
+        try:
+            with open(temporary, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
 def broken(name: str, cause: str) -> RestoreError:
     return RestoreError(f"{name}: cannot be read: {' '.join(cause.split())}", "a complete, undamaged picture", "copy or download the file again")
 

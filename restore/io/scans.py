@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from restore.errors import RestoreError, UsageError, nearest
-from restore.image import Header, Image, Scan
+from restore.image import Header, Scan
 from restore.io import format_of, open_sink
 from restore.io.files import Target, reading, shown, writing
 

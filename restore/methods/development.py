@@ -4,7 +4,6 @@ The steps are functions of `numerics.develop`; what stands between the two ends 
 that of Ramanath, Snyder, Yoo & Drew, Color image processing pipeline, IEEE Signal Processing Magazine 2005.
 """
 
-import torch
 from torch import Tensor
 
 from restore.image import SPACES, Space

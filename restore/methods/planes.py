@@ -10,7 +10,6 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from restore.method import Blend, Exact, Method
 from restore.operators.base import Identity

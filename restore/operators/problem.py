@@ -17,7 +17,8 @@ from restore.operators.mosaic import PATTERNS, Mosaic
 from restore.operators.noise import Gaussian, NoNoise, Noise, Poisson, PoissonGaussian
 from restore.operators.sampling import seed_of
 from restore.operators.spatial import Blur, Downsample, Mask
-from restore.tasks import Isp, LowDose, Mri, Range, Task, Value
+from restore.tasks import Isp, LowDose, Mri, Task
+from restore.values import Range, Value
 
 Given = Mapping[str, Tensor]  # what words of a task name, as arrays: kernel, mask, maps
 HU_LOW, HU_SPAN = -1024.0, 4095.0  # what of Hounsfield units becomes [0, 1]: the 12 bits of scanners

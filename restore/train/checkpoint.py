@@ -1,7 +1,6 @@
 """A run and its checkpoint: safetensors and JSON, written under temporary names and renamed. Never pickle."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from safetensors.torch import save as pack
 from torch import Tensor
 
 from restore.errors import RestoreError, UsageError
+from restore.io.files import put
 from restore.method import Method, Network
 from restore.numerics.gmm import Statistics
 from restore.train.data import Pool
@@ -93,9 +93,9 @@ def save(run: Run | Fit, recipe: Recipe, folder: Path, part: int | None = None) 
     files = []
     for index, tensors_of_part in enumerate(_parts(tensors, part)):
         files.append(f"checkpoint-{run.step}-{index}.safetensors")
-        _replace(folder / files[-1], pack({key: value.detach().cpu().contiguous() for key, value in tensors_of_part.items()}))
+        put(folder / files[-1], pack({key: value.detach().cpu().contiguous() for key, value in tensors_of_part.items()}))
     state = {"step": run.step, "of": run.of, "seconds": run.seconds, "position": run.pool.position, "files": files, "recipe": words(recipe)}
-    _replace(folder / NAME, json.dumps(state, indent=1).encode())
+    put(folder / NAME, json.dumps(state, indent=1).encode())
     for file in before - {folder / name for name in files}:
         file.unlink()
 
@@ -111,15 +111,6 @@ def _parts(tensors: dict[str, Tensor], most: int | None) -> list[dict[str, Tenso
         parts[-1][key] = value
         size += value.nbytes
     return parts
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 @torch.no_grad()

@@ -13,7 +13,8 @@ from restore.measure import sets
 from restore.measure.protocol import PROTOCOLS
 from restore.measure.score import load, mean, score, score_one
 from restore.method import Chain, Method
-from restore.tasks import Denoise, LowDose, Range, Task
+from restore.tasks import Denoise, LowDose, Task
+from restore.values import Range
 from restore.train import slices
 from restore.train.checkpoint import Fit, Run, words
 from restore.train.loop import middle_of

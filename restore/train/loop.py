@@ -16,7 +16,8 @@ from restore.measure.metrics import psnr
 from restore.measure.protocol import PROTOCOLS
 from restore.method import Network
 from restore.operators.problem import Problem, draw, posed
-from restore.tasks import Range, Task
+from restore.tasks import Task
+from restore.values import Range
 from restore.train import checkpoint, curves, progress
 from restore.train.checkpoint import Run
 from restore.train.data import Pool

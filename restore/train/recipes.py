@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from restore.errors import UsageError, nearest
-from restore.tasks import Burst, Denoise, Isp, LowDose, Mri, Range, Task
+from restore.tasks import Burst, Denoise, Isp, LowDose, Mri, Task
+from restore.values import Range
 from restore.train.loss import LOSSES
 from restore.train.optimisers import OPTIMISERS
 from restore.train.unprocess import SCENES

@@ -10,7 +10,8 @@ from restore.engine import device as devices
 from restore.errors import RestoreError, UsageError
 from restore.measure import sets
 from restore.method import Method
-from restore.tasks import LowDose, Range
+from restore.tasks import LowDose
+from restore.values import Range
 from restore.train import checkpoint, data, em, export, group, loop, progress, slices
 from restore.train.recipes import Recipe
 

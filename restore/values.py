@@ -1,0 +1,85 @@
+"""Values of the parts of a task: a number, one per channel, a range, or unknown; how they are typed and written. No numpy, no torch."""
+
+from dataclasses import dataclass
+
+from restore.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Range:
+    """From `low` to `high`, both included; written `5-75`."""
+
+    low: float
+    high: float
+
+    def __post_init__(self):
+        if not self.low <= self.high:
+            raise UsageError(f"the range {self.low:g}-{self.high:g} is empty", "LOW-HIGH, as 5-75")
+
+    def __contains__(self, value: float) -> bool:
+        slack = 1e-3 * max(1.0, abs(self.high))
+        return self.low - slack <= value <= self.high + slack
+
+    def __str__(self) -> str:
+        return f"{self.low:g}-{self.high:g}"
+
+
+Value = float | tuple[float, ...] | Range | None  # a number, one number per channel, a range, unknown
+
+
+def parse_value(text: str | float | None, name: str = "value") -> Value:
+    """`25`, `12,10,14` (one number per channel), `5-75` (a range), `auto` (unknown)."""
+    if text is None or isinstance(text, (int, float)):
+        return None if text is None else float(text)
+    try:
+        text = text.strip()
+        if text == "auto":
+            return None
+        if "," in text:
+            return tuple(float(part) for part in text.split(","))
+        low, dash, high = text.partition("-")
+        if dash and low:
+            return Range(float(low), float(high))
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{name} {text!r} is not a number", "a number (25), one per channel (12,10,14), or auto") from None
+
+
+def parse_numbers(text: str, count: int, name: str, words: str = "") -> tuple[float, ...]:
+    """`2.1,1,1.4`: so many finite numbers; `words` are what could be typed instead."""
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != count or not all(abs(number) < float("inf") for number in numbers):
+        expected = f"{count} numbers with commas between" if count > 1 else "a number"
+        raise UsageError(f"{name} {text!r} is not understood", f"{words} or {expected}" if words else expected)
+    return numbers
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`768x512`: columns and rows."""
+    columns, _, rows = text.lower().partition("x")
+    if not (columns.isdecimal() and rows.isdecimal()):
+        raise UsageError(f"{text!r} is not a size", "columns x rows, as 768x512")
+    return int(columns), int(rows)
+
+
+def write_value(value: Value) -> str | float | None:
+    """The inverse of `parse_value`: what a card, `--json` and a file name hold."""
+    if isinstance(value, tuple):
+        return ",".join(f"{part:.4g}" for part in value)
+    return str(value) if isinstance(value, Range) else value
+
+
+def covers(mine: Value | str, theirs: Value | str) -> bool:
+    if theirs is None or mine is None:
+        return True
+    if isinstance(theirs, str) or isinstance(mine, str):
+        return mine == theirs
+    if isinstance(theirs, Range):
+        return isinstance(mine, Range) and theirs.low in mine and theirs.high in mine
+    parts = theirs if isinstance(theirs, tuple) else (theirs,)
+    if isinstance(mine, Range):
+        return all(part in mine for part in parts)
+    return all(abs(part - mine) <= 0.02 * mine for part in parts)
