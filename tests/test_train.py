@@ -352,8 +352,9 @@ def test_two_processes_are_one_with_their_batches_joined(pictures, tmp_path):
                       "from restore.tasks import Denoise\nfrom restore.train import loop, recipes, run\nloop.REPORT = 1\n"
                       f"run.run_recipe({recipe}, Path(sys.argv[1]), Path(sys.argv[1]), steps=12, device='cpu')\n")
     for name, start in (("one", []), ("two", ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"])):
-        done = subprocess.run([sys.executable, *start, str(script), str(tmp_path / name)], capture_output=True, text=True, timeout=240)
-        assert done.returncode == 0, done.stderr[-2000:]
+        done = subprocess.run([sys.executable, *start, str(script), str(tmp_path / name)], capture_output=True, text=True,
+                              timeout=240, env=os.environ | {"PYTHONFAULTHANDLER": "1"})
+        assert done.returncode == 0, done.stderr
     logs = [[json.loads(line) for line in (tmp_path / name / progress.LOG).read_text().splitlines()] for name in ("one", "two")]
     assert [row["step"] for row in logs[1]] == list(range(1, 13))
     assert [row["loss"] for row in logs[1]] == pytest.approx([row["loss"] for row in logs[0]], rel=1e-4)

@@ -1,7 +1,7 @@
 """A run and its checkpoint: safetensors and JSON, written under temporary names and renamed. Never pickle."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -122,7 +122,8 @@ def load(run: Run | Fit, recipe: Recipe, folder: Path) -> None:
     except (OSError, SafetensorError, ValueError, KeyError) as error:
         raise RestoreError(f"there is no checkpoint to resume in {folder} ({error})", f"{NAME} and the files it names, as restore train writes them",
                            "leave --resume out") from error
-    differing = [part for part, value in words(recipe).items() if part not in WHATEVER and state["recipe"].get(part) != value]
+    defaults = {field.name: field.default for field in fields(recipe)}  # a part that the checkpoint lacks is younger than it
+    differing = [part for part, value in words(recipe).items() if part not in WHATEVER and state["recipe"].get(part, defaults[part]) != value]
     if differing:
         raise UsageError(f"the checkpoint in {folder} was made with another recipe: {', '.join(differing)} differ", "the same recipe and options",
                          "take another --folder, or leave --resume out")

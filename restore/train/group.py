@@ -3,6 +3,7 @@
 Every process draws the whole batch and keeps its own rows, so that a run is the same, to rounding, for any number of processes.
 """
 
+import gc
 import os
 from dataclasses import dataclass
 
@@ -65,8 +66,10 @@ def join() -> Group:
 
 
 def leave(group: Group) -> None:
-    """End what `join` began."""
+    """End what `join` began, all processes together: one that closes its connections while another still writes can bring it down."""
     if group.size > 1:
+        dist.barrier()
+        gc.collect()  # DistributedDataParallel is part of a cycle, and is to go before what it calls
         dist.destroy_process_group()
 
 
