@@ -8,10 +8,10 @@ _LAZY = {"read": "restore.io", "write": "restore.io", "run": "restore.api", "loa
 __all__ = ["Header", "Image", "RestoreError", "__version__", "load", "read", "run", "write"]
 
 if TYPE_CHECKING:
+    from restore.api import load, run
     from restore.errors import RestoreError
     from restore.image import Header, Image
     from restore.io import read, write
-    from restore.api import load, run
 
     __version__: str
 

@@ -10,10 +10,10 @@ from restore.engine.picture import Page
 from restore.engine.run import Settings
 from restore.errors import RestoreError, UsageError, nearest
 from restore.image import Header, Image, as_samples
+from restore.jobs.stating import Request, method_for, state
 from restore.method import Method
 from restore.operators.kernels import normalised
 from restore.operators.problem import Given
-from restore.stating import Request, method_for, state
 from restore.tasks import TASKS, from_dict
 from restore.values import Value
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from restore import console
 from restore.errors import RestoreError, UsageError
 from restore.io import SUFFIXES, WRITABLE
-from restore.jobs import Events, Result, Walk
+from restore.jobs.stating import Request
+from restore.jobs.walk import Events, Result, Walk
 from restore.names import STREAM, expand, settle, together
-from restore.stating import Request
 from restore.values import write_value
 
 

@@ -6,7 +6,8 @@ from math import isnan
 from pathlib import Path
 
 from restore import cards, console
-from restore.bench import report, speed as speeds
+from restore.bench import report
+from restore.bench import speed as speeds
 from restore.bench import table as tables
 from restore.bench.run import Choice, Events, Result, beyond, run
 from restore.bench.table import Level, Table, shown

@@ -185,8 +185,7 @@ def training(quiet: bool) -> Iterator[Training]:
     if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield view
         return
-    from rich.console import Console
-    from rich.console import Group
+    from rich.console import Console, Group
     from rich.live import Live
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.text import Text

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-
 Matrix = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]  # rows
 
 

@@ -10,11 +10,11 @@ import torch
 pytest.importorskip("pydicom")
 h5py = pytest.importorskip("h5py")
 
-from restore import ct  # noqa: E402
 from restore.errors import RestoreError  # noqa: E402
 from restore.estimate import center, hounsfield  # noqa: E402
 from restore.image import Geometry, Scan, ScanHeader  # noqa: E402
 from restore.io.scans import read_scan  # noqa: E402
+from restore.jobs import ct  # noqa: E402
 from restore.measure import hounsfield as measure  # noqa: E402
 from restore.methods.cgls import CGLS  # noqa: E402
 from restore.methods.fbp import FBP  # noqa: E402

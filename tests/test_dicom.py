@@ -9,7 +9,7 @@ pydicom = pytest.importorskip("pydicom")
 
 from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
 from pydicom.encaps import encapsulate  # noqa: E402
-from pydicom.uid import JPEG2000Lossless, ExplicitVRLittleEndian, RLELossless, generate_uid  # noqa: E402
+from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless, generate_uid  # noqa: E402
 
 from restore.errors import RestoreError  # noqa: E402
 from restore.io import dicom  # noqa: E402

@@ -233,7 +233,7 @@ def test_linear_light_is_not_clipped_and_has_its_profile(headerless, tmp_path):
 
 
 def test_noise_on_the_mosaic_goes_down(headerless, tmp_path):
-    from restore.develop import _denoiser
+    from restore.jobs.isp import _denoiser
     from restore.methods.planes import Planes
     from restore.operators.noise import PoissonGaussian
 

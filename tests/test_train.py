@@ -20,9 +20,9 @@ from restore.measure.protocol import PROTOCOLS
 from restore.measure.score import score_one
 from restore.operators.noise import Gaussian
 from restore.tasks import Denoise
-from restore.values import Range
 from restore.train import checkpoint, curves, data, loop, progress, recipes, run
 from restore.train.group import Group
+from restore.values import Range
 
 
 @pytest.fixture(autouse=True)

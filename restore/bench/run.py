@@ -11,12 +11,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from restore import cards, given
+from restore import cards
 from restore.bench import cache
 from restore.bench.table import Entry, Level, Published, Table, shown
 from restore.engine import device as devices
 from restore.errors import RestoreError, UsageError, nearest
 from restore.image import as_samples
+from restore.jobs import given
 from restore.measure import sets
 from restore.measure.protocol import Protocol
 from restore.measure.score import estimate_one, load

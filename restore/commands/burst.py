@@ -40,11 +40,11 @@ def burst(
     from functools import partial
 
     from restore import batch
-    from restore.bursts import Asked, Merging, MergingMosaics
     from restore.engine.run import Settings
     from restore.errors import UsageError
+    from restore.jobs.burst import Asked, Merging, MergingMosaics
+    from restore.jobs.stating import Request
     from restore.names import beside
-    from restore.stating import Request
     from restore.tasks import Burst
     from restore.values import parse_value
 

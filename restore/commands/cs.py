@@ -33,8 +33,8 @@ def cs(
     from restore import batch
     from restore.engine.run import Settings
     from restore.io.measured import SUFFIX
-    from restore.recovering import Recovering
-    from restore.stating import Request
+    from restore.jobs.cs import Recovering
+    from restore.jobs.stating import Request
     from restore.tasks import CompressedSensing
     from restore.values import parse_value
 

@@ -33,9 +33,9 @@ def ct(
     """
     from restore import scanning
     from restore.batch import Files
-    from restore.ct import Reconstruction, facts
     from restore.engine.run import Settings
     from restore.errors import UsageError
+    from restore.jobs.ct import Reconstruction, facts
     from restore.tasks import LowDose
     from restore.values import parse_value
 

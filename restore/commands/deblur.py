@@ -40,8 +40,8 @@ def deblur(
     from restore import batch
     from restore.engine.run import Settings
     from restore.errors import UsageError
+    from restore.jobs.stating import Request
     from restore.measure import sheet
-    from restore.stating import Request
     from restore.tasks import Deblur
     from restore.values import parse_value
 

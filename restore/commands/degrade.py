@@ -42,12 +42,12 @@ def degrade(
     """
     from restore import batch
     from restore.errors import UsageError
-    from restore.jobs import Degrading
-    from restore.stating import Request
+    from restore.jobs.stating import Request
+    from restore.jobs.walk import Degrading
     from restore.tasks import from_dict
 
     if task == "mri":
-        from restore.mri import Simulation
+        from restore.jobs.mri import Simulation
         from restore.scanning import run
         from restore.tasks import Mri
         from restore.values import parse_value
@@ -56,7 +56,7 @@ def degrade(
         job = Simulation(Mri(mask=mask or "random", sigma=parse_value(sigma or "0", "sigma"), **numbers), seed)
         return run("degrade", job, batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet), (".h5", ".hdf5", ".npy"))
     if task == "ct":
-        from restore.ct import Simulation as LowerDose
+        from restore.jobs.ct import Simulation as LowerDose
         from restore.scanning import run
         from restore.tasks import LowDose
         from restore.values import parse_value
@@ -78,7 +78,7 @@ def degrade(
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet)
     if task == "cs":
         from restore.io.measured import SUFFIX
-        from restore.recovering import Measuring
+        from restore.jobs.cs import Measuring
 
         return batch.run("degrade", request, files_, Measuring, writable=(SUFFIX,))
     return batch.run("degrade", request, files_, Degrading)

@@ -37,7 +37,7 @@ def denoise(
     """
     from restore import batch
     from restore.engine.run import Settings
-    from restore.stating import Request
+    from restore.jobs.stating import Request
     from restore.measure import sheet
     from restore.tasks import Denoise
     from restore.values import parse_value

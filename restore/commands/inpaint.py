@@ -41,8 +41,8 @@ def inpaint(
     from restore import batch
     from restore.engine.run import Settings
     from restore.errors import UsageError
+    from restore.jobs.stating import Request
     from restore.measure import sheet
-    from restore.stating import Request
     from restore.tasks import Inpaint
     from restore.values import parse_value
 

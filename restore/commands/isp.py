@@ -48,12 +48,12 @@ def isp(
     from pathlib import PurePath
 
     from restore import batch
-    from restore.develop import Developing, Look
     from restore.engine.run import Settings
     from restore.errors import UsageError
     from restore.io import SUFFIXES
     from restore.io.mosaic import Layout
-    from restore.stating import Request
+    from restore.jobs.isp import Developing, Look
+    from restore.jobs.stating import Request
     from restore.tasks import Isp
     from restore.values import parse_numbers, parse_size
 

@@ -34,8 +34,8 @@ def jpeg(
     """
     from restore import batch
     from restore.engine.run import Settings
+    from restore.jobs.stating import Request
     from restore.measure import sheet
-    from restore.stating import Request
     from restore.tasks import Jpeg
     from restore.values import parse_value
 

@@ -25,10 +25,10 @@ def mri(
     restore mri kspace.h5 -o image.nii.gz reads the HDF5 of fastMRI and of ISMRMRD, or a .npy of (slice, coil, ky, kx), and writes NIfTI, DICOM, PNG, TIFF,
     NumPy or HDF5 by the suffix. restore mri info kspace.h5 tells what a file holds.
     """
-    from restore import mri as work
     from restore import scanning
     from restore.batch import Files
     from restore.engine.run import Settings
+    from restore.jobs import mri as work
     from restore.measure import panels
     from restore.values import parse_value
 

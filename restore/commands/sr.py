@@ -39,8 +39,8 @@ def sr(
     """
     from restore import batch
     from restore.engine.run import Settings
+    from restore.jobs.stating import Request
     from restore.measure import sheet
-    from restore.stating import Request
     from restore.tasks import SuperResolution
     from restore.values import parse_value
 

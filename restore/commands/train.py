@@ -44,9 +44,9 @@ def train(
 
     from restore import console
     from restore.errors import UsageError
-    from restore.values import parse_value
     from restore.train import recipes
     from restore.train.run import run_recipe
+    from restore.values import parse_value
 
     if list:
         console.table(["recipe", "method", "task", "about"], [[r.name, f"{r.method}.{r.label}", r.task, r.line] for r in recipes.RECIPES.values()])

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import torch
 
-from restore import cards, mri
+from restore import cards
 from restore.catalog import CATALOG
 from restore.engine.run import Settings
 from restore.image import Scan
 from restore.io.scans import read_scan
+from restore.jobs import mri
 from restore.measure import sets
 from restore.measure.volumes import scores
 from restore.tasks import Mri

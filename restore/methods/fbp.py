@@ -15,6 +15,7 @@ from restore.method import Method
 from restore.operators.projection import Projection
 from restore.operators.ramp import WINDOWS, filtered, shares
 
+
 class FBP(Method):
     """x in 1/mm for line integrals y (B, C, view, detector) of a `Projection`. `window`: ramp, shepp-logan, cosine or hann; not clipped."""
 

@@ -14,7 +14,7 @@ from restore.operators.burst import Shake
 from restore.operators.dense import GaussianMatrix, measured
 from restore.operators.fourier import Fourier, Loops, Pattern, smooth_phase
 from restore.operators.mosaic import PATTERNS, Mosaic
-from restore.operators.noise import Gaussian, NoNoise, Noise, Poisson, PoissonGaussian
+from restore.operators.noise import Gaussian, Noise, NoNoise, Poisson, PoissonGaussian
 from restore.operators.sampling import seed_of
 from restore.operators.spatial import Blur, Downsample, Mask
 from restore.tasks import Isp, LowDose, Mri, Task

@@ -14,11 +14,11 @@ from restore.measure.protocol import PROTOCOLS
 from restore.measure.score import load, mean, score, score_one
 from restore.method import Chain, Method
 from restore.tasks import Denoise, LowDose, Task
-from restore.values import Range
 from restore.train import slices
 from restore.train.checkpoint import Fit, Run, words
 from restore.train.loop import middle_of
 from restore.train.recipes import Recipe
+from restore.values import Range
 
 FP16_COST = 0.01  # dB that half precision may cost
 

@@ -17,7 +17,6 @@ from restore.measure.protocol import PROTOCOLS
 from restore.method import Network
 from restore.operators.problem import Problem, draw, posed
 from restore.tasks import Task
-from restore.values import Range
 from restore.train import checkpoint, curves, progress
 from restore.train.checkpoint import Run
 from restore.train.data import Pool
@@ -27,6 +26,7 @@ from restore.train.optimisers import OPTIMISERS
 from restore.train.progress import Clock, Event, Interrupt
 from restore.train.recipes import Recipe
 from restore.train.unprocess import SCENES
+from restore.values import Range
 
 WARM = 50  # steps over which the learning rate rises; with `minutes`, those after which the number of steps is settled
 REPORT = 50  # steps between two events

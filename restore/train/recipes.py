@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 
 from restore.errors import UsageError, nearest
 from restore.tasks import Burst, Denoise, Isp, LowDose, Mri, Task
-from restore.values import Range
 from restore.train.loss import LOSSES
 from restore.train.optimisers import OPTIMISERS
 from restore.train.unprocess import SCENES
+from restore.values import Range
 
 
 @dataclass(frozen=True)

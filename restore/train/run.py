@@ -11,9 +11,9 @@ from restore.errors import RestoreError, UsageError
 from restore.measure import sets
 from restore.method import Method
 from restore.tasks import LowDose
-from restore.values import Range
 from restore.train import checkpoint, data, em, export, group, loop, progress, slices
 from restore.train.recipes import Recipe
+from restore.values import Range
 
 
 class Stopped(RestoreError):

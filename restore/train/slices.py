@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from restore import ct
 from restore.errors import RestoreError
 from restore.image import as_samples
 from restore.io.scans import SUFFIXES, read_scan
+from restore.jobs import ct
 from restore.measure import hounsfield
 from restore.measure.protocol import PROTOCOLS
 from restore.method import Method

@@ -16,12 +16,12 @@ from restore.engine.run import Report
 from restore.errors import RestoreError, UsageError
 from restore.estimate import poisson_gaussian, shifts, sigma
 from restore.image import Header, Image, Sensor, as_float
-from restore.jobs import Events, Open, Walk
+from restore.jobs.stating import Request, Stated, choose, out_header
+from restore.jobs.walk import Events, Open, Walk
 from restore.method import Merge
 from restore.names import STREAM
 from restore.operators.noise import PoissonGaussian
 from restore.operators.problem import Problem
-from restore.stating import Request, Stated, choose, out_header
 
 LOOKED_AT = 1 << 21  # pixels of a frame that registration sees, at most
 PATCH = 512  # pixels of a plane, a side, that noise is estimated from

@@ -12,10 +12,10 @@ from restore.engine import run as engine
 from restore.engine.picture import Page
 from restore.image import Header
 from restore.io.measured import Measured, MeasuredSink, MeasuredSource
-from restore.jobs import ROWS, Degrading, Open, Walk
+from restore.jobs.stating import Stated, choose, out_header
+from restore.jobs.walk import ROWS, Degrading, Open, Walk
 from restore.names import STREAM, make_folder
 from restore.operators.dense import SIDE
-from restore.stating import Stated, choose, out_header
 from restore.streams import stdout
 
 

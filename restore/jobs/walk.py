@@ -11,19 +11,20 @@ from typing import BinaryIO
 import numpy as np
 import torch
 
-from restore import given, io
+from restore import io
 from restore.engine import run as engine
 from restore.engine.picture import Page
 from restore.engine.run import Plan, Report
 from restore.errors import RestoreError, UsageError
 from restore.image import Header
 from restore.io.overlap import Ahead, Behind
+from restore.jobs import given
+from restore.jobs.stating import Request, Stated, check, method_for, out_header, state
 from restore.method import Method
 from restore.names import STREAM, Names, make_folder
 from restore.numerics import resample
 from restore.operators.base import Identity
 from restore.operators.problem import problem_of
-from restore.stating import Request, Stated, check, method_for, out_header, state
 from restore.streams import stdin, stdout
 from restore.tasks import Task
 

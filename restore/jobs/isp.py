@@ -17,7 +17,8 @@ from restore.errors import RestoreError, UsageError, nearest
 from restore.estimate import poisson_gaussian
 from restore.image import SPACES, Header, Matrix, Profile, Sensor
 from restore.io import icc
-from restore.jobs import Open, Walk
+from restore.jobs.stating import Stated, out_header
+from restore.jobs.walk import Open, Walk
 from restore.method import Chain, Method
 from restore.methods import vst
 from restore.methods.development import Rendering, Repair
@@ -26,7 +27,6 @@ from restore.numerics import camera, develop
 from restore.operators.base import Identity
 from restore.operators.noise import PoissonGaussian
 from restore.operators.problem import Problem, problem_of
-from restore.stating import Stated, out_header
 from restore.tasks import Denoise, Isp
 
 CURVES = ("filmic", "plain")
