@@ -31,14 +31,18 @@ def run(command: str, request: Request, files: Files, kind: Callable[[Request, E
         gathered: bool = False, readable: Iterable[str] = SUFFIXES, writable: Sequence[str] = ()) -> int:
     """Settle all names, walk all files, tell of each; the exit code: 0 all done, 1 some failed.
 
-    gathered: all files are one job. readable, writable: suffixes of what is read and made where they are not those of pictures; the first one is taken where the input's cannot be written.
+    gathered: all files are one job. readable, writable: suffixes of what is read and made where they are not those of pictures; the first one is taken where the input's cannot be written. A
+    format that was asked for names the outputs too.
     """
-    pictures, raw = ({suffix for suffix, format in SUFFIXES.items() if format in formats} for formats in ({*WRITABLE, request.format}, {"raw", "dng"}))
+    kinds = writable or [suffix for suffix, format in SUFFIXES.items() if format in WRITABLE]
+    asked = [suffix for suffix, format in SUFFIXES.items() if format == request.format and (format == "dng" or suffix in kinds)]
+    raw = [] if asked else [suffix for suffix, format in SUFFIXES.items() if format in ("raw", "dng")]
+    default = (asked or writable or [".png"])[0]
     inputs = expand(files.files or [], readable, command, files.from_file, files.nul)
     fields = {part: str(write_value(value) if value is not None else "auto") for part, value in request.task.words().items() if part == "sigma"}
     fields = {"sigma": "auto", "model": request.model or "auto"} | {part: value.removesuffix(".0") for part, value in fields.items()}
-    how = (inputs, command, files.output, fields, writable or pictures, raw, files.overwrite, files.skip_existing)
-    names = together(*how) if gathered else settle(*how, writable[0] if writable else ".png")
+    how = (inputs, command, files.output, fields, asked or kinds, raw, files.overwrite, files.skip_existing, default)
+    names = (together if gathered else settle)(*how)
     if files.json and any(one.target == STREAM for one in names) and not files.dry_run:
         raise UsageError("standard output cannot carry both a picture and --json", "", "give -o a file")
     with console.batch(len(names), files.quiet) as shown:

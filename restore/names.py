@@ -84,9 +84,9 @@ def settle(inputs: Sequence[Input], command: str, output: str | None, fields: di
 
 
 def together(inputs: Sequence[Input], command: str, output: str | None, fields: dict[str, str], writable: Iterable[str], raw: Iterable[str],
-             overwrite: bool = False, skip_existing: bool = False) -> list[Names]:
+             overwrite: bool = False, skip_existing: bool = False, default: str = ".png") -> list[Names]:
     """One output for all inputs, named after the first; as `settle` in all else."""
-    one = settle(inputs[:1], command, output, fields, writable, raw, overwrite, skip_existing)[0]
+    one = settle(inputs[:1], command, output, fields, writable, raw, overwrite, skip_existing, default)[0]
     for item in inputs[1:]:
         if one.target != STREAM and os.path.realpath(item.path) == os.path.realpath(one.target):
             raise UsageError(f"the output {_show(one.target)} is also an input", "an output that is no input", "give -o another name or folder")
