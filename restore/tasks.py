@@ -144,6 +144,9 @@ LIMITS: dict[str, tuple[float, float, str]] = {  # what a part may be, and how t
 }
 
 
+NOISELESS = 1e9  # photons at white: of their noise nothing is seen
+
+
 def _known(part: str, word: str, words: tuple[str, ...]) -> None:
     if word not in words:
         raise UsageError(f"unknown {part} {word!r}", nearest(word, words))
@@ -183,7 +186,11 @@ class Isp(Task):
         return tuple(part for part in super().unknown() if part == "peak")
 
     def covers(self, other):
-        return super().covers(other) and not (self.pattern is None and other.pattern == "linear")
+        if self.pattern is None and other.pattern == "linear":
+            return False
+        if other.name == self.name and other.noise == "none" != self.noise:  # none is the noise of very many photons
+            other = other.replace(noise=self.noise, peak=NOISELESS, sigma=0.0)
+        return super().covers(other)
 
 
 @dataclass(frozen=True)

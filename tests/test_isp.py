@@ -284,17 +284,17 @@ def test_a_real_dng_says_what_is_in_it(data, tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory):
-    """Tiny nets of DeepISP that were not trained, with their cards."""
+    """Tiny nets that were not trained, with their cards."""
     from restore import cards
     from restore.tasks import Isp
     from restore.values import Range
 
     folder = tmp_path_factory.mktemp("weights")
-    for name in ("deepisp-low", "deepisp"):
+    for name, args in (("deepisp-low", {"width": 8, "depth": 2}), ("deepisp", {"width": 8, "depth": 2}), ("demosaicnet", {"width": 8, "blocks": 1})):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            net = cards.build(name, {"width": 8, "depth": 2})
-        cards.save(cards.Card(name, "tiny", Isp(pattern=None, noise="poisson-gaussian", peak=Range(80, 1e4)), {"width": 8, "depth": 2}, licence="none"), net, folder)
+            net = cards.build(name, args)
+        cards.save(cards.Card(name, "tiny", Isp(pattern=None, noise="poisson-gaussian", peak=Range(80, 1e4)), args, licence="none"), net, folder)
     return folder
 
 
@@ -316,7 +316,7 @@ def test_deepisp_is_what_the_paper_says():
 def test_a_network_develops_and_tiles_exactly(networks, headerless, tmp_path, monkeypatch):
     monkeypatch.setenv("RESTORE_WEIGHTS", str(networks))
     files, how = headerless("gbrg", x=0.8 * smooth(150, 140))
-    for model, name in (("deepisp-low", "low"), ("deepisp", "full")):
+    for model, name in (("deepisp-low", "low"), ("deepisp", "full"), ("demosaicnet", "packed")):
         found = []
         for tile in (None, 64):
             out = tmp_path / f"{name}{tile}.tif"
@@ -326,6 +326,62 @@ def test_a_network_develops_and_tiles_exactly(networks, headerless, tmp_path, mo
     with pytest.raises(UsageError, match="trained for"):
         isp(files, model="deepisp-low.tiny", noise="none", output=str(tmp_path / "x.tif"), **how)
     assert isp(files, model="deepisp", noise="0.001,0.00001", linear=True, output=str(tmp_path / "x.tif"), **how) == 1
+
+
+@pytest.fixture
+def demosaicnet():
+    from restore.methods.demosaicnet import DemosaicNet
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return DemosaicNet(Malvar(), 16, 2).eval().requires_grad_(False)
+
+
+def test_the_packed_network_sees_all_patterns_alike_and_tiles_exactly(demosaicnet):
+    from restore.operators.noise import PoissonGaussian
+
+    y = problem().simulate(torch.rand(1, 3, 90, 102, generator=torch.Generator().manual_seed(4)))
+    whole = demosaicnet(y, Problem(Mosaic("rggb"), PoissonGaussian(500.0, 0.01)))
+    edge = demosaicnet.tiling(problem()).halo
+    for down, right in ((1, 0), (0, 1), (1, 1)):
+        cut = demosaicnet(y[..., down:, right:], Problem(Mosaic("rggb").shifted(down, right), PoissonGaussian(500.0, 0.01)))
+        assert torch.allclose(cut[..., edge:-edge, edge:-edge], whole[..., down:, right:][..., edge:-edge, edge:-edge], atol=1e-6)
+    page = Page(lambda top, bottom: y[0, 0, top:bottom, :, None].numpy(), Header(90, 102, 1, np.dtype(np.float32)), demosaicnet.multiple)
+    noisy, rows = Problem(Mosaic("gbrg"), PoissonGaussian(500.0, 0.01)), []
+    engine.run(demosaicnet, noisy, page, lambda top, x: rows.append(x), Settings("cpu", tile=2 * edge + 24))
+    assert torch.allclose(torch.cat(rows, 2)[:, :, :90], demosaicnet(y, noisy), atol=1e-6)
+
+
+def test_the_packed_network_is_told_the_noise_and_knows_no_exposure(demosaicnet):
+    from restore.operators.noise import PoissonGaussian
+
+    y = problem().simulate(smooth())
+    calm, loud = (demosaicnet(y, Problem(Mosaic("rggb"), PoissonGaussian(peak, 0.001))) for peak in (1e9, 100.0))
+    assert float((calm - loud).abs().max()) > 1e-4
+    dark = demosaicnet(y / 4, Problem(Mosaic("rggb"), PoissonGaussian(400.0, 0.001 / 4)))  # variance a / 4 of x / 4
+    assert torch.allclose(4 * dark, loud, atol=1e-5)
+
+
+def test_weights_that_know_faint_noise_serve_where_there_is_none():
+    from restore.tasks import NOISELESS, Isp
+    from restore.values import Range
+
+    wide, narrow = (Isp(pattern=None, noise="poisson-gaussian", peak=Range(80, high)) for high in (NOISELESS, 1e4))
+    assert wide.covers(Isp("rggb")) and not narrow.covers(Isp("rggb")) and not wide.covers(Isp("linear"))
+    assert not Isp("rggb").covers(wide)
+
+
+def test_low_level_is_a_network_or_an_error(networks, headerless, tmp_path, monkeypatch, capsys):
+    files, how = headerless("grbg", x=0.8 * smooth(64, 72))
+    how |= {"low_level": True, "noise": "0.001,0.00001"}
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(tmp_path / "none"))
+    monkeypatch.setattr("restore.cards.folders", lambda: [])
+    assert isp(files, output=str(tmp_path / "x.tif"), **how) == 1 and "restore train demosaicnet" in capsys.readouterr().err
+    monkeypatch.setattr("restore.cards.folders", lambda: [networks])
+    assert isp(files, output=str(tmp_path / "x.tif"), **(how | {"json": True})) == 0 and json.loads(capsys.readouterr().out)["model"] == "demosaicnet.tiny"
+    for wrong in ({"model": "menon"}, {"output": str(tmp_path / "x.dng")}):
+        with pytest.raises(UsageError):
+            isp(files, **({"output": str(tmp_path / "y.tif")} | how | wrong))
 
 
 def test_unprocessed_photographs_look_like_raw():
@@ -361,7 +417,7 @@ def test_noise_of_sensors_is_drawn_as_they_have_it():
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("name", ["deepisp-low-fast", "deepisp-fast", "deepisp-low-srgb"])
+@pytest.mark.parametrize("name", ["demosaicnet", "deepisp-low-fast", "deepisp-fast", "deepisp-low-srgb"])
 def test_recipes_run(name, data, tmp_path):
     from dataclasses import replace
 
@@ -373,7 +429,7 @@ def test_recipes_run(name, data, tmp_path):
     for file in sorted((data / "train/photos").iterdir())[20:24]:
         picture = io.read(file)
         io.write(few / f"{file.stem}.png", picture.samples[:64, :64])
-    recipe = replace(recipes.find(name), args={"width": 8, "depth": 2}, patch=48, batch=2, data=(str(few),))
+    recipe = replace(recipes.find(name), args={"width": 8} | ({"blocks": 1} if name == "demosaicnet" else {"depth": 2}), patch=48, batch=2, data=(str(few),))
     card = run_recipe(recipe, tmp_path / "run", tmp_path / "w", steps=3, device="cpu", compiled=False)
     assert card.path.exists() and card.parts == {} and card.task == recipe.task
 
@@ -507,3 +563,13 @@ def test_a_folder_is_developed_file_by_file(headerless, tmp_path, networks, monk
     io.write(folder / "done.png", np.zeros((8, 8, 3), np.uint8))
     assert isp([str(folder)], noise="none", output=str(tmp_path / "out/"), quiet=True) == 1
     assert "cut.dng" in capsys.readouterr().err and {path.name for path in (tmp_path / "out").iterdir()} == {"a.tif", "b.tif"}
+
+
+def test_a_format_names_the_files_too(headerless, tmp_path):
+    files, how = headerless(x=0.8 * smooth())
+    assert isp(files, noise="none", format="jpeg", output=f"{tmp_path}/out/", **how) == 0
+    assert isp(files, noise="none", format="png", **how) == 0
+    assert (tmp_path / "out/shot.jpg").read_bytes()[:2] == b"\xff\xd8" and (tmp_path / "shot.isp.png").read_bytes()[1:4] == b"PNG"
+    assert isp(files, noise="none", format="dng", output=f"{tmp_path}/out/", **how) == 0 and (tmp_path / "out/shot.dng").exists()
+    with pytest.raises(UsageError, match="suffix"):
+        isp(files, noise="none", format="jpeg", output=str(tmp_path / "out.tif"), **how)

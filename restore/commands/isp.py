@@ -10,6 +10,7 @@ def isp(
     wb: Annotated[str, options.own("--wb", help="White balance: camera, daylight, auto, or gains as 2.1,1,1.4.", metavar="camera|daylight|auto|R,G,B")] = "camera",
     noise: Annotated[str, options.own("--noise", help="auto (as the file says, else estimated), none, or A,B: variance A x + B of x from black 0 to white 1.", metavar="auto|none|A,B")] = "auto",
     model: Annotated[str | None, options.own("--model", "-m", help="Method of demosaicing; the best that covers the noise if not given.", metavar="NAME[.TAG]")] = None,
+    low_level: Annotated[bool, options.own("--low-level", help="Demosaic and denoise at once by a network (the low level of learned development); an error where none is installed.")] = False,
     exposure: Annotated[str, options.own("--exposure", help="Stops, or auto.", metavar="STOPS|auto")] = "auto",
     curve: Annotated[str, options.own("--curve", help="filmic, or plain: the curve of the space alone.")] = "filmic",
     match_embedded: Annotated[bool, options.own("--match-embedded", help="Take the tone from the picture that the camera put into its file.")] = False,
@@ -61,12 +62,16 @@ def isp(
         raise UsageError("--match-embedded gives a tone, and --linear has none", "one of the two")
     if linear and PurePath(output or "").suffix.lower() not in ("", ".tif", ".tiff", ".exr", ".dng"):
         raise UsageError(f"--linear needs floats, and {output} holds none", "a .tif or .exr, or a .dng", "-o NAME.tif")
+    if low_level and model:
+        raise UsageError(f"--low-level chooses the network, and --model {model} another method", "one of the two")
     layout = None if raw_size is None else Layout(*parse_size(raw_size), pattern, black, white)
     matrix = None if xyz2cam is None else parse_numbers(xyz2cam, 9, "xyz2cam")
     dng = format == "dng" or (output or "").lower().endswith(".dng")
+    if low_level and dng and not linear:
+        raise UsageError("--low-level makes colours of the mosaic, and a DNG keeps it", "", "type --linear too, for a DNG of what was demosaiced")
     look = Look(wb if wb in ("camera", "daylight", "auto") else parse_numbers(wb, 3, "wb", "camera, daylight, auto"),
                 noise if noise in ("auto", "none") else parse_numbers(noise, 2, "noise", "auto, none"),
-                None if exposure == "auto" else parse_numbers(exposure, 1, "exposure", "auto")[0], curve, linear, space, highlights, sharpen, repair, match_embedded, dng, layout,
+                None if exposure == "auto" else parse_numbers(exposure, 1, "exposure", "auto")[0], curve, linear, space, highlights, sharpen, repair, match_embedded, dng, low_level, layout,
                 matrix and (matrix[0:3], matrix[3:6], matrix[6:9]))
     request = Request(Isp(noise="none" if noise == "none" else "poisson-gaussian"), model, Settings(device, "auto", tile, memory), format="dng" if dng else format, depth=depth, quality=quality, subsampling=subsampling)
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)

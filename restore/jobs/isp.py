@@ -29,6 +29,7 @@ from restore.operators.noise import PoissonGaussian
 from restore.operators.problem import Problem, problem_of
 from restore.tasks import Denoise, Isp
 
+LOW_LEVEL = ("demosaicnet", "deepisp-low")  # networks that demosaic and denoise at once, the better first
 CURVES = ("filmic", "plain")
 HIGHLIGHTS = ("rebuild", "clip")
 WHITES = ("camera", "daylight", "auto")
@@ -51,6 +52,7 @@ class Look:
     """What the user asks of a development. `wb`: camera, daylight, auto, or gains (R, G, B). `noise`: auto, none, or (a, b) of variance = a x + b.
 
     `exposure` in stops, None: automatic. `dng`: a mosaic is written, or with `linear` what a demosaicing made of it. `matrix`: XYZ to camera.
+    `low_level`: a network demosaics and denoises at once, or it is an error.
     """
 
     wb: str | tuple[float, float, float] = "camera"
@@ -64,6 +66,7 @@ class Look:
     repair: bool = True
     match: bool = False  # the tone of the picture that the camera put into its file
     dng: bool = False
+    low_level: bool = False  # by a network or not at all
     layout: object | None = None
     matrix: Matrix | None = None
 
@@ -115,7 +118,7 @@ class Developing(Walk):
         task, lines = self._noise(Isp(sensor.pattern or "linear"), sensor, source, page)
         problem, steps = problem_of(task), [Repair()] if look.repair and sensor.pattern else []
         frugal = engine.devices.pick(self.settings.device).type == "cpu" and header.height * header.width > LARGE
-        name, card = cards.choose(task, self.request.model, frugal) if demosaics else ("libraw" if sensor.note else "as stored", None)
+        name, card = self._demosaicing(task, frugal) if demosaics else ("libraw" if sensor.note else "as stored", None)
         if task.noise != "none":
             called = card and card.full_name  # a network was trained for the noise of its card
             if not card:
@@ -130,6 +133,16 @@ class Developing(Walk):
         made, rendering, said = self._end(header, sensor, source, page, finished)
         chain = reduce(Chain, [*steps, *rendering] or [_As()])
         return Developed(task, problem, name, card, tuple(([sensor.note] if sensor.note else []) + lines + said), chain=chain, header=made)
+
+    def _demosaicing(self, task: Isp, frugal: bool) -> tuple[str, cards.Card | None]:
+        if not self.asked.low_level:
+            return cards.choose(task, self.request.model, frugal)
+        there = {card.name for card in cards.every() if card.task.covers(task)}
+        name = next((name for name in LOW_LEVEL if name in there), None)
+        if name is None:
+            raise RestoreError(f"no network that demosaics and denoises at once is installed for {task}", f"weights of {' or '.join(LOW_LEVEL)}",
+                               "leave --low-level out, or make them: restore train demosaicnet")
+        return cards.choose(task, name, frugal)
 
     def _end(self, header: Header, sensor: Sensor, source: io.Source, page: int, finished: bool) -> tuple[Header, list[Rendering], list[str]]:
         """The header of the output, the step that makes a picture where that is left to do, and what is to be said of it."""
