@@ -199,7 +199,7 @@ def _liveliest(x: Tensor) -> tuple[int, int, int, int]:
 def _cell(entry: Entry, level: Level, table: Table, pictures: Sequence[Picture], protocol: Protocol, device: torch.device, clock: "_Clock") -> Cell:
     task, method = table.at(level), None
     try:
-        name, card = cards.choose(task, entry.model, channels=table.channels)
+        name, card = cards.find(entry.model) if table.beyond and "." in entry.model else cards.choose(task, entry.model, channels=table.channels)
         if card and card.channels not in (None, table.channels):
             raise RestoreError(f"no weights of {name} are made for {'grey' if table.channels == 1 else 'colour'} pictures")
     except RestoreError as error:

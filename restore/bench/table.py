@@ -52,6 +52,7 @@ class Table:
     channels: int
     entries: tuple[Entry, ...]
     sets: tuple[Published, ...]
+    beyond: bool = False  # weights named by their tag are run at levels that they were not trained for too
     seconds: Mapping[str, float] = field(default_factory=dict)  # published, of a picture of 256 x 256 on a CPU
 
     def at(self, level: Level) -> Task:

@@ -92,6 +92,22 @@ layered_soft = replace(ml_ista, name="layered-soft", args={"coder": "soft"}, tag
                        line="the same by one forward pass: a convolutional net without frills")
 layered_pursuit = replace(ml_ista, name="layered-pursuit", args={"coder": "pursuit"}, tag="pursuit", line="the same by pursuit, layer after layer")
 
+
+
+def _course(what: str, line: str, rate: float = 1e-3, optimiser: str = "adam", **args: object) -> Recipe:
+    """One choice of the course tried on a RED20 of 16 channels, all else the same: `restore bench course` sets them side by side."""
+    return replace(red20, name=f"course-{what}", tag=what, task=Denoise(sigma=25.0), args={"width": 16} | args, data=("bsds",), patch=40, batch=16, steps=4_000,
+                   rate=rate, optimiser=optimiser, tests=("set12",), levels=(25.0,), x8=False, line=line)
+
+
+COURSE = (
+    _course("base", "RED20 with 16 channels, relu, adam: 0.08 MFLOP/px, 10 minutes of a CPU core at sigma 25; what the others are held against"),
+    _course("plain", "the same without skips", skips=False),
+    _course("direct", "the same without the global residual", global_residual=False),
+    _course("bare", "the same without either", skips=False, global_residual=False),
+    *(_course(name, f"the same with {name} for relu", activation=name) for name in ("sigmoid", "tanh", "leaky_relu", "elu", "maxout")),
+    *(_course(name, f"the same by {name} for adam", rate, name) for name, rate in (("gd", 1.0), ("sgd", 1.0), ("momentum", 0.2), ("adamw", 1e-3))))
+
 denoisenet = Recipe("denoisenet", "Remez et al., SampTA 2017: 1.31 MFLOP/px, 25 GPU-minutes; .1 / .3 / .3 dB above I+VST+BM3D at peaks 1 / 4 / 8",
                     "denoisenet", Denoise("poisson", peak=Range(1, 40)), patch=64, batch=64, rate=5e-4, tests=("set12", "bsd68"),
                     levels=(1.0, 2.0, 4.0, 8.0, 30.0), x8=False)
@@ -142,7 +158,7 @@ waveletct_small = replace(waveletct, name="waveletct-small", args={"width": 32},
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30, red20, red10, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
-    mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, csc_net, ml_ista, layered_soft, layered_pursuit,
+    mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, *COURSE, csc_net, ml_ista, layered_soft, layered_pursuit,
     epll, pclr, pgpd, denoisenet,
     demosaicnet, deepisp_low, deepisp_low_fast, deepisp_low_srgb, deepisp, deepisp_fast,
     fastmri_unet, fastmri_unet_small, varnet, wieschollek, wieschollek_fast, waveletct, waveletct_small)}
