@@ -75,7 +75,7 @@ _restore() {
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--model -m --slices --compare --output -o --overwrite --skip-existing --from-file --null -0 --device --dry-run -n --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /degrade)
-            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--task --sigma -s --noise --peak --kernel -k --boundary --scale --down --missing --mask --ratio --acceleration --center-fraction --coils --dose --photons --seed --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --json --quiet -q --help -h' -- "$cur")); return; fi
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--task --sigma -s --noise --peak --pattern --kernel -k --boundary --scale --down --missing --mask --ratio --acceleration --center-fraction --coils --dose --photons --seed --output -o --overwrite --skip-existing --from-file --null -0 --format --depth --quality --subsampling --json --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /compare)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--protocol --json --help -h' -- "$cur")); return; fi

@@ -17,8 +17,8 @@ class Range:
             raise UsageError(f"the range {self.low:g}-{self.high:g} is empty", "LOW-HIGH, as 5-75")
 
     def __contains__(self, value: float) -> bool:
-        slack = 1e-3 * max(1.0, abs(self.high))
-        return self.low - slack <= value <= self.high + slack
+        below, above = (1e-3 * max(1.0, abs(end)) for end in (self.low, self.high))
+        return self.low - below <= value <= self.high + above
 
     def __str__(self) -> str:
         return f"{self.low:g}-{self.high:g}"

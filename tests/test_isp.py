@@ -21,7 +21,7 @@ from restore.measure.metrics import psnr
 from restore.measure.score import load
 from restore.method import Chain
 from restore.methods.bilinear import Bilinear
-from restore.methods.development import Rendering, Repair
+from restore.methods.development import Rendering, Repair, Toned
 from restore.methods.malvar import Malvar
 from restore.methods.menon import Menon
 from restore.numerics import camera, develop
@@ -85,7 +85,7 @@ def test_methods_are_worth_their_filters(data):
     assert second > first + 3 and third > second + 1
 
 
-@pytest.mark.parametrize("method", [Bilinear(), Malvar(), Menon(), Chain(Chain(Repair(), Menon()), Rendering(torch.tensor([2.0, 1, 1.5]), torch.eye(3), sharpen=1.0))],
+@pytest.mark.parametrize("method", [Bilinear(), Malvar(), Menon(), Chain(Chain(Repair(), Toned(Menon(), torch.tensor([2.0, 1, 1.5]))), Rendering(torch.tensor([2.0, 1, 1.5]), torch.eye(3), sharpen=1.0))],
                          ids=["bilinear", "malvar", "menon", "development"])
 def test_tiles_give_what_the_whole_gives(method):
     y = problem().simulate(torch.rand(1, 3, 47, 61, generator=torch.Generator().manual_seed(1)))
@@ -573,3 +573,45 @@ def test_a_format_names_the_files_too(headerless, tmp_path):
     assert isp(files, noise="none", format="dng", output=f"{tmp_path}/out/", **how) == 0 and (tmp_path / "out/shot.dng").exists()
     with pytest.raises(UsageError, match="suffix"):
         isp(files, noise="none", format="jpeg", output=str(tmp_path / "out.tif"), **how)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_picture_made_a_mosaic_is_developed_back(pattern, tmp_path):
+    from restore.commands.degrade import degrade
+
+    x = 0.05 + 0.9 * smooth(64, 80)
+    io.write(tmp_path / "x.png", (255 * x[0]).round().byte().permute(1, 2, 0).numpy())
+    assert degrade([str(tmp_path / "x.png")], task="isp", pattern=pattern, output=str(tmp_path / "shot.dng"), quiet=True) == 0
+    assert isp([str(tmp_path / "shot.dng")], model="bilinear", noise="none", curve="plain", exposure="0", sharpen=0.0, output=str(tmp_path / "back.png"), quiet=True) == 0
+    back = torch.from_numpy(io.read(tmp_path / "back.png").pixels).permute(2, 0, 1)[None]
+    assert float(psnr(back, x)[0]) > 40
+
+
+def test_a_noisy_mosaic_says_how_noisy_it_is(tmp_path):
+    from restore.commands.degrade import degrade
+
+    io.write(tmp_path / "x.png", np.full((40, 50), 128, np.uint8))  # grey pictures too
+    shots = []
+    for name, how in (("a", {"peak": "400", "sigma": "2"}), ("b", {"sigma": "2"}), ("c", {})):
+        assert degrade([str(tmp_path / "x.png")], task="isp", output=str(tmp_path / f"{name}.dng"), quiet=True, **how) == 0
+        with io.open_sensor(tmp_path / f"{name}.dng") as source:
+            header = source.headers[0]
+            shots.append((header.sensor, header.sensor.light(source.read(0, 40))[..., 0]))
+    (loud, y), (calm, _), (clean, still) = shots
+    assert loud.noise[0] == pytest.approx((1 / 400, (2 / 255) ** 2)) and calm.noise[0][1] == loud.noise[0][1] and clean.noise is None
+    green = still[0, 1]
+    assert float(y[::2, 1::2].var()) == pytest.approx(green / 400 + (2 / 255) ** 2, rel=0.2) and np.ptp(still[::2, 1::2]) == 0
+    for wrong in ({"pattern": "rgbg"}, {"output": str(tmp_path / "y.png")}, {"peak": "-3"}, {"sigma": "lots"}):
+        with pytest.raises(UsageError):
+            degrade([str(tmp_path / "x.png")], task="isp", **({"output": str(tmp_path / "y.dng")} | wrong))
+
+
+def test_colours_are_demosaiced_where_they_are_balanced():
+    """Of a scene in grey nothing but grey comes, though the sensor sees its colours unlike; and what is darker than black stays so."""
+    neutral = torch.tensor([0.5, 1.0, 0.6]).reshape(1, 3, 1, 1)
+    grey = smooth()[:, :1].expand(-1, 3, -1, -1)
+    found = Toned(Malvar(), 1 / neutral.flatten())(problem().simulate(grey * neutral), problem()) / neutral
+    assert float(found.std(1).mean()) < 0.6 * float((Malvar()(problem().simulate(grey * neutral), problem()) / neutral).std(1).mean())
+    light = torch.linspace(-0.2, 2, 200, dtype=torch.float64, requires_grad=True)
+    v = develop.toned(light)
+    assert torch.allclose(develop.untoned(v), light) and torch.allclose(develop.slope(light), torch.autograd.grad(v.sum(), light)[0])

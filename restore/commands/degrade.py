@@ -7,10 +7,11 @@ from restore import options
 
 def degrade(
     files: options.Inputs = None,
-    task: Annotated[str, options.own("--task", help="The task whose problem is applied: denoise, deblur, sr, inpaint, jpeg, cs, mri, ct.")] = "denoise",
+    task: Annotated[str, options.own("--task", help="The task whose problem is applied: denoise, deblur, sr, inpaint, jpeg, cs, isp, mri, ct.")] = "denoise",
     sigma: Annotated[str | None, options.own("--sigma", "-s", help="Noise level on the 0-255 scale; one per channel as 12,10,14; 25 for denoise, else 0.")] = None,
     noise: Annotated[str | None, options.own("--noise", help="gaussian, poisson or poisson-gaussian.")] = None,
-    peak: Annotated[str | None, options.own("--peak", help="Poisson: photons at white.")] = None,
+    peak: Annotated[str | None, options.own("--peak", help="Poisson, isp: photons at white.")] = None,
+    pattern: Annotated[str, options.own("--pattern", help="isp: colours of the first 2 x 2 pixels: rggb, bggr, grbg or gbrg.")] = "rggb",
     kernel: Annotated[str | None, options.own("--kernel", "-k", help="deblur: gaussian:1.6, disk:3, motion:15@30, airy:4, shake:31@0, or a file.")] = None,
     boundary: Annotated[str | None, options.own("--boundary", help="deblur: reflect, circular or valid.")] = None,
     scale: Annotated[str | None, options.own("--scale", help="sr: by what the sides are divided.")] = None,
@@ -63,6 +64,17 @@ def degrade(
 
         job = LowerDose(LowDose(dose=parse_value(dose, "dose"), photons=parse_value(photons, "photons")), seed)
         return run("degrade", job, batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet), default=".nii.gz")
+    if task == "isp":
+        from restore.jobs.mosaicking import Mosaicking
+        from restore.operators.mosaic import PATTERNS
+        from restore.tasks import NOISELESS, Isp
+        from restore.values import parse_value
+
+        if pattern not in PATTERNS:
+            raise UsageError(f"unknown pattern {pattern!r}", " or ".join(PATTERNS), "the colours of the first 2 x 2 pixels in reading order")
+        levels = {"peak": parse_value(peak, "peak") or NOISELESS, "sigma": parse_value(sigma, "sigma")} if peak or sigma else {}
+        request = Request(Isp(pattern, "poisson-gaussian" if levels else "none", **levels), format="dng", seed=seed)
+        return batch.run("degrade", request, batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet), Mosaicking)
     if task == "denoise" and noise != "poisson":
         sigma = "25" if sigma is None else sigma
     if noise in ("poisson", "poisson-gaussian"):

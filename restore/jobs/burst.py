@@ -172,7 +172,7 @@ class MergingMosaics(Merging):
         header = opened.source.headers[0]
         cell = 2 if header.sensor.pattern else 1
         levels = 4 if header.sensor.pattern else 3
-        sensor = replace(header.sensor, black=(BLACK,) * levels, white=(65535.0,) * levels)
+        sensor = replace(header.sensor, black=(BLACK,) * levels, white=(65535.0,) * levels, noise=None)
         return header.replace(height=cell * header.height, width=cell * header.width, channels=1 if cell == 2 else 3, dtype=np.dtype(np.uint16), sensor=sensor)
 
     def work(self, opened: Open, write: Callable[[np.ndarray], None], report: Report) -> None:

@@ -1,6 +1,5 @@
 """The walk of `restore isp`: what a sensor saw becomes a picture, by a chain of methods that is made for each file."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 from pathlib import Path
@@ -17,11 +16,12 @@ from restore.errors import RestoreError, UsageError, nearest
 from restore.estimate import poisson_gaussian
 from restore.image import SPACES, Header, Matrix, Profile, Sensor
 from restore.io import icc
+from restore.jobs import overview
 from restore.jobs.stating import Stated, out_header
 from restore.jobs.walk import Open, Walk
 from restore.method import Chain, Method
 from restore.methods import vst
-from restore.methods.development import Rendering, Repair
+from restore.methods.development import Rendering, Repair, Toned
 from restore.methods.planes import SCALE, Mixed, Planes
 from restore.numerics import camera, develop
 from restore.operators.base import Identity
@@ -32,17 +32,8 @@ from restore.tasks import Denoise, Isp
 LOW_LEVEL = ("demosaicnet", "deepisp-low")  # networks that demosaic and denoise at once, the better first
 CURVES = ("filmic", "plain")
 HIGHLIGHTS = ("rebuild", "clip")
-WHITES = ("camera", "daylight", "auto")
-CELLS = 1 << 20  # pixels that decide what is decided once, at most
-PARTS, SIDE = 3, 512  # of the picture, by which a network decides what is decided once
 LARGE = 4e6  # pixels from which a CPU takes the cheapest of several weights
-BAND = 256  # rows read at one go
-MINKOWSKI = 6  # between the mean of the world (1) and its brightest spot (infinity)
-GREY = 0.18  # of white: where automatic exposure puts the logarithmic mean, unless
-BRIGHT = 0.99  # of the pixels would then not be
-LIMIT = 1.0  # under white
 FAR, STOPS = 1e6, 20.0  # no gain, no stop is beyond
-STRONGEST = 16.0  # factor of exposure
 BLACK = 2048.0  # of 65535, in a DNG: noise goes below black
 STEEP = 100.0  # read noise over noise of photons, at white: beyond it nothing changes any more
 
@@ -92,6 +83,26 @@ class Developed(Stated):
     header: Header | None = None
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A page before its development: its `cells` as `superpixels` gives them, and what the camera saw of a neutral surface, `how` that is known."""
+
+    source: io.Source
+    page: int
+    sensor: Sensor
+    cells: Tensor
+    neutral: tuple[float, ...]
+    how: str
+
+    @property
+    def header(self) -> Header:
+        return self.source.headers[self.page]
+
+    @property
+    def gains(self) -> Tensor:
+        return 1 / torch.tensor(self.neutral, dtype=torch.float64)
+
+
 class Developing(Walk):
     """Jobs of `restore isp`. The method of the request is that of demosaicing."""
 
@@ -109,13 +120,10 @@ class Developing(Walk):
         return opened.stated.header
 
     def state(self, opened: Open, page: int) -> Developed:
-        source, look = opened.source, self.asked
-        header = source.headers[page]
-        sensor = header.sensor if look.matrix is None else replace(header.sensor, profiles=(Profile(6504.0, look.matrix),))
-        if sensor.pattern and min(header.height, header.width) < 2:
-            raise RestoreError(f"{source.name}: {header.width} x {header.height} samples hold no cell of a mosaic", "2 x 2 samples or more")
+        look, seen = self.asked, self._seen(opened.source, page)
+        sensor, header = seen.sensor, seen.header
         demosaics = bool(sensor.pattern) and (look.linear or not look.dng)
-        task, lines = self._noise(Isp(sensor.pattern or "linear"), sensor, source, page)
+        task, lines = self._noise(Isp(sensor.pattern or "linear"), seen)
         problem, steps = problem_of(task), [Repair()] if look.repair and sensor.pattern else []
         frugal = engine.devices.pick(self.settings.device).type == "cpu" and header.height * header.width > LARGE
         name, card = self._demosaicing(task, frugal) if demosaics else ("libraw" if sensor.note else "as stored", None)
@@ -126,13 +134,22 @@ class Developing(Walk):
                 steps.append(Planes(denoiser) if sensor.pattern else denoiser)
             lines.append(f"noise is taken away by {called}")
         if demosaics:
-            steps.append(_loaded(name, card and card.path).prepare(_parts(source, page), problem))
+            method = _loaded(name, card and card.path)
+            steps.append((method if method.takes == "camera" else Toned(method, seen.gains)).prepare(overview.parts(seen.source, page), problem))
         finished = bool(steps) and steps[-1].gives == "srgb"
         if finished and (look.linear or look.dng or look.match or look.space != "srgb"):
             raise UsageError(f"{name} gives finished pictures in sRGB", "no --linear, --match-embedded, other --space or DNG", "type --model menon")
-        made, rendering, said = self._end(header, sensor, source, page, finished)
+        made, rendering, said = self._end(task, seen, finished)
         chain = reduce(Chain, [*steps, *rendering] or [_As()])
         return Developed(task, problem, name, card, tuple(([sensor.note] if sensor.note else []) + lines + said), chain=chain, header=made)
+
+    def _seen(self, source: io.Source, page: int) -> Seen:
+        header, matrix = source.headers[page], self.asked.matrix
+        sensor = header.sensor if matrix is None else replace(header.sensor, profiles=(Profile(6504.0, matrix),))
+        if sensor.pattern and min(header.height, header.width) < 2:
+            raise RestoreError(f"{source.name}: {header.width} x {header.height} samples hold no cell of a mosaic", "2 x 2 samples or more")
+        cells = overview.superpixels(source, page)
+        return Seen(source, page, sensor, cells, *overview.white_balance(self.asked.wb, sensor, cells))
 
     def _demosaicing(self, task: Isp, frugal: bool) -> tuple[str, cards.Card | None]:
         if not self.asked.low_level:
@@ -144,32 +161,32 @@ class Developing(Walk):
                                "leave --low-level out, or make them: restore train demosaicnet")
         return cards.choose(task, name, frugal)
 
-    def _end(self, header: Header, sensor: Sensor, source: io.Source, page: int, finished: bool) -> tuple[Header, list[Rendering], list[str]]:
+    def _end(self, task: Isp, seen: Seen, finished: bool) -> tuple[Header, list[Rendering], list[str]]:
         """The header of the output, the step that makes a picture where that is left to do, and what is to be said of it."""
-        look, cells = self.asked, superpixels(source, page)
+        look, header, sensor = self.asked, seen.header, seen.sensor
         if look.dng:
             pattern = "" if look.linear else sensor.pattern
             kept = replace(sensor, pattern=pattern, black=(BLACK,) * (4 if pattern else 3), white=(65535.0,) * (4 if pattern else 3),
-                           neutral=white_balance(look.wb, sensor, cells)[0])
+                           neutral=seen.neutral, noise=None if task.noise != "none" else sensor.noise)
             return header.replace(channels=1 if pattern else 3, dtype=np.dtype(np.uint16), sensor=kept), [], []
         dtype = np.dtype(np.float32 if look.linear else np.uint16)
         made = out_header(header.replace(channels=3, dtype=dtype, icc=icc.build(SPACES[look.space], look.linear), sensor=None), self.request)
         if finished:
             return made, [], []
-        rendering, said = self._rendering(sensor, cells, source)
+        rendering, said = self._rendering(seen)
         return made, [rendering], said
 
-    def _noise(self, task: Isp, sensor: Sensor, source: io.Source, page: int) -> tuple[Isp, list[str]]:
+    def _noise(self, task: Isp, seen: Seen) -> tuple[Isp, list[str]]:
         """The task with the noise that is given, that the file tells of, or that is found in the mosaic."""
         if self.asked.noise == "none":
             return task, []
         if self.asked.noise != "auto":
             (a, b), how = self.asked.noise, "as given"
-        elif sensor.noise:
-            (a, b), how = np.mean(sensor.noise, 0).tolist(), "as the file says"
+        elif seen.sensor.noise:
+            (a, b), how = np.mean(seen.sensor.noise, 0).tolist(), "as the file says"
         else:
             try:
-                found = poisson_gaussian.estimate(_patch(source, page))
+                found = poisson_gaussian.estimate(overview.patch(seen.source, seen.page))
             except RestoreError as problem:
                 return task, [f"no noise was estimated, and none is taken away: {problem.what}"]
             a, b, how = float(np.median(found.a)), float(np.median(found.b)), "estimated"
@@ -178,26 +195,24 @@ class Developing(Walk):
         a = max(a, b / STEEP)
         return replace(task, noise="poisson-gaussian", peak=1 / a, sigma=255 * b**0.5), [f"variance of the noise {a:.3g} x + {b:.3g}, {how}"]
 
-    def _rendering(self, sensor: Sensor, cells: Tensor, source: io.Source) -> tuple[Rendering, list[str]]:
-        look, space = self.asked, SPACES[self.asked.space]
-        neutral, how = white_balance(look.wb, sensor, cells)
-        gains = 1 / torch.tensor(neutral, dtype=torch.float64)
-        matrix = camera.matrix(sensor, neutral, space)
-        lines = [f"white balance {', '.join(f'{gain:.3g}' for gain in gains)} ({how})"]
+    def _rendering(self, seen: Seen) -> tuple[Rendering, list[str]]:
+        look, space, sensor = self.asked, SPACES[self.asked.space], seen.sensor
+        matrix = camera.matrix(sensor, seen.neutral, space)
+        lines = [f"white balance {', '.join(f'{gain:.3g}' for gain in seen.gains)} ({seen.how})"]
         if not sensor.profiles:
             lines.append("colours by LibRaw's matrix" if sensor.to_srgb else "no colour matrix is known: the camera's colours are taken for sRGB's")
         curve = "linear" if look.linear else look.curve
-        rendering = Rendering(gains.float(), matrix.float(), 1.0, space, curve, look.sharpen, look.highlights == "rebuild")
+        rendering = Rendering(seen.gains.float(), matrix.float(), 1.0, space, curve, look.sharpen, look.highlights == "rebuild")
         if look.match:
-            seen = source.preview()
-            if seen is None:
-                raise RestoreError(f"{source.name}: holds no picture of the camera's own to match", "", "leave --match-embedded out")
-            rendering.curve = develop.matching(rendering.linear(cells), torch.from_numpy(seen.copy()).float() / 255)
-            lines.append(f"tone of the embedded picture ({seen.shape[1]} x {seen.shape[0]})")
+            own = seen.source.preview()
+            if own is None:
+                raise RestoreError(f"{seen.source.name}: holds no picture of the camera's own to match", "", "leave --match-embedded out")
+            rendering.curve = develop.matching(rendering.linear(seen.cells), torch.from_numpy(own.copy()).float() / 255)
+            lines.append(f"tone of the embedded picture ({own.shape[1]} x {own.shape[0]})")
         elif look.exposure is not None:
             rendering.exposure = 2.0 ** (look.exposure + (0 if look.linear else sensor.stops))
         elif not look.linear:
-            rendering.exposure = exposure(rendering.linear(cells))
+            rendering.exposure = overview.exposure(rendering.linear(seen.cells))
             lines.append(f"exposure {np.log2(rendering.exposure):+.2f} stops (automatic)")
         return rendering, lines
 
@@ -241,64 +256,3 @@ def _denoiser(gain: float, sigma: float, channels: int, frugal: bool = False) ->
     denoiser = vst.VST(Mixed(gaussian) if channels == 1 else gaussian)
     denoiser.takes = denoiser.gives = "camera"
     return denoiser, card.full_name if card else name
-
-
-def superpixels(source: io.Source, page: int) -> Tensor:
-    """(1, 3, h, w) on [0, 1]: the colours of up to CELLS cells of the mosaic, or of as many pixels, spread over the picture."""
-    header = source.headers[page]
-    step = max(1, int(np.ceil((header.height * header.width / (4 if header.sensor.pattern else 1) / CELLS) ** 0.5)))
-    bands = []
-    for top in range(0, header.height - header.height % 2 or 1, BAND):
-        light = header.sensor.light(source.read(top, min(top + BAND, header.height), page), top)
-        bands.append(_cells(light, header.sensor.pattern)[::step, ::step])
-    return torch.from_numpy(np.concatenate(bands)).permute(2, 0, 1)[None]
-
-
-def _cells(light: np.ndarray, pattern: str) -> np.ndarray:
-    if not pattern:
-        return light
-    height, width = (max(size // 2 * 2, 1) for size in light.shape[:2])
-    planes = [light[place // 2 : height : 2, place % 2 : width : 2, 0] for place in range(4)]
-    return np.stack([np.mean([planes[place] for place in range(4) if pattern[place] == colour], 0) for colour in "rgb"], -1)
-
-
-def _patch(source: io.Source, page: int) -> Tensor:
-    """Planes (1, 4 or 3, h, w) of the middle of the picture, for the estimator of noise."""
-    header = source.headers[page]
-    rows = min(header.height, max(128, CELLS * 4 // header.width)) // 2 * 2
-    top = (header.height - rows) // 4 * 2
-    light = torch.from_numpy(header.sensor.light(source.read(top, top + rows, page), top)).permute(2, 0, 1)[None]
-    return torch.nn.functional.pixel_unshuffle(light[..., : header.width // 2 * 2], 2) if header.sensor.pattern else light
-
-
-def _parts(source: io.Source, page: int) -> Iterator[Tensor]:
-    """Up to PARTS x PARTS squares (1, C, h, w) of the mosaic, spread over the picture, from even rows and columns on: the whole of a small one."""
-    header = source.headers[page]
-    height, width = (size // 2 * 2 for size in (header.height, header.width))
-    side = tuple(min(size, SIDE) for size in (height, width))
-    places = [sorted({(size - part) * step // (2 * (PARTS - 1)) * 2 for step in range(PARTS)}) for size, part in zip((height, width), side, strict=True)]
-    for top in places[0]:
-        rows = torch.from_numpy(header.sensor.light(source.read(top, top + side[0], page), top)).permute(2, 0, 1)[None]
-        for left in places[1]:
-            yield rows[..., left : left + side[1]]
-
-
-def white_balance(wb: str | tuple[float, float, float], sensor: Sensor, cells: Tensor) -> tuple[tuple[float, ...], str]:
-    """What the camera saw of a neutral surface, as R, G, B, and how that is known."""
-    if not isinstance(wb, str):
-        return tuple(wb[1] / gain for gain in wb), "as given"
-    if wb == "daylight" and sensor.profiles:
-        return camera.neutral_under(sensor.profiles, camera.D55), "daylight"
-    said = {"camera": sensor.neutral, "daylight": sensor.daylight}.get(wb)
-    if said:
-        return said, wb
-    lit = cells.clamp_min(0) * (cells.amax(1, keepdim=True) < develop.NEAR_CLIP)
-    mean = lit.double().pow(MINKOWSKI).mean((0, 2, 3)).pow(1 / MINKOWSKI).clamp_min(1e-6)
-    return tuple((mean / mean[1]).tolist()), "shades of grey" if wb == "auto" else f"shades of grey: the file says nothing of {wb}"
-
-
-def exposure(light: Tensor) -> float:
-    """The factor that puts the logarithmic mean of the light at GREY, and no more than the brightest of it above LIMIT."""
-    luminance = (light * torch.tensor([0.2126, 0.7152, 0.0722]).reshape(1, 3, 1, 1)).sum(1).clamp_min(1e-4)
-    bright = float(light.amax(1).flatten().kthvalue(max(1, int(BRIGHT * luminance.numel()))).values)
-    return float(np.clip(min(GREY / float(luminance.log().mean().exp()), LIMIT / max(bright, 1e-4)), 1 / STRONGEST, STRONGEST))

@@ -16,7 +16,6 @@ class Bilinear(Method):
 
     noises = ("NoNoise", "Gaussian", "PoissonGaussian")
     channels, multiple = 1, 2
-    takes = gives = "camera"
 
     def restore(self, y, problem):
         cross = torch.tensor([[0.0, 1, 0], [1, 4, 1], [0, 1, 0]])

@@ -20,11 +20,10 @@ EDGE = 4  # pixels that the start and the move to rggb see
 
 
 class DemosaicNet(Network):
-    """x (B, 3, H, W) in the camera's colours from the mosaic y (B, 1, H, W). Not clipped. The defaults are a net for CPUs."""
+    """x (B, 3, H, W) from the mosaic y (B, 1, H, W). Not clipped. The defaults are a net for CPUs."""
 
     channels, multiple, seen = 1, 2, 3
     noises = ("NoNoise", "Gaussian", "PoissonGaussian")
-    takes = gives = "camera"
 
     def __init__(self, start: Method, width: int = 48, blocks: int = 5):
         super().__init__()
@@ -43,8 +42,8 @@ class DemosaicNet(Network):
     def restore(self, y, problem):
         down, right = divmod(problem.operator.pattern.index("r"), 2)
         height, width = y.shape[-2:]
-        y = mirrored(y, 1)[..., 1 - down : 1 + height + down, 1 - right : 1 + width + right]
-        x = self.net(self.start(y, Problem(Mosaic("rggb"), problem.noise)), problem.noise.std(y))
+        y, sigma = (mirrored(part, 1)[..., 1 - down : 1 + height + down, 1 - right : 1 + width + right] for part in (y, problem.noise.std(y)))
+        x = self.net(self.start(y, Problem(Mosaic("rggb"), problem.noise)), sigma)
         return x[..., down : down + height, right : right + width]
 
     def tiling(self, problem):

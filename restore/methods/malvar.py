@@ -20,7 +20,6 @@ class Malvar(Method):
 
     noises = ("NoNoise", "Gaussian", "PoissonGaussian")
     channels, multiple = 1, 2
-    takes = gives = "camera"
 
     def restore(self, y, problem):
         beside = torch.tensor(BESIDE)

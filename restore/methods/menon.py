@@ -25,7 +25,6 @@ class Menon(Method):
 
     noises = ("NoNoise", "Gaussian", "PoissonGaussian")
     channels, multiple = 1, 2
-    takes = gives = "camera"
 
     def restore(self, y, problem):
         y = mirrored(y, REACH)

@@ -15,6 +15,7 @@ STICKS_OUT = 0.02  # of white, and
 TIMES = 0.25  # spreads of the neighbours: by how much more a hot pixel is brighter than the brightest of them
 FOLLOWS = 0.1  # share of it by which the pixels beside stand out too, where it is light
 NEAR_CLIP = 0.95  # from here on a sample is no longer taken at its word
+TOE = 1e-3  # of white
 KNEE = 0.6  # of white: where the shoulder begins
 CONTRAST = 0.5  # share of the S-curve
 NODES = 129  # of a curve that is matched
@@ -56,6 +57,21 @@ def balance(c: Tensor, gains: Tensor, rebuild: bool = True) -> Tensor:
     others = (v * known).sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp_min(1e-6)
     v = v + clipped * (others - v).clamp_min(0) * known.amax(1, keepdim=True)
     return torch.lerp(v, v.amax(1, keepdim=True), clipped.amin(1, keepdim=True))
+
+
+def toned(light: Tensor) -> Tensor:
+    """sign(y) (sqrt(|y| + TOE) - sqrt(TOE)): nearly how light looks, straight around black, where noise goes to both sides."""
+    return light.sign() * ((light.abs() + TOE).sqrt() - TOE**0.5)
+
+
+def untoned(v: Tensor) -> Tensor:
+    """The inverse of `toned`."""
+    return v.sign() * ((v.abs() + TOE**0.5).square() - TOE)
+
+
+def slope(light: Tensor) -> Tensor:
+    """That of `toned`."""
+    return 0.5 / (light.abs() + TOE).sqrt()
 
 
 def coloured(v: Tensor, matrix: Tensor) -> Tensor:

@@ -116,12 +116,13 @@ def draw(task: Task, count: int, generator: torch.Generator, device: torch.devic
     if isinstance(task, Mri):  # one mask for the batch
         rate, seed = value(task.acceleration).flatten()[0], torch.randint(2**31, (1,), generator=generator, device=device)
         return acquisition(task, str(int(seed)), float(rate), value(task.sigma) / 255).to(device)
-    if isinstance(task, Isp):  # one pattern for the batch; peaks are drawn by their logarithm
+    if isinstance(task, Isp):  # one pattern for the batch; peaks are drawn by their logarithm, read noise by its root: most sensors have little
         pattern = task.pattern or PATTERNS[int(torch.randint(len(PATTERNS), (1,), generator=generator, device=device))]
         low, high = (task.peak.low, task.peak.high) if isinstance(task.peak, Range) else (task.peak or 1.0,) * 2
         peak = value(Range(math.log(low), math.log(high))).exp()
         spread = READ_NOISE[2] * torch.randn(count, 1, 1, 1, generator=generator, device=device)
-        return _sensor(pattern, task, peak, None if task.sigma is None else value(task.sigma), spread).to(device)
+        sigma = value(Range(task.sigma.low**0.5, task.sigma.high**0.5)).square() if isinstance(task.sigma, Range) else None if task.sigma is None else value(task.sigma)
+        return _sensor(pattern, task, peak, sigma, spread).to(device)
     parts = {part: value(given) for part, given in task.words().items() if not isinstance(given, str)}
     given = DRAWN[task.name](task, count, generator, device, shape) if task.name in DRAWN else {}
     return Problem(OPERATORS[task.name](task, parts, given, shape), _noise(task, parts)).to(device)

@@ -112,10 +112,10 @@ denoisenet = Recipe("denoisenet", "Remez et al., SampTA 2017: 1.31 MFLOP/px, 25 
                     "denoisenet", Denoise("poisson", peak=Range(1, 40)), patch=64, batch=64, rate=5e-4, tests=("set12", "bsd68"),
                     levels=(1.0, 2.0, 4.0, 8.0, 30.0), x8=False)
 
-demosaicnet = Recipe("demosaicnet", "Gharbi et al., SIGGRAPH Asia 2016, with noise maps, for CPUs: 0.11 MFLOP/px, an hour of a CPU core; 3 dB above Malvar on clean mosaics, "
+demosaicnet = Recipe("demosaicnet", "Gharbi et al., SIGGRAPH Asia 2016, with noise maps, for CPUs: 0.11 MFLOP/px, 45 minutes of a CPU core; 3 dB above Malvar on clean mosaics, "
                      "1 dB above Malvar and VST + DRUNet on noisy ones",
-                     "demosaicnet", Isp(pattern=None, noise="poisson-gaussian", peak=Range(80, NOISELESS)), tag="fast", scene="both", batch=16, steps=14_000, rate=1e-3,
-                     loss="psnr", tests=(), x8=False)
+                     "demosaicnet", Isp(pattern=None, noise="poisson-gaussian", peak=Range(80, NOISELESS), sigma=Range(0, 20)), tag="fast", batch=16, steps=8_000, loss="psnr",
+                     tests=(), x8=False)
 
 SENSOR = Isp(pattern=None, noise="poisson-gaussian", peak=Range(80, 1e4))  # shot noise 1e-4 to 0.012, read noise as sensors have it
 deepisp_low = Recipe("deepisp-low", "Schwartz et al., TIP 2019, low level: 20 blocks, 1.4 MFLOP/px, an hour of one GPU; 1 dB above Malvar and VST + DRUNet",

@@ -45,15 +45,8 @@ def _raw(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     return scene, scene
 
 
-def _both(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    scene = x.clone()
-    scene[1::2] = unprocess(x[1::2], generator)
-    return scene, scene
-
-
 SCENES: dict[str, Callable[[Tensor, torch.Generator], tuple[Tensor, Tensor]]] = {  # pictures -> (what D is applied to, what the method is to give)
     "": lambda x, generator: (x, x),
     "raw": _raw,
-    "both": _both,  # finished pictures and raw ones by turns
     "photograph": lambda x, generator: (unprocess(x, generator), x),
 }

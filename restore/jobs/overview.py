@@ -1,0 +1,81 @@
+"""What is decided once for a raw file, by looking at some of it: the light that it was taken in, its exposure, the noise."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restore import io
+from restore.image import Sensor
+from restore.numerics import camera, develop
+
+CELLS = 1 << 20  # pixels that decide what is decided once, at most
+PARTS, SIDE = 3, 512  # of the picture, by which a network decides what is decided once
+BAND = 256  # rows read at one go
+MINKOWSKI = 6  # between the mean of the world (1) and its brightest spot (infinity)
+GREY = 0.18  # of white: where automatic exposure puts the logarithmic mean, unless
+BRIGHT = 0.99  # of the pixels would then not be
+LIMIT = 1.0  # under white
+STRONGEST = 16.0  # factor of exposure
+
+
+def superpixels(source: io.Source, page: int) -> Tensor:
+    """(1, 3, h, w) on [0, 1]: the colours of up to CELLS cells of the mosaic, or of as many pixels, spread over the picture."""
+    header = source.headers[page]
+    step = max(1, int(np.ceil((header.height * header.width / (4 if header.sensor.pattern else 1) / CELLS) ** 0.5)))
+    bands = []
+    for top in range(0, header.height - header.height % 2 or 1, BAND):
+        light = header.sensor.light(source.read(top, min(top + BAND, header.height), page), top)
+        bands.append(_cells(light, header.sensor.pattern)[::step, ::step])
+    return torch.from_numpy(np.concatenate(bands)).permute(2, 0, 1)[None]
+
+
+def _cells(light: np.ndarray, pattern: str) -> np.ndarray:
+    if not pattern:
+        return light
+    height, width = (max(size // 2 * 2, 1) for size in light.shape[:2])
+    planes = [light[place // 2 : height : 2, place % 2 : width : 2, 0] for place in range(4)]
+    return np.stack([np.mean([planes[place] for place in range(4) if pattern[place] == colour], 0) for colour in "rgb"], -1)
+
+
+def patch(source: io.Source, page: int) -> Tensor:
+    """Planes (1, 4 or 3, h, w) of the middle of the picture, for the estimator of noise."""
+    header = source.headers[page]
+    rows = min(header.height, max(128, CELLS * 4 // header.width)) // 2 * 2
+    top = (header.height - rows) // 4 * 2
+    light = torch.from_numpy(header.sensor.light(source.read(top, top + rows, page), top)).permute(2, 0, 1)[None]
+    return torch.nn.functional.pixel_unshuffle(light[..., : header.width // 2 * 2], 2) if header.sensor.pattern else light
+
+
+def parts(source: io.Source, page: int) -> Iterator[Tensor]:
+    """Up to PARTS x PARTS squares (1, C, h, w) of the mosaic, spread over the picture, from even rows and columns on: the whole of a small one."""
+    header = source.headers[page]
+    height, width = (size // 2 * 2 for size in (header.height, header.width))
+    side = tuple(min(size, SIDE) for size in (height, width))
+    places = [sorted({(size - part) * step // (2 * (PARTS - 1)) * 2 for step in range(PARTS)}) for size, part in zip((height, width), side, strict=True)]
+    for top in places[0]:
+        rows = torch.from_numpy(header.sensor.light(source.read(top, top + side[0], page), top)).permute(2, 0, 1)[None]
+        for left in places[1]:
+            yield rows[..., left : left + side[1]]
+
+
+def white_balance(wb: str | tuple[float, float, float], sensor: Sensor, cells: Tensor) -> tuple[tuple[float, ...], str]:
+    """What the camera saw of a neutral surface, as R, G, B, and how that is known."""
+    if not isinstance(wb, str):
+        return tuple(wb[1] / gain for gain in wb), "as given"
+    if wb == "daylight" and sensor.profiles:
+        return camera.neutral_under(sensor.profiles, camera.D55), "daylight"
+    said = {"camera": sensor.neutral, "daylight": sensor.daylight}.get(wb)
+    if said:
+        return said, wb
+    lit = cells.clamp_min(0) * (cells.amax(1, keepdim=True) < develop.NEAR_CLIP)
+    mean = lit.double().pow(MINKOWSKI).mean((0, 2, 3)).pow(1 / MINKOWSKI).clamp_min(1e-6)
+    return tuple((mean / mean[1]).tolist()), "shades of grey" if wb == "auto" else f"shades of grey: the file says nothing of {wb}"
+
+
+def exposure(light: Tensor) -> float:
+    """The factor that puts the logarithmic mean of the light at GREY, and no more than the brightest of it above LIMIT."""
+    luminance = (light * torch.tensor([0.2126, 0.7152, 0.0722]).reshape(1, 3, 1, 1)).sum(1).clamp_min(1e-4)
+    bright = float(light.amax(1).flatten().kthvalue(max(1, int(BRIGHT * luminance.numel()))).values)
+    return float(np.clip(min(GREY / float(luminance.log().mean().exp()), LIMIT / max(bright, 1e-4)), 1 / STRONGEST, STRONGEST))
