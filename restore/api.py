@@ -100,11 +100,12 @@ def _page(samples: np.ndarray, header: Header, request: Request, given: Given) -
 def load(model: str) -> Method:
     """A method of the catalog, ready to be called as `x = method(y, problem)` on (B, C, H, W) tensors: `NAME`, `NAME.TAG` or a path of weights.
 
-    A trained method named without a tag comes with its costliest weights.
+    A trained method named without a tag comes with its costliest weights for the first of its tasks.
     """
     name, card = cards.find(model)
     if card is None and CATALOG[name].trained:
-        found = [card for card in cards.every() if card.name == name]
+        every = [card for card in cards.every() if card.name == name]
+        found = [card for card in every if card.task.name == CATALOG[name].tasks[0]] or every
         if not found:
             raise RestoreError(f"no weights of {name} are installed", "", "restore models list shows what is")
         card = max(found, key=lambda card: card.flops_per_pixel)

@@ -47,8 +47,8 @@ class Card:
 
     @property
     def channels(self) -> int | None:
-        """What the network works on: 1 grey, 3 colour."""
-        return {**CATALOG[self.name].args, **self.args}.get("channels")
+        """What the network works on: 1 grey, 3 colour, None both."""
+        return None if self.args.get("luma") else {**CATALOG[self.name].args, **self.args}.get("channels")
 
     @property
     def weights(self) -> Path:
@@ -114,7 +114,7 @@ def choose(task: Task, model: str | None = None, frugal: bool = False, channels:
         if not CATALOG[name].trained:
             return name, None
         if card is not None:
-            if not card.task.covers(task):
+            if not card.task.admits(task):
                 raise UsageError(f"{model} was trained for {card.task}, not for {task}", "", _alternatives(task))
             return name, card
         cards = _covering(name, task)
@@ -179,7 +179,7 @@ def load(name: str, card: Card | None = None, parts: Mapping[str, str] = {}, cha
 
 
 def _part(name: str, channels: int | None, frugal: bool) -> tuple[str, Card | None]:
-    found = [card for card in every() if card.name == name]
+    found = [card for card in every() if card.name == name and card.task.name == CATALOG[name].tasks[0]]  # a part does what its method was made for
     if found:
         return name, _pick([card for card in found if card.channels == channels] or found, frugal)
     for other, row in CATALOG.items():

@@ -23,15 +23,18 @@ class Row:
 
 PNP = "Zhang, Li, Zuo, Zhang, Van Gool & Timofte, Plug-and-play image restoration with deep denoiser prior, TPAMI 2021"
 RED = "Mao, Shen & Yang, Image restoration using very deep convolutional encoder-decoder networks with symmetric skip connections, NIPS 2016"
+REDS = ("denoise", "sr", "jpeg", "inpaint", "deblur")
 DEEPISP = "Schwartz, Giryes & Bronstein, DeepISP: toward learning an end-to-end image processing pipeline, TIP 2019"
 CODES = "Papyan, Romano & Elad, Convolutional neural networks analyzed via convolutional sparse coding, JMLR 2017"
 
 CATALOG: dict[str, Row] = {
+    "edsr": Row("restore.methods.edsr:EDSR", "residual blocks on the small grid, enlarged by pixel shuffle; the default where it is trained",
+                "Lim, Son, Kim, Nah & Lee, Enhanced deep residual networks for single image super-resolution, CVPRW 2017", ("sr",), args={"channels": 3}, trained=True),
     "drunet": Row("restore.methods.drunet:DRUNet", "bias-free residual U-Net with a noise map; the default where it is trained",
-                  "Zhang et al., Plug-and-play image restoration with deep denoiser prior, TPAMI 2021", ("denoise",), args={"channels": 3}, trained=True),
-    "red30": Row("restore.methods.rednet:REDNet", "30 layers, symmetric skips every second layer", RED, ("denoise",), args={"depth": 30, "channels": 1}, trained=True),
-    "red20": Row("restore.methods.rednet:REDNet", "20 layers, symmetric skips every second layer", RED, ("denoise",), args={"depth": 20, "channels": 1}, trained=True),
-    "red10": Row("restore.methods.rednet:REDNet", "10 layers, no skips", RED, ("denoise",), args={"depth": 10, "channels": 1}, trained=True),
+                  "Zhang et al., Plug-and-play image restoration with deep denoiser prior, TPAMI 2021", ("denoise", "jpeg"), args={"channels": 3}, trained=True),
+    "red30": Row("restore.methods.rednet:REDNet", "30 layers, symmetric skips every second layer", RED, REDS, args={"depth": 30, "channels": 1}, trained=True),
+    "red20": Row("restore.methods.rednet:REDNet", "20 layers, symmetric skips every second layer", RED, REDS, args={"depth": 20, "channels": 1}, trained=True),
+    "red10": Row("restore.methods.rednet:REDNet", "10 layers, no skips", RED, REDS, args={"depth": 10, "channels": 1}, trained=True),
     "waveletct": Row("restore.methods.waveletct:WaveletCT", "24 convolutions on 15 directional channels of a low-dose slice",
                      "Kang, Min & Ye, A deep convolutional neural network using directional wavelets for low-dose X-ray CT reconstruction, Med. Phys. 2017",
                      ("lowdose",), trained=True),
@@ -97,6 +100,8 @@ CATALOG: dict[str, Row] = {
                    "Pruessmann, Weiger, Boernert & Boesiger, Advances in sensitivity encoding with arbitrary k-space trajectories, MRM 2001", ("mri",)),
     "zerofill": Row("restore.methods.zerofill:ZeroFilled", "what was not measured is 0; coils by the root of the sum of squares",
                     "Roemer, Edelstein, Hayes, Souza & Mueller, The NMR phased array, MRM 1990", ("mri",)),
+    "istanet": Row("restore.methods.istanet:ISTANet", "the iterations of ISTA as layers; the default where it is trained",
+                   "Zhang & Ghanem, ISTA-Net: interpretable optimization-inspired deep network for image compressive sensing, CVPR 2018", ("cs",), trained=True),
     "pnp": Row("restore.methods.pnp:PnP", "half-quadratic splitting with a denoiser as the prior", PNP, ("deblur", "sr", "inpaint", "cs", "mri"), parts={"denoiser": "drunet"}),
     "tv": Row("restore.methods.tv:TV", "total variation, any operator",
               "Beck & Teboulle, Fast gradient-based algorithms for constrained total variation image denoising and deblurring problems, TIP 2009",

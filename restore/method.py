@@ -7,10 +7,12 @@ from functools import cached_property
 from math import gcd, lcm
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore.errors import RestoreError
 from restore.numerics import probe
+from restore.operators.jpeg import Coding
 from restore.operators.noise import Noise
 from restore.operators.problem import Problem
 
@@ -165,13 +167,14 @@ class Network(Method):
 
     half_ok = True
     blind: bool = False
+    scale: int = 1  # pixels that `net` gives per pixel of y along each axis
     seen: int | None = None  # channels that `net` takes, where `restore` first makes others of those of y
 
     def net(self, y: Tensor, sigma: Tensor | None) -> Tensor:
         raise TypeError(f"{type(self).__name__} has no net")
 
     def restore(self, y, problem):
-        return self.net(y, None if self.blind else level(problem.noise, y))
+        return self.net(y, None if self.blind else told(problem, y))
 
     def tiling(self, problem):
         return Whole() if self.facts.halo is None else Exact(self.facts.halo, self.multiple)
@@ -191,7 +194,8 @@ class Network(Method):
         channels, side = self.seen or self.channels or 1, -(-64 // self.multiple) * self.multiple
 
         def call(y: Tensor) -> Tensor:
-            return twin.net(y, None if twin.blind else torch.full((1, 1, 1, 1), 0.1, dtype=torch.float64))
+            x = twin.net(y, None if twin.blind else torch.full((1, 1, 1, 1), 0.1, dtype=torch.float64))
+            return x if self.scale == 1 else F.avg_pool2d(x, self.scale)
 
         y = torch.zeros(1, channels, side, side, dtype=torch.float64)
         return Facts(probe.halo(call, channels, self.multiple), round(probe.peak_bytes(lambda: call(y)) / 2 / side**2, 1),
@@ -238,6 +242,13 @@ class Merge(Method):
         if y.ndim != 5:
             raise RestoreError(f"{type(self).__name__} was given an array of shape {tuple(y.shape)}", "a burst (B, F, C, H, W)")
         return self.restore(y, problem)
+
+
+def told(problem: Problem, y: Tensor) -> Tensor:
+    """What a net is told of how far y is from x, (B, 1, 1, 1): the noise level, or what stands for it where y was coded."""
+    if isinstance(problem.operator, Coding):
+        return problem.operator.sigma.to(y).expand(y.shape[0], 1, 1, 1)
+    return level(problem.noise, y)
 
 
 def level(noise: Noise, y: Tensor) -> Tensor:

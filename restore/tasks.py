@@ -36,6 +36,10 @@ class Task:
         mine, theirs = self.words(), other.words()
         return mine.keys() == theirs.keys() and all(covers(mine[part], value) for part, value in theirs.items())
 
+    def admits(self, other: "Task") -> bool:
+        """Whether what was trained for this task may be taken for the other where a user asks for it by name."""
+        return self.covers(other)
+
     def words(self) -> dict[str, object]:
         """Relevant parts by name."""
         return {part: getattr(self, part) for part in self.relevant()}
@@ -86,6 +90,9 @@ class Deblur(Task):
         _known("boundary", self.boundary, self.BOUNDARIES)
         super().__post_init__()
 
+    def covers(self, other):  # what lies beyond the edges matters at the edges alone
+        return self.name == other.name and super().covers(other.replace(boundary=self.boundary))
+
 
 @dataclass(frozen=True)
 class SuperResolution(Task):
@@ -99,7 +106,7 @@ class SuperResolution(Task):
 
 @dataclass(frozen=True)
 class Inpaint(Task):
-    """y = M x + n. `mask`: a picture (white is missing), alpha, nan, color:#ff00ff, or missing:SHARE@SEED, text:SEED, which draw one; then inverted and grown by pixels."""
+    """y = M x + n. `mask`: a picture (white is missing), alpha, nan, color:#ff00ff, or missing:SHARE@SEED, text:SIZE, scratches:COUNT, marks:SIZE, which draw one; then inverted and grown by pixels."""
 
     name: ClassVar[str] = "inpaint"
     mask: str | None = None
@@ -110,6 +117,15 @@ class Inpaint(Task):
 
     def relevant(self):
         return ("mask", "sigma")
+
+    def covers(self, other):
+        """Marks are letters and scratches of any size."""
+        if self.name == other.name and str(self.mask).startswith("marks:") and str(other.mask).startswith(("text:", "scratches:")):
+            other = other.replace(mask=self.mask)
+        return super().covers(other)
+
+    def admits(self, other):  # what the holes of a mask in a file look like is for the user to know
+        return self.name == other.name and self.covers(other.replace(mask=self.mask))
 
 
 @dataclass(frozen=True)

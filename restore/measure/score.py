@@ -38,7 +38,7 @@ def score(method: Method, task: Task, files: Iterable[Path], protocol: Protocol,
     """
     method = method.to(device)
     for file in files:
-        yield score_one(method, task, file.stem, load(file, channels), protocol, ensemble, device)
+        yield score_one(method, task, file.stem, load(file, channels, protocol.channel), protocol, ensemble, device)
 
 
 def score_one(method: Method, task: Task, name: str, x: Tensor, protocol: Protocol, ensemble: bool = False, device: torch.device | str = "cpu") -> Row:

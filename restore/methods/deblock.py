@@ -1,7 +1,7 @@
 """Blocks of JPEG taken away: a denoiser told how coarse the tables are, then back to what the file allows.
 
-sigma^2 = 0.69 q^1.3 on the 0-255 scale, q the mean of the nine lowest steps of luma (Foi, Katkovnik & Egiazarian, Pointwise shape-adaptive DCT for
-high-quality denoising and deblocking, TIP 2007, section IV), times `share`; every luma coefficient of the result is then moved to within half a step of the one in the file,
+The level is that of Foi, Katkovnik & Egiazarian, Pointwise shape-adaptive DCT for high-quality denoising and deblocking, TIP 2007 (section IV), times `share`;
+every luma coefficient of the result is then moved to within half a step of the one in the file,
 for no other picture was coded to it.
 """
 
@@ -38,8 +38,7 @@ class Deblock(Method):
         return jpeg.rgb(torch.cat([luma, after[:, 1:]], 1) + 128)[..., :height, :width] / 255
 
     def _inner(self, problem: Problem) -> Problem:
-        coarse = problem.operator.tables[:, :1, :3, :3].mean((2, 3), keepdim=True)
-        return Problem(Identity(), Gaussian(self.share * (0.69 * coarse**1.3).sqrt() / 255))
+        return Problem(Identity(), Gaussian(self.share * problem.operator.sigma))
 
     def tiling(self, problem):
         """Blocks are whole where tiles begin at multiples of 8."""

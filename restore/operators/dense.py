@@ -11,6 +11,7 @@ from torch import Tensor
 from restore.operators.base import Canvas, Operator
 
 SIDE = 33  # of a block, as in ReconNet and ISTA-Net
+RELATED = 0.9  # correlation of neighbouring pixels: of 0.8 to 0.99 the best for training pictures
 
 
 class GaussianMatrix(Operator):
@@ -50,6 +51,16 @@ class GaussianMatrix(Operator):
             return super().prox(v, y, rho)
         return v + self.adjoint((y - self(v)) / (1 + rho))
 
+    def linear(self, y: Tensor) -> Tensor:
+        """The best linear guess block by block, for pixels of mean 1/2 whose covariance is RELATED^distance along rows and columns; the picture is whole blocks.
+
+        x = 1/2 + C Phi^T (Phi C Phi^T)^-1 (y - Phi 1/2).
+        """
+        matrix, axis, inverse = self.matrix.to(y), *(part.to(y) for part in _related(self.count, self.seed))
+        rest = y.unflatten(1, (-1, self.count)) - matrix.sum(1).reshape(-1, 1, 1) / 2
+        blocks = self.adjoint(torch.einsum("mn,bcnij->bcmij", inverse, rest).flatten(1, 2)).unflatten(-1, (-1, SIDE)).unflatten(-3, (-1, SIDE))
+        return torch.einsum("ui,bchiwj,vj->bchuwv", axis, blocks, axis).flatten(4, 5).flatten(2, 3) + 0.5
+
     def canvas(self, y):
         return Blocks(self, y)
 
@@ -73,6 +84,15 @@ def rows(count: int, seed: int) -> Tensor:
     """(count, 1089), orthonormal rows, the same everywhere for a seed."""
     matrix = torch.randn(SIDE**2, SIDE**2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)[:count]
     return torch.linalg.qr(matrix.T).Q.T.contiguous().float()
+
+
+@lru_cache(maxsize=8)
+def _related(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """The covariance along an axis (33, 33), and (Phi C Phi^T)^-1, C the product of two of them."""
+    at = torch.arange(SIDE, dtype=torch.float64)
+    axis = RELATED ** (at[:, None] - at).abs()
+    matrix = rows(count, seed).double()
+    return axis.float(), torch.linalg.inv(matrix @ torch.kron(axis, axis) @ matrix.T).float()
 
 
 def measured(ratio: float) -> int:

@@ -32,6 +32,14 @@ class Coding(Operator):
         coded = inverse((forward(planes - 128) / table).round() * table) + 128
         return (rgb(coded)[..., :height, :width].clamp(0, 255).round()) / 255
 
+    @property
+    def sigma(self) -> Tensor:
+        """The noise that stands for the loss, (B | 1, 1, 1, 1) on [0, 1]: sigma^2 = 0.69 q^1.3 on the 0-255 scale, q the mean of the nine lowest steps of luma.
+
+        Foi, Katkovnik & Egiazarian, Pointwise shape-adaptive DCT for high-quality denoising and deblocking, TIP 2007 (section IV).
+        """
+        return (0.69 * self.tables[:, :1, :3, :3].mean((2, 3), keepdim=True) ** 1.3).sqrt() / 255
+
     def table(self, planes: Tensor) -> Tensor:
         """The step of every coefficient, to be multiplied with `forward(planes)`: (B | 1, C, 1, 8, 1, 8)."""
         return self.tables.to(planes)[:, [0, 1, 1][: planes.shape[1]], None, :, None, :]

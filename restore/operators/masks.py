@@ -1,4 +1,4 @@
-"""Masks of missing pixels made from words: missing:0.8 (a share, at random), text:SIZE, scratches:COUNT. 1 where a pixel was measured."""
+"""Masks of missing pixels made from words: missing:0.8 (a share, at random), text:SIZE, scratches:COUNT, marks:SIZE. 1 where a pixel was measured."""
 
 import math
 
@@ -7,7 +7,8 @@ from torch import Tensor
 
 from restore.errors import UsageError, nearest
 
-FORMS = {"missing": "missing:SHARE, as missing:0.8", "text": "text:SIZE in pixels, as text:16", "scratches": "scratches:COUNT, as scratches:12"}
+FORMS = {"missing": "missing:SHARE, as missing:0.8", "text": "text:SIZE in pixels, as text:16", "scratches": "scratches:COUNT, as scratches:12",
+         "marks": "marks:SIZE, letters of up to so many pixels or scratches"}
 
 
 def is_made(words: str) -> bool:
@@ -28,7 +29,7 @@ def make(words: str, height: int, width: int, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     if name == "missing":
         return (torch.rand(1, 1, height, width, generator=generator) >= value).float()
-    return (_text if name == "text" else _scratches)(height, width, value, generator)
+    return MAKERS[name](height, width, value, generator)
 
 
 def _text(height: int, width: int, size: float, generator: torch.Generator) -> Tensor:
@@ -55,3 +56,14 @@ def _scratches(height: int, width: int, count: float, generator: torch.Generator
         along, across = x * math.cos(math.pi * angle) + y * math.sin(math.pi * angle), -x * math.sin(math.pi * angle) + y * math.cos(math.pi * angle)
         mask[(across - (offset - 0.5) - (bend - 0.5) * along**2).abs() < (0.5 + wide) / max(height, width)] = 0
     return mask[None, None]
+
+
+def _marks(height: int, width: int, size: float, generator: torch.Generator) -> Tensor:
+    """Letters of 7 to `size` pixels, or 4 to 24 scratches, as chance has it: what a network is trained on."""
+    share, kind = torch.rand(2, generator=generator).tolist()
+    if kind < 0.5:
+        return _text(height, width, 7 + share * max(size - 7, 0), generator)
+    return _scratches(height, width, 4 + 20 * share, generator)
+
+
+MAKERS = {"text": _text, "scratches": _scratches, "marks": _marks}

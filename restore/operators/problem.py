@@ -129,8 +129,8 @@ def draw(task: Task, count: int, generator: torch.Generator, device: torch.devic
 
 
 def posed(task: Task, shape: Sequence[int], generator: torch.Generator, given: Given = {}) -> Problem:
-    """The problem of one picture x of `shape`, where figures are measured: the shakes of a burst, which no word of the task names, are drawn."""
-    return draw(task, 1, generator, shape=shape) if task.name == "burst" else problem_of(task, given, shape)
+    """The problem of one picture x of `shape`, where figures are measured: what the words of the task leave to chance is drawn, unless it is given."""
+    return draw(task, 1, generator, shape=shape) if task.name in DRAWN and not given else problem_of(task, given, shape)
 
 
 def _deblur(task, parts, given, shape) -> Operator:

@@ -21,12 +21,13 @@ from restore.train.recipes import Recipe
 from restore.values import Range
 
 FP16_COST = 0.01  # dB that half precision may cost
+GRADES = {"sr": "scale", "jpeg": "quality", "inpaint": "mask", "deblur": "kernel", "cs": "ratio"}
 
 
-def write(recipe: Recipe, run: Run | Fit, validation: float, files: list[Path], folder: Path, note: Callable[[str], None] = lambda text: None) -> cards.Card:
+def write(recipe: Recipe, run: Run | Fit, validation: dict[str, float], files: list[Path], folder: Path, note: Callable[[str], None] = lambda text: None) -> cards.Card:
     """Check fp16, score, save `<method>.<tag>.safetensors` and its card. Raises where fp16 costs 0.01 dB or more.
 
-    validation: of the held-out pictures, PSNR in dB, or the likelihood of a mixture. files: what was trained on, held-out pictures included.
+    validation: what is known of the held-out pictures: PSNR in dB, or the likelihood of a mixture. files: what was trained on, held-out pictures included.
     """
     network = run.average.eval().requires_grad_(False)
     whole = Chain(cards.load(recipe.begin), network) if recipe.begin else network
@@ -43,30 +44,36 @@ def write(recipe: Recipe, run: Run | Fit, validation: float, files: list[Path], 
         for row in results:
             note(f"{row['set']}, dose {row['dose']:g}: RMSE {row['rmse_before']:.2f} HU before, {row['rmse']:.2f} HU after, SSIM {row['ssim']:.4f}")
     else:
-        results = [line for row in there for line in table(recipe, network, row.name, run.pool.pixels.device)]
-    for row in results if not isinstance(recipe.task, LowDose) else ():
-        level = next(f"{part} {row[part]:g}" for part in ("sigma", "peak") if part in row)
-        note(f"{row['set']}, {level}: {row['psnr']:.2f} dB, SSIM {row['ssim']:.4f}" + (", x8" if row["x8"] else ""))
+        results = [line for row in there for line in table(recipe, whole, row.name, run.pool.pixels.device)]
+        part = graded(recipe.task)
+        for row in results:
+            note(f"{row['set']}, {part} {row[part]}: {row['psnr']:.2f} dB, SSIM {row['ssim']:.4f}" + (", x8" if row["x8"] else ""))
     pixels = run.step * recipe.batch * recipe.patch**2
     device = run.pool.pixels.device.type
     card = cards.Card(
         name=recipe.method, tag=recipe.label, task=recipe.task, args=recipe.args, start=recipe.begin, flops_per_pixel=network.flops_per_pixel,
         parameters=sum(value.numel() for value in network.state_dict().values()), licence="MIT",
         recipe=words(recipe) | {"steps": run.step, "megapixels": round(pixels / 1e6), "hours": round(run.seconds / 3600, 2), "device": device,
-                                "validation": round(validation, 3)},
+                                **{part: round(value, 3) for part, value in validation.items()}},
         data=tuple({"terms": terms, "count": count} for terms, count in sorted(Counter(map(sets.terms, files)).items())), results=tuple(results))
     return cards.save(card, network, folder)
 
 
-def table(recipe: Recipe, network: Method, name: str, device: torch.device) -> list[dict[str, object]]:
-    """Mean PSNR and SSIM on a set at those of the recipe's levels that its task covers."""
-    task, protocol, rows = recipe.task, PROTOCOLS["rednet"], []
-    part = "sigma" if "sigma" in task.relevant() else "peak"
+def graded(task: Task) -> str:
+    """The part of a task by whose levels figures are told: its first range, else what the papers' tables go by."""
+    ranges = [part for part, value in task.words().items() if isinstance(value, Range)]
+    return ranges[0] if ranges else GRADES.get(task.name) or ("sigma" if "sigma" in task.relevant() else "peak")
+
+
+def table(recipe: Recipe, method: Method, name: str, device: torch.device) -> list[dict[str, object]]:
+    """Mean PSNR and SSIM on a set at those of the recipe's levels that its task covers; other ranges are at their middle."""
+    task, protocol, rows = recipe.task, PROTOCOLS[recipe.protocol], []
+    part, channels = graded(task), channels_of(method.finish if isinstance(method, Chain) else method)
     known = getattr(task, part)
     for level in [level for level in recipe.levels if level in known] if isinstance(known, Range) else [known]:
         for ensemble in (False, True) if recipe.x8 else (False,):
             files = sets.find(name).files()[:: recipe.every]
-            found = mean(score(network, task.replace(**{part: level}), files, protocol, sets.find(name).channels, ensemble, device))
+            found = mean(score(method, middle_of(task.replace(**{part: level})), files, protocol, channels or sets.find(name).channels, ensemble, device))
             rows.append({"set": name, part: level, "psnr": round(found.psnr, 3), "ssim": round(found.ssim, 4), "x8": ensemble, "every": recipe.every,
                          "protocol": protocol.name})
     return rows

@@ -125,7 +125,7 @@ def look(recipe: Recipe, run: Run, held: Pool | None, losses: list[Tensor], cloc
     if not math.isfinite(loss):
         raise RestoreError(f"the loss is not a number (seen after step {run.step})", "the last good checkpoint is kept",
                            "resume from it, or try a lower rate of learning")
-    psnr = validate(run.average, recipe.task, held, recipe.scene, recipe.begin) if held else None
+    psnr = validate(run.average.eval(), recipe.task, held, recipe.scene, recipe.begin) if held else None
     losses.clear()
     clock.mark()
     patches = rate * recipe.batch
@@ -134,18 +134,29 @@ def look(recipe: Recipe, run: Run, held: Pool | None, losses: list[Tensor], cloc
 
 
 @torch.inference_mode()
-def validate(average: Network, task: Task, held: Pool, scene: str = "", begin: str = "") -> float:
+def validate(average: Callable[[Tensor, Problem], Tensor], task: Task, held: Pool, scene: str = "", begin: str = "") -> float:
     """PSNR in dB over the held-out pictures, each range of the task at its middle; y by the seed of the picture's number, or its own."""
     middle = middle_of(task)
-    protocol, average, found = PROTOCOLS["rednet"], average.eval(), []
+    protocol, found = PROTOCOLS["rednet"], []
     for number in range(len(held)):
         x, y = held.picture(number)
         generator = protocol.generator(str(number), middle)
+        align = draw(middle, 1, torch.Generator(), shape=x.shape[1:]).operator.align
+        x, y = (None if part is None else part[..., : part.shape[-2] // align * align, : part.shape[-1] // align * align] for part in (x, y))
         seen, wanted = SCENES[scene](x.cpu(), generator)
         problem = posed(middle, seen.shape[1:], generator)
         y, x = (problem.simulate(seen, generator).to(x.device) if y is None else y), wanted.to(x)
         found.append(float(psnr(average(*begun(begin, y, problem.to(held.pixels.device))), x)))
     return sum(found) / len(found)
+
+
+def compared(average: Network, task: Task, held: Pool, scene: str = "", begin: str = "") -> dict[str, float]:
+    """`validate` of the network and of what it was given, where that is a picture on x's grid; of y enlarged where y is a smaller one."""
+    found = {"validation": validate(average.eval(), task, held, scene, begin)}
+    if average.takes == average.gives == "srgb" and task.name not in ("burst", "cs"):
+        before = begin or ("bicubic" if task.name == "sr" else "")
+        found["validation_before"] = validate(lambda y, problem: y, task, held, scene, before)
+    return found
 
 
 def middle_of(task: Task) -> Task:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from restore.errors import UsageError, nearest
-from restore.tasks import NOISELESS, Burst, Denoise, Isp, LowDose, Mri, Task
+from restore.tasks import NOISELESS, Burst, CompressedSensing, Deblur, Denoise, Inpaint, Isp, Jpeg, LowDose, Mri, SuperResolution, Task
 from restore.train.loss import LOSSES
 from restore.train.optimisers import OPTIMISERS
 from restore.train.unprocess import SCENES
@@ -37,7 +37,8 @@ class Recipe:
     learner: str = ""  # em: mixtures fitted by EM, where rates, losses and averages mean nothing
     seed: int = 0
     tests: tuple[str, ...] = ("bsd200_half", "red14_proxy256")  # sets that the card reports
-    levels: tuple[float, ...] = (10.0, 30.0, 50.0, 70.0)  # at these of its levels
+    levels: tuple[float | str, ...] = (10.0, 30.0, 50.0, 70.0)  # at these of its levels, where its task has a range of them
+    protocol: str = "rednet"  # of those figures
     every: int = 1  # on every n-th of their pictures
     x8: bool = True  # with the self-ensemble too
 
@@ -156,12 +157,58 @@ waveletct = Recipe("waveletct", "Kang, Min & Ye, Med. Phys. 2017: 64 channels, 2
 waveletct_small = replace(waveletct, name="waveletct-small", args={"width": 32}, tag="quarter-small", batch=8, steps=8_000,
                           line="the same with 32 channels: some hours of two CPU cores")
 
+red30_x2 = replace(red30, name="red30-x2", task=SuperResolution(2.0), args={"luma": True}, tag="x2", begin="bicubic", patch=60, batch=64, rate=3e-4, protocol="sr",
+                   tests=("set5", "set14", "b100"), line="the same on bicubic enlargements, luma alone: 25 GPU-minutes; Set5 37.66 x2, nothing shaved")
+red30_x3, red30_x4 = (replace(red30_x2, name=f"red30-x{scale}", task=SuperResolution(float(scale)), tag=f"x{scale}",
+                              line=f"the same by {scale}: Set5 {figure}") for scale, figure in ((3, 33.82), (4, 31.51)))
+red10_x2, red10_x3, red10_x4 = (replace(of, name=of.name.replace("30", "10"), method="red10", args={"luma": True, "width": 32}, batch=16, rate=1e-3, steps=20_000,
+                                        line="the same for CPUs: 10 layers of 32, 0.15 MFLOP/px, an hour of two CPU cores; the paper's RED10 is 0.2 to 0.4 dB under RED30")
+                                for of in (red30_x2, red30_x3, red30_x4))
+edsr_x2 = Recipe("edsr-x2", "Lim et al., CVPRW 2017, baseline: 2.7 MFLOP per pixel of y, 25 GPU-minutes; Set5 37.99 x2, the border shaved", "edsr",
+                 SuperResolution(2.0), args={"scale": 2}, tag="x2", patch=96, batch=32, steps=60_000, rate=5e-4, loss="l1", protocol="sr-shaved",
+                 tests=("set5", "set14", "b100"), x8=False)
+edsr_x3, edsr_x4 = (replace(edsr_x2, name=f"edsr-x{scale}", task=SuperResolution(float(scale)), args={"scale": scale}, tag=f"x{scale}", patch=48 * scale,
+                            line=f"the same by {scale}: Set5 {figure}") for scale, figure in ((3, 34.37), (4, 32.09)))
+edsr_x2_fast, edsr_x3_fast, edsr_x4_fast = (replace(of, name=f"{of.name}-fast", args={**of.args, "width": 32, "blocks": 6}, tag=f"{of.tag}-fast", batch=16, steps=20_000, rate=1e-3,
+                                                    line="the same for CPUs: 6 blocks of 32, an hour of two CPU cores") for of in (edsr_x2, edsr_x3, edsr_x4))
+
+red30_q10 = replace(red30, name="red30-q10", task=Jpeg(10.0), args={"luma": True}, tag="q10", scene="half", patch=128, batch=64, protocol="jpeg", tests=("classic5", "live1"),
+                    line="the same on JPEG, luma alone: 25 GPU-minutes; LIVE1 29.35 at quality 10")
+red30_q20 = replace(red30_q10, name="red30-q20", task=Jpeg(20.0), tag="q20", line="the same at quality 20: LIVE1 31.73")
+red10_q10, red10_q20 = (replace(of, name=of.name.replace("30", "10"), method="red10", args={"luma": True, "width": 32}, batch=16, rate=1e-3, steps=20_000,
+                                line="the same for CPUs: 10 layers of 32, an hour of two CPU cores; AR-CNN has 28.96 / 31.29 on LIVE1") for of in (red30_q10, red30_q20))
+drunet_jpeg = replace(drunet, name="drunet-jpeg", task=Jpeg(Range(5, 95)), tag="jpeg", scene="half", patch=192, batch=32, protocol="jpeg", tests=("live1",), levels=(10.0, 20.0, 40.0),
+                      line="the same told how coarse the tables are, in colour with and without subsampling: 25 GPU-minutes; meant for LIVE1 29.7 / 32.1 at quality 10/20")
+drunet_jpeg_fast = replace(drunet_jpeg, name="drunet-jpeg-fast", args=drunet_fast.args, tag="jpeg-fast", patch=128, batch=8, steps=25_000,
+                           line="the same for CPUs, 0.17 MFLOP/px, 75 minutes of two CPU cores")
+drunet_jpeg_grey = replace(drunet_jpeg_fast, name="drunet-jpeg-grey", args=drunet_fast_grey.args, tag="jpeg-grey", tests=("classic5", "live1"), line="the same in grey, as the papers' tables are")
+
+red30_marks = replace(red30, name="red30-marks", task=Inpaint("marks:32"), args={"channels": 3}, tag="marks", tests=("set12",), levels=(), x8=False, batch=32,
+                      line="the same on letters and scratches, which are 0 and which it is not shown apart: 25 GPU-minutes; meant for 0.5 dB above plug-and-play")
+red30_gaussian = replace(red30_marks, name="red30-gaussian", task=Deblur("gaussian:1.6", Range(0, 2.55)), tag="gaussian", patch=80, tests=("set14",), levels=(0.0, 2.55),
+                         line="the same on blur by a Gaussian of 1.6 pixels: 25 GPU-minutes; meant for 0.5 dB above plug-and-play")
+red30_disk = replace(red30_gaussian, name="red30-disk", task=Deblur("disk:7", Range(0, 2.55)), tag="disk", line="the same on defocus of radius 7")
+red10_marks, red10_gaussian, red10_disk = (replace(of, name=of.name.replace("30", "10"), method="red10", args={"channels": 3, "width": 32}, batch=8, rate=1e-3, steps=20_000,
+                                                   line="the same for CPUs: 10 layers of 32") for of in (red30_marks, red30_gaussian, red30_disk))
+
+istanet_r25 = Recipe("istanet-r25", "Zhang & Ghanem, CVPR 2018: 9 phases, 0.67 MFLOP/px, 25 GPU-minutes; Set11 32.57 at a ratio of 0.25", "istanet", CompressedSensing(0.25),
+                     tag="r25", patch=99, batch=32, steps=60_000, rate=5e-4, tests=("set11",), x8=False)
+istanet_r10, istanet_r50 = (replace(istanet_r25, name=f"istanet-r{ratio:.0f}", task=CompressedSensing(ratio / 100), tag=f"r{ratio:.0f}",
+                                    line=f"the same at a ratio of {ratio / 100:.2f}: Set11 {figure}") for ratio, figure in ((10.0, 26.64), (50.0, 38.07)))
+istanet_r10_fast, istanet_r25_fast, istanet_r50_fast = (replace(of, name=f"{of.name}-fast", args={"phases": 5}, tag=f"{of.tag}-fast", batch=4, rate=1e-3, steps=20_000,
+                                                                line="the same for CPUs: 5 phases, 0.37 MFLOP/px, two hours of two CPU cores")
+                                                        for of in (istanet_r10, istanet_r25, istanet_r50))
+
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30, red20, red10, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
     mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, *COURSE, csc_net, ml_ista, layered_soft, layered_pursuit,
     epll, pclr, pgpd, denoisenet,
     demosaicnet, deepisp_low, deepisp_low_fast, deepisp_low_srgb, deepisp, deepisp_fast,
-    fastmri_unet, fastmri_unet_small, varnet, wieschollek, wieschollek_fast, waveletct, waveletct_small)}
+    fastmri_unet, fastmri_unet_small, varnet, wieschollek, wieschollek_fast, waveletct, waveletct_small,
+    edsr_x2, edsr_x3, edsr_x4, edsr_x2_fast, edsr_x3_fast, edsr_x4_fast, red30_x2, red30_x3, red30_x4, red10_x2, red10_x3, red10_x4,
+    red30_q10, red30_q20, red10_q10, red10_q20, drunet_jpeg, drunet_jpeg_fast, drunet_jpeg_grey,
+    red30_marks, red10_marks, red30_gaussian, red10_gaussian, red30_disk, red10_disk,
+    istanet_r10, istanet_r25, istanet_r50, istanet_r10_fast, istanet_r25_fast, istanet_r50_fast)}
 
 
 def find(name: str) -> Recipe:

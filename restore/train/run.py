@@ -56,7 +56,9 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
         raise Stopped(f"stopped after step {run.step} of {run.of or '?'}", f"the checkpoint is in {folder}", "type --resume to go on")
     if not team.leads:
         return None
-    validation = em.validate(recipe, run.average, held) if recipe.learner else loop.validate(run.average, recipe.task, held, recipe.scene, recipe.begin)
+    validation = {"validation": em.validate(recipe, run.average, held)} if recipe.learner else loop.compared(run.average, recipe.task, held, recipe.scene, recipe.begin)
+    if "validation_before" in validation:
+        note(f"held-out pictures: {validation['validation']:.2f} dB, {validation['validation_before']:.2f} dB before the network")
     return export.write(recipe, run, validation, files, weights, note)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from restore.image import SPACES
+from restore.numerics import resample
 from restore.numerics.camera import to_xyz
 
 CAMERAS = (  # XYZ to camera
@@ -45,8 +46,15 @@ def _raw(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     return scene, scene
 
 
+def _half(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Half the size: the blocks of the pictures' own coding are gone."""
+    small = resample.resize(x[..., : x.shape[-2] // 16 * 16, : x.shape[-1] // 16 * 16], x.shape[-2] // 16 * 8, x.shape[-1] // 16 * 8).clamp(0, 1)
+    return small, small
+
+
 SCENES: dict[str, Callable[[Tensor, torch.Generator], tuple[Tensor, Tensor]]] = {  # pictures -> (what D is applied to, what the method is to give)
     "": lambda x, generator: (x, x),
     "raw": _raw,
+    "half": _half,
     "photograph": lambda x, generator: (unprocess(x, generator), x),
 }
