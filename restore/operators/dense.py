@@ -11,7 +11,7 @@ from torch import Tensor
 from restore.operators.base import Canvas, Operator
 
 SIDE = 33  # of a block, as in ReconNet and ISTA-Net
-RELATED = 0.9  # correlation of neighbouring pixels: of 0.8 to 0.99 the best for training pictures
+RELATED = 0.85  # correlation of neighbouring pixels: of 0.8 to 0.99 the best for training pictures
 
 
 class GaussianMatrix(Operator):
