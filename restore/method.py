@@ -74,6 +74,10 @@ class Method(nn.Module):
         """Memory at work, per pixel of a tile and per picture of a batch, in float32."""
         return 64.0
 
+    def meets(self, problem: Problem) -> bool:
+        """Whether a user is given the nearest picture that D takes to y, instead of what `restore` gives."""
+        return False
+
     def forward(self, y: Tensor, problem: Problem) -> Tensor:
         """Check the task, adapt the channels, pad, restore, crop. A method inside a method is called the same way."""
         if y.ndim != 4:
@@ -175,6 +179,9 @@ class Network(Method):
 
     def restore(self, y, problem):
         return self.net(y, None if self.blind else told(problem, y))
+
+    def meets(self, problem):
+        return isinstance(problem.operator, Coding)
 
     def tiling(self, problem):
         return Whole() if self.facts.halo is None else Exact(self.facts.halo, self.multiple)

@@ -206,7 +206,7 @@ def test_masks_by_colour_grown_inverted_and_wrong(cli, tmp_path):
 def test_enlarged_and_reduced_again_it_is_the_input(cli, tmp_path):
     rgba = np.dstack([rgb(40, 50), np.full((40, 50), 200, np.uint8)])
     save(tmp_path / "a.png", rgba)
-    done = cli("sr", "a.png", "--scale", "3", "-m", "bicubic", "--check", "--json")
+    done = cli("sr", "a.png", "--scale", "3", "-m", "bicubic", "--consistent", "--check", "--json")
     row = json.loads(done.stdout)
     assert done.returncode == 0 and any("0.0" in note or "0.1" in note for note in row["notes"])
     assert cli("degrade", "a.sr.png", "--task", "sr", "--scale", "3", "-o", "back.png").returncode == 0
@@ -273,6 +273,27 @@ def test_coding_is_libjpegs(tmp_path):
         assert read(api_header(tmp_path / "a.jpg"))[0] == quality
 
 
+@pytest.mark.parametrize("subsampling, sampling", [("4:4:4", (1, 1)), ("4:2:2", (1, 2)), ("4:2:0", (2, 2))])
+def test_chroma_is_sampled_as_libjpeg_does_and_recovered(subsampling, sampling, tmp_path):
+    down, across = np.mgrid[:80, :96] / 10
+    clean = np.uint8(127.5 + 90 * np.stack([np.sin(down + across), np.sin(down - 1.3 * across), np.cos(across)], -1))
+    save(tmp_path / "a.jpg", clean, quality=30, subsampling=subsampling)
+    header, theirs = api_header(tmp_path / "a.jpg"), torch.from_numpy(np.asarray(Image.open(tmp_path / "a.jpg")) / 255.0).permute(2, 0, 1)[None]
+    coding, x = jpeg.Coding(read(header)[1]["tables"], tuple(read(header)[1]["sampling"].tolist())), torch.from_numpy(clean / 255.0).permute(2, 0, 1)[None]
+    assert coding.sampling == sampling and 255 * float((coding(x) - theirs).abs().mean()) < 1
+    if sampling != (1, 1):
+        assert 255 * float((jpeg.Coding(coding.tables)(x) - theirs).abs().mean()) > 2 * 255 * float((coding(x) - theirs).abs().mean())
+    assert 255 * float((coding.nearest(x, theirs) - x).square().mean().sqrt()) < 0.4  # the truth is among what may have been coded so
+    guess = theirs + 0.2 * torch.randn(theirs.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    near = coding.nearest(guess, theirs)
+    assert float((near - x).square().mean()) < float((guess - x).square().mean())
+    chroma = [torch.nn.functional.avg_pool2d(jpeg.ycc(255 * part)[:, 1:], sampling) for part in (guess, near, x)]
+    assert float((chroma[1] - chroma[2]).square().mean()) < 0.98 * float((chroma[0] - chroma[2]).square().mean())
+    assert torch.allclose(coding.nearest(near, theirs), near, atol=1e-6)
+    unknown = jpeg.ycc(jpeg.Coding(coding.tables).nearest(guess, theirs))[:, 1:]
+    assert torch.allclose(unknown, jpeg.ycc(guess)[:, 1:], atol=1e-6)
+
+
 def api_header(path):
     from restore import io
 
@@ -316,3 +337,13 @@ def test_a_picture_that_was_coded_keeps_its_tables(cli, tmp_path):
     assert cli("degrade", "a.png", "--task", "jpeg", "--quality", "10", "-o", "b.jpg").returncode == 0
     done = cli("jpeg", "b.jpg", "--denoiser", "bm3d", text=True)
     assert done.returncode == 0 and "quality 10, from the tables" in done.stderr
+
+
+def test_tiles_of_a_subsampled_jpeg_are_the_whole(cli, tmp_path, monkeypatch):
+    """The projection on what the file allows sees no further than it says, also where the denoiser is a network."""
+    down, across = np.mgrid[:150, :230] / 10
+    save(tmp_path / "a.jpg", np.uint8(127.5 + 90 * np.stack([np.sin(down + across), np.sin(down - 1.3 * across), np.cos(across)], -1)), quality=30, subsampling="4:2:0")
+    for name, tile in (("whole.tif", ()), ("tiled.tif", ("--tile", "128"))):
+        assert cli("jpeg", "a.jpg", "--denoiser", "drunet.tiny", "--depth", "32", "-o", name, *tile).returncode == 0
+    whole, tiled = (tifffile.imread(tmp_path / name) for name in ("whole.tif", "tiled.tif"))
+    assert np.abs(whole - tiled).max() < 2e-6

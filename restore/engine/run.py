@@ -26,7 +26,7 @@ ROWS = 64  # handed over at a time
 class Settings:
     """What a user may choose, and what a run settled on. `tile` and `memory`: None lets the engine choose; memory in bytes.
 
-    consistent: the result is moved to the nearest x with D x = y.
+    consistent: the result is moved to the nearest x that D takes to y; None: where the method says so.
     """
 
     device: str = "auto"
@@ -34,7 +34,7 @@ class Settings:
     tile: int | None = None
     memory: int | None = None
     ensemble: bool = False
-    consistent: bool = False
+    consistent: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,10 @@ class Report:
     note: Callable[[str], None] = lambda text: None
 
 
-def wrapped(method: Method, problem: Problem, ensemble: bool = False, consistent: bool = False) -> Method:
+def wrapped(method: Method, problem: Problem, ensemble: bool = False, consistent: bool | None = False) -> Method:
     """The method as the engine runs it; its `multiple` is what a picture is padded to."""
     method = Turned(method, problem) if ensemble else method
-    return Consistent(method) if consistent else method
+    return Consistent(method) if (method.meets(problem) if consistent is None else consistent) else method
 
 
 def plan(method: Method, problem: Problem, channels: int, height: int, width: int, settings: Settings) -> Plan:

@@ -1,11 +1,14 @@
 """Wrappers: they take a method and return a method. Padding is in `Method` itself, tiles are in `run`."""
 
+from math import lcm
+
 import torch
 from torch import Tensor
 
 from restore.method import Blend, Exact, Method
 from restore.numerics import turns
 from restore.operators.fourier import AsComplex, Coils, Fourier
+from restore.operators.jpeg import Coding
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
 
@@ -21,6 +24,7 @@ class Turned(Method):
         kind = inner.tiling(problem)
         self.multiple = kind.multiple if isinstance(kind, Exact) else inner.multiple
         self.channels, self.noises, self.half_ok, self.takes, self.gives = inner.channels, inner.noises, inner.half_ok, inner.takes, inner.gives
+        self.meets = inner.meets
 
     def restore(self, y: Tensor, problem: Problem) -> Tensor:
         total = 0
@@ -36,7 +40,7 @@ class Turned(Method):
 
 
 class Consistent(Method):
-    """Moves a result to the nearest x with D x = y, as far as D can tell: x + D^T (D D^T)^-1 (y - D x)."""
+    """Moves a result to the nearest x that D takes to y."""
 
     def __init__(self, inner: Method):
         super().__init__()
@@ -45,11 +49,14 @@ class Consistent(Method):
             inner.channels, inner.multiple, inner.noises, inner.half_ok, inner.takes, inner.gives)
 
     def restore(self, y: Tensor, problem: Problem) -> Tensor:
-        return problem.operator.prox(self.inner(y, problem).float(), y.float(), 1e-6)
+        return problem.operator.nearest(self.inner(y, problem).float(), y.float())
 
     def tiling(self, problem):
-        """What one sample moves fades out quickly, but does not end."""
+        """Blocks of JPEG are moved each alone; what one sample moves otherwise fades out quickly, but does not end."""
         kind = self.inner.tiling(problem)
+        if isinstance(problem.operator, Coding):
+            halo, multiple = problem.operator.span
+            return Exact(kind.halo + halo, lcm(kind.multiple, multiple)) if isinstance(kind, Exact) else kind
         return Blend(2 * max(kind.halo, 16), kind.multiple) if isinstance(kind, Exact) else kind
 
     def bytes_per_pixel(self, problem):
@@ -64,7 +71,7 @@ class Guarded(Method):
         self.inner = inner
         self.fast = inner if dtype == torch.float32 else _cast(inner, dtype)
         self.dtype, self.note = dtype, note
-        self.channels, self.multiple, self.noises = inner.channels, inner.multiple, inner.noises
+        self.channels, self.multiple, self.noises, self.meets = inner.channels, inner.multiple, inner.noises, inner.meets
 
     def restore(self, y: Tensor, problem: Problem) -> Tensor:
         x = self.fast(y.to(self.dtype), problem).float()

@@ -41,8 +41,8 @@ def _sigma(task: Task, y: Tensor, header: Header | None) -> tuple[Value, str, di
 def _quality(task: Task, y: Tensor, header: Header | None) -> tuple[Value, str, dict[str, Tensor]]:
     from restore.estimate import quality
 
-    found, tables = quality.read(header)
-    return found, f"quality {found:g}, from the tables", {"tables": tables}
+    found, said = quality.read(header)
+    return found, f"quality {found:g}, from the tables", said
 
 
 FILLERS: dict[str, Callable[[Task, Tensor, Header | None], tuple[Value | str, str, dict[str, Tensor]]]] = {"sigma": _sigma, "quality": _quality}

@@ -8,8 +8,8 @@ from restore.image import Header
 from restore.operators.jpeg import tables
 
 
-def read(header: Header | None) -> tuple[float, Tensor]:
-    """The nearest quality, 1 to 100, on the scale of the Independent JPEG Group, and the tables themselves (1, 2, 8, 8).
+def read(header: Header | None) -> tuple[float, dict[str, Tensor]]:
+    """The nearest quality, 1 to 100, on the scale of the Independent JPEG Group, and what the file says itself: `tables` (1, 2, 8, 8) and the `sampling` of chroma.
 
     RestoreError where the picture is no JPEG: of one that was converted since, nothing is known.
     """
@@ -19,4 +19,5 @@ def read(header: Header | None) -> tuple[float, Tensor]:
     given = torch.tensor([found[0], found[min(1, len(found) - 1)]], dtype=torch.float32).reshape(1, 2, 8, 8)
     known = tables(torch.arange(1.0, 101.0))
     distance = (known[:, 0].log() - given[:, 0].log()).abs().mean((1, 2))
-    return float(distance.argmin() + 1), given
+    sampling = header.carry.get("sampling")
+    return float(distance.argmin() + 1), {"tables": given} | ({"sampling": torch.tensor(sampling)} if sampling else {})

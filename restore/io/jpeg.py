@@ -31,7 +31,7 @@ class JpegSource(WholeSource):
         sane(name, height, width, file.seek(0, 2), _RATIO)
         layers = [(frame[at], frame[at + 1] >> 4, frame[at + 1] & 15, frame[at + 2]) for at in range(6, 6 + 3 * components, 3)]
         carry = {"segments": segments.told(parts), "tables": _tables(parts, [layer[3] for layer in layers]), "progressive": marker in (0xC2, 0xCA),
-                 "rgb": _is_rgb(parts, layers), "subsampling": _ratio(layers)}
+                 "rgb": _is_rgb(parts, layers), "subsampling": _ratio(layers), "sampling": _sampling(parts, layers)}
         said = segments.facts(carry["segments"])
         self.headers = [Header(height, width, channels=components, format="jpeg", orientation=orientation(said["exif"]), carry=carry, **said)]
 
@@ -66,6 +66,14 @@ def _is_rgb(parts: segments.Segments, layers: list) -> bool:
     """Coded as RGB: Adobe's transform 0, or components named R, G, B."""
     adobe = next((p for m, p in parts if m == segments.ADOBE and p.startswith(b"Adobe") and len(p) >= 12), None)
     return len(layers) == 3 and (adobe[11] == 0 if adobe else bytes(layer[0] for layer in layers) == b"RGB")
+
+
+def _sampling(parts: segments.Segments, layers: list) -> tuple[int, int] | None:
+    """Rows and columns of pixels per sample of chroma, where they are 1 or 2 and the colours are YCbCr."""
+    if len(layers) != 3 or _is_rgb(parts, layers) or layers[1][1:3] != (1, 1) or layers[2][1:3] != (1, 1):
+        return None
+    across, down = layers[0][1:3]
+    return (down, across) if across in (1, 2) and down in (1, 2) else None
 
 
 def _ratio(layers: list) -> str:

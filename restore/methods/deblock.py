@@ -1,14 +1,10 @@
 """Blocks of JPEG taken away: a denoiser told how coarse the tables are, then back to what the file allows.
 
 The level is that of Foi, Katkovnik & Egiazarian, Pointwise shape-adaptive DCT for high-quality denoising and deblocking, TIP 2007 (section IV), times `share`;
-every luma coefficient of the result is then moved to within half a step of the one in the file,
-for no other picture was coded to it.
+every coefficient of the result is then moved to within half a step of the one in the file, for no other picture was coded to it.
 """
 
 from math import lcm
-
-import torch
-import torch.nn.functional as F
 
 from restore.errors import RestoreError
 from restore.method import Exact, Method
@@ -28,22 +24,15 @@ class Deblock(Method):
     def restore(self, y, problem):
         if not isinstance(problem.operator, jpeg.Coding):
             raise RestoreError(f"blocks are found in JPEG, not in {problem.operator}", "a JPEG, or --quality")
-        height, width = y.shape[-2:]
-        pad = (0, -width % 8, 0, -height % 8)
-        x = self.denoiser(y, self._inner(problem))
-        before, after = (jpeg.ycc(F.pad(255 * part, pad, mode="replicate")) - 128 for part in (y, x))
-        step = problem.operator.table(before)[:, :1]
-        middle = (jpeg.forward(before[:, :1]) / step).round() * step
-        luma = jpeg.inverse(torch.minimum(torch.maximum(jpeg.forward(after[:, :1]), middle - step / 2), middle + step / 2))
-        return jpeg.rgb(torch.cat([luma, after[:, 1:]], 1) + 128)[..., :height, :width] / 255
+        return problem.operator.nearest(self.denoiser(y, self._inner(problem)), y)
 
     def _inner(self, problem: Problem) -> Problem:
         return Problem(Identity(), Gaussian(self.share * problem.operator.sigma))
 
     def tiling(self, problem):
         """Blocks are whole where tiles begin at multiples of 8."""
-        kind = self.denoiser.tiling(self._inner(problem))
-        return Exact(kind.halo + 8, lcm(kind.multiple, 8)) if isinstance(kind, Exact) else kind
+        kind, (halo, multiple) = self.denoiser.tiling(self._inner(problem)), problem.operator.span
+        return Exact(kind.halo + halo, lcm(kind.multiple, multiple)) if isinstance(kind, Exact) else kind
 
     def bytes_per_pixel(self, problem):
         return max(self.denoiser.bytes_per_pixel(self._inner(problem)), 96.0)

@@ -16,7 +16,7 @@ from restore.numerics.fill import fill
 from restore.numerics.solvers import hqs
 from restore.operators.base import Identity
 from restore.operators.dense import GaussianMatrix
-from restore.operators.noise import Gaussian
+from restore.operators.noise import Gaussian, NoNoise
 from restore.operators.problem import Problem
 from restore.operators.spatial import Blur, Downsample, Mask
 
@@ -55,6 +55,10 @@ class PnP(Method):
             return turns.undo(turned, step % 8)
 
         return canvas.crop(hqs(data, prior, first_guess(canvas.operator, canvas.y), levels, weights))
+
+    def meets(self, problem):
+        """Where a picture was made smaller and nothing was added."""
+        return problem.scale > 1 and isinstance(problem.noise, NoNoise)
 
     def tiling(self, problem):
         """Tiles see no further than what a blur and some rounds of denoising carry; where D sees everything, the picture is taken whole."""

@@ -49,6 +49,10 @@ class Operator(nn.Module):
         """
         return cg(lambda x: self.adjoint(self(x)) + rho * x, self.adjoint(y) + rho * v, v)
 
+    def nearest(self, x: Tensor, y: Tensor) -> Tensor:
+        """The nearest picture to x with D x = y, as far as D can tell: x + D^T (D D^T)^-1 (y - D x)."""
+        return self.prox(x, y, 1e-6)
+
     def canvas(self, y: Tensor) -> "Canvas":
         """The problem of y on a grid where `prox` is cheap: itself, unless what lies beyond the edges of a picture matters."""
         return Canvas(self, y)

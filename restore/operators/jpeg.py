@@ -10,27 +10,68 @@ from restore.operators.base import Operator
 
 LUMA = (16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
         18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99)
+TIE = 1e-4
+RECOVERY = 8  # steps from interpolated chroma back to its samples
 CHROMA = (17, 18, 24, 47, *(99,) * 4, 18, 21, 26, 66, *(99,) * 4, 24, 26, 56, *(99,) * 5, 47, 66, *(99,) * 38)
 
 
 class Coding(Operator):
-    """decode(code(x)), of grey as luma alone, of RGB as YCbCr without subsampling; x and y on [0, 1], y in whole levels of 255.
+    """decode(code(x)), of grey as luma alone, of RGB as YCbCr; x and y on [0, 1], y in whole levels of 255.
 
-    tables: (B | 1, 2, 8, 8), of luma and chroma.
+    tables: (B | 1, 2, 8, 8), of luma and chroma. sampling: rows and columns of pixels per sample of chroma, 1 or 2 each: means on the way in,
+    bilinear interpolation on the way out, as libjpeg has it. None: not known, which simulates (1, 1).
     """
 
-    linear, align = False, 8
+    linear = False
 
-    def __init__(self, tables: Tensor):
+    def __init__(self, tables: Tensor, sampling: tuple[int, int] | None = None):
         super().__init__()
         self.register_buffer("tables", tables.float())
+        self.sampling, coarsest = sampling, max(sampling or (1, 1))
+        self.align, self.reach = 8 * coarsest, coarsest - 1
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        planes = ycc(F.pad(255 * x, (0, -width % 8, 0, -height % 8), mode="replicate"))
-        table = self.table(planes)
-        coded = inverse((forward(planes - 128) / table).round() * table) + 128
-        return (rgb(coded)[..., :height, :width].clamp(0, 255).round()) / 255
+        planes = ycc(self._whole(255 * x)).round() - 128
+        luma, chroma = planes[:, :1], planes[:, 1:]
+        coded = [_quantised(luma, self.table(0))]
+        if chroma.shape[1]:
+            coded.append(self._enlarged(_quantised(self._reduced(chroma).round(), self.table(1)).round().clamp(-128, 127)))
+        return (rgb(torch.cat(coded, 1) + 128)[..., :height, :width].clamp(0, 255).round()) / 255
+
+    def nearest(self, x: Tensor, y: Tensor) -> Tensor:
+        """The nearest picture to x that may have been coded to y: every coefficient within half a step of the one in the file. Chroma of unknown sampling stays."""
+        height, width = x.shape[-2:]
+        after, before = (ycc(self._whole(255 * part)) - 128 for part in (x, y))
+        moved = [after[:, :1] + _moved(after[:, :1], before[:, :1], self.table(0)), after[:, 1:]]
+        if self.sampling and after.shape[1] == 3:
+            step = _moved(self._reduced(after[:, 1:]), self._sampled(before[:, 1:]), self.table(1))
+            moved[1] = moved[1] + F.interpolate(step, scale_factor=self.sampling, mode="nearest")
+        return rgb(torch.cat(moved, 1) + 128)[..., :height, :width] / 255
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """How far `nearest` sees in pixels, and what tiles are to be aligned to for it."""
+        side = 8 * max(self.sampling or (1, 1))
+        return side if side == 8 else side + 4 * (RECOVERY + 1), side
+
+    def _whole(self, x: Tensor) -> Tensor:
+        """x continued to whole blocks of every plane."""
+        down, across = self.sampling or (1, 1)
+        return F.pad(x, (0, -x.shape[3] % (8 * across), 0, -x.shape[2] % (8 * down)), mode="replicate")
+
+    def _reduced(self, chroma: Tensor) -> Tensor:
+        return F.avg_pool2d(chroma, self.sampling or 1)
+
+    def _enlarged(self, samples: Tensor) -> Tensor:
+        return samples if self.sampling in (None, (1, 1)) else F.interpolate(samples, scale_factor=self.sampling, mode="bilinear", align_corners=False)
+
+    def _sampled(self, chroma: Tensor) -> Tensor:
+        """The samples that were interpolated to chroma. Means of an interpolation have eigenvalues from 1/4 to 1, so steps of 1.6 lead back."""
+        samples = self._reduced(chroma)
+        for _ in range(0 if self.sampling == (1, 1) else RECOVERY):
+            samples = samples + 1.6 * self._reduced(chroma - self._enlarged(samples))
+        return samples
 
     @property
     def sigma(self) -> Tensor:
@@ -40,13 +81,13 @@ class Coding(Operator):
         """
         return (0.69 * self.tables[:, :1, :3, :3].mean((2, 3), keepdim=True) ** 1.3).sqrt() / 255
 
-    def table(self, planes: Tensor) -> Tensor:
-        """The step of every coefficient, to be multiplied with `forward(planes)`: (B | 1, C, 1, 8, 1, 8)."""
-        return self.tables.to(planes)[:, [0, 1, 1][: planes.shape[1]], None, :, None, :]
+    def table(self, plane: int) -> Tensor:
+        """The step of every coefficient of luma (0) or chroma (1), to be multiplied with `forward(planes)`: (B | 1, 1, 1, 8, 1, 8)."""
+        return self.tables[:, plane : plane + 1, None, :, None, :]
 
     def turn(self, turn):
         """Of pictures of whole blocks."""
-        return Coding(self.tables.mT if turn & 1 else self.tables)
+        return Coding(self.tables.mT, self.sampling and self.sampling[::-1]) if turn & 1 else self
 
     def __repr__(self):
         return f"JPEG coding, mean step {float(self.tables[:, 0].mean()):.1f}"
@@ -58,6 +99,20 @@ def tables(quality: Tensor) -> Tensor:
     scale = torch.where(quality < 50, (5000 / quality).floor(), 200 - 2 * quality)
     base = torch.tensor([LUMA, CHROMA], dtype=torch.float32, device=quality.device).reshape(1, 2, 8, 8)
     return ((base * scale + 50) / 100).floor().clamp(1, 255)
+
+
+def _quantised(planes: Tensor, table: Tensor) -> Tensor:
+    """What the steps of a table leave; a half is rounded away from 0, as libjpeg does, and what comes near a half counts as one."""
+    table = table.to(planes)
+    steps = forward(planes) / table
+    return inverse(steps.sign() * (steps.abs() + 0.5 + TIE).floor() * table)
+
+
+def _moved(after: Tensor, before: Tensor, table: Tensor) -> Tensor:
+    """What has to be added to `after` so that its coefficients lie within half a step of those of `before`."""
+    table = table.to(after)
+    middle, now = (forward(before) / table).round() * table, forward(after)
+    return inverse(torch.minimum(torch.maximum(now, middle - table / 2), middle + table / 2) - now)
 
 
 def ycc(x: Tensor) -> Tensor:
@@ -98,6 +153,6 @@ def _cosines() -> Tensor:
 
 
 def examples(dtype: torch.dtype = torch.float64) -> list[tuple[Operator, Tensor]]:
-    """For the sweep: colour, and qualities per picture."""
-    x = torch.rand(2, 3, 32, 24, dtype=dtype, generator=torch.Generator().manual_seed(0))
-    return [(Coding(tables(torch.tensor(30.0))), x), (Coding(tables(torch.tensor([10.0, 90.0]))), x)]
+    """For the sweep: colour, qualities per picture, and subsampled chroma."""
+    x, wide = (torch.rand(2, 3, 32, side, dtype=dtype, generator=torch.Generator().manual_seed(0)) for side in (24, 64))
+    return [(Coding(tables(torch.tensor(30.0))), x), (Coding(tables(torch.tensor([10.0, 90.0]))), x), (Coding(tables(torch.tensor(30.0)), (2, 2)), wide)]

@@ -144,6 +144,15 @@ def _reduce(task, parts, given, shape) -> Operator:
     return Downsample(int(scale), task.down)
 
 
+def _coding(task, parts, given, shape) -> Operator:
+    return jpeg.Coding(given["tables"] if "tables" in given else jpeg.tables(parts["quality"]), tuple(given["sampling"].tolist()) if "sampling" in given else None)
+
+
+def _drawn_sampling(task, count, generator, device, shape) -> Given:
+    """One for the batch: chroma of every pixel, or of every second one along both axes."""
+    return {"sampling": torch.randint(1, 3, (1,), generator=generator, device=device).expand(2)} if shape[0] == 3 else {}
+
+
 def _mask(task, parts, given, shape) -> Operator:
     return Mask(given["mask"])
 
@@ -173,11 +182,11 @@ def _drawn_kernels(task, count, generator, device, shape) -> Given:
 OPERATORS: dict[str, Callable[[Task, dict[str, Tensor], Given, Sequence[int] | None], Operator]] = {
     "denoise": lambda task, parts, given, shape: Identity(),
     "lowdose": lambda task, parts, given, shape: Identity(),
-    "jpeg": lambda task, parts, given, shape: jpeg.Coding(given["tables"] if "tables" in given else jpeg.tables(parts["quality"])),
+    "jpeg": _coding,
     "deblur": _deblur, "sr": _reduce, "inpaint": _mask, "burst": _shake,
     "cs": lambda task, parts, given, shape: GaussianMatrix(measured(float(parts["ratio"])), int(parts["seed"]), tuple(shape)),
 }
-DRAWN: dict[str, Callable[..., Given]] = {"deblur": _drawn_kernels, "inpaint": _drawn_masks, "burst": _drawn_shakes}
+DRAWN: dict[str, Callable[..., Given]] = {"deblur": _drawn_kernels, "inpaint": _drawn_masks, "jpeg": _drawn_sampling, "burst": _drawn_shakes}
 
 
 def _sensor(pattern: str, task: Isp, peak: Tensor | None, sigma: Tensor | None, spread: Tensor | float = 0.0) -> Problem:
