@@ -85,8 +85,8 @@ def mri(names: Sequence[str], accelerations: Sequence[float], every: int, device
 def _show(result: Result) -> None:
     for line in report.lines(result):
         console.note(line)
-    for figure, (title, _) in report.FIGURES.items():
-        console.table(*report.grid(result, figure), title)
+    for figure in report.figures(result):
+        console.table(*report.grid(result, figure), report.FIGURES[figure][0])
     for reason in report.reasons(result):
         console.note(f"empty: {reason}")
 

@@ -8,7 +8,10 @@ import torch
 from PIL import Image
 
 from restore import api, cards
+from restore.bench import phase, plot
 from restore.errors import UsageError
+from restore.measure.metrics import psnr, psnr_b
+from restore.measure.protocol import PROTOCOLS
 from restore.method import told
 from restore.methods.edsr import EDSR
 from restore.methods.istanet import ISTANet
@@ -136,3 +139,23 @@ def test_istanet_takes_colour_plane_by_plane():
     both, one = (problem_of(CompressedSensing(0.25), shape=(channels, 40, 50)) for channels in (3, 1))
     together = net(both.simulate(x), both)
     assert torch.allclose(together[:, 1:2], net(one.simulate(x[:, 1:2]), one), atol=1e-3)
+
+
+def test_sparse_vectors_are_recovered_up_to_the_transition():
+    """Donoho and Tanner: with a quarter of the measurements a vector of 27 % as many entries as measurements is where recovery ends."""
+    generator = torch.Generator().manual_seed(0)
+    assert phase.recovered(20, 128, generator, 4) == 1 and phase.recovered(60, 128, generator, 4) == 0
+    drawn = plot.shades("a < b", "m", "k", (0.5, 1.0), (0.5, 1.0), [[1.0, 1.0], [0.0, 1.0]])
+    assert drawn.count("<rect") == 4 and drawn.count("rgb(0,0,0)") == 1 and "a &lt; b" in drawn
+
+
+def test_psnr_b_is_less_where_there_are_blocks():
+    x = torch.linspace(0.2, 0.8, 48).expand(1, 1, 64, 48)
+    board = 0.02 * torch.tensor([[1.0, -1.0] * 3, [-1.0, 1.0] * 3] * 4).repeat_interleave(8, 0).repeat_interleave(8, 1)
+    assert float(psnr_b(x + 0.02, x)) == pytest.approx(float(psnr(x + 0.02, x)), abs=1e-3) and float(psnr_b(x + board, x)) < float(psnr(x + board, x)) - 3
+    inside = x + board.roll((4, 4), (0, 1))  # edges inside blocks are no blocks
+    assert float(psnr_b(inside, x)) == pytest.approx(float(psnr(inside, x)), abs=1e-3)
+    coded = problem_of(Jpeg(10.0)).simulate(torch.linspace(0, 1, 64).outer(torch.linspace(0, 1, 64)).sqrt()[None, None])
+    clean = torch.linspace(0, 1, 64).outer(torch.linspace(0, 1, 64)).sqrt()[None, None]
+    assert float(psnr_b(coded, clean)) < float(psnr(coded, clean)) - 0.5
+    assert PROTOCOLS["jpeg"].blocking(coded, clean) < PROTOCOLS["jpeg"].scores(coded, clean)[0] and np.isnan(PROTOCOLS["rednet"].blocking(coded, clean))

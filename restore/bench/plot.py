@@ -50,3 +50,20 @@ def _span(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     slack = 0.05 * (high - low) or 0.5
     return low - slack, high + slack
+
+
+def shades(title: str, across: str, up: str, columns: Sequence[float], rows: Sequence[float], values: Sequence[Sequence[float]]) -> str:
+    """An SVG of squares, a row of `values` per number of `rows` from the bottom up: black at 0, white at 1."""
+    side = (HEIGHT - TOP - BOTTOM) / len(rows)
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" font-family="sans-serif" font-size="11">',
+             f'<text x="4" y="14">{escape(title)}</text>',
+             f'<text x="{LEFT + side * len(columns) / 2}" y="{HEIGHT - 6}" text-anchor="middle">{escape(across)}</text>',
+             f'<text x="12" y="{TOP + 12}">{escape(up)}</text>']
+    for row, line in enumerate(values):
+        for column, value in enumerate(line):
+            shade = round(255 * min(max(value, 0), 1))
+            parts.append(f'<rect x="{LEFT + side * column:.1f}" y="{HEIGHT - BOTTOM - side * (row + 1):.1f}" width="{side:.1f}" height="{side:.1f}" '
+                         f'fill="rgb({shade},{shade},{shade})" stroke="#888" stroke-width="0.3"/>')
+    parts += [f'<text x="{LEFT + side * (at + 0.5):.1f}" y="{HEIGHT - BOTTOM + 14}" text-anchor="middle">{columns[at]:.2g}</text>' for at in range(0, len(columns), 3)]
+    parts += [f'<text x="{LEFT - 6}" y="{HEIGHT - BOTTOM - side * (at + 0.5) + 4:.1f}" text-anchor="end">{rows[at]:.2g}</text>' for at in range(0, len(rows), 3)]
+    return "".join([*parts, "</svg>"])

@@ -9,13 +9,14 @@ from math import isnan
 
 import numpy as np
 
+from restore.bench import phase
 from restore.bench.plot import chart
 from restore.bench.run import Picture, Result
 from restore.bench.table import Level, shown
 from restore.image import Header, as_samples
 from restore.io import open_sink
 
-FIGURES = {"psnr": ("PSNR in dB", 2), "ssim": ("SSIM", 4)}
+FIGURES = {"psnr": ("PSNR in dB", 2), "ssim": ("SSIM", 4), "psnrb": ("PSNR-B in dB", 2)}
 STYLE = ("body{font-family:sans-serif;margin:2em;max-width:1200px}table{border-collapse:collapse;margin:1em 0}td,th{border:1px solid #ccc;padding:3px 8px;text-align:right}"
          "td:first-child,th:first-child{text-align:left}small{color:#666}figure{display:inline-block;margin:4px;text-align:center}img{image-rendering:pixelated;width:192px}")
 
@@ -30,6 +31,11 @@ def lines(result: Result) -> list[str]:
         said.append(result.published.note)
     said.append("each cell: ours (published; ours less published" + (")" if result.published.absolute else f", of the distances from {result.table.baseline})"))
     return said
+
+
+def figures(result: Result) -> list[str]:
+    """Those that were measured or published."""
+    return [figure for figure in FIGURES if getattr(result.published, figure) or figure != "psnrb" or any(not isnan(cell.mean(figure)) for cell in result.cells)]
 
 
 def grid(result: Result, figure: str) -> tuple[list[str], list[list[str]]]:
@@ -63,7 +69,7 @@ def reasons(result: Result) -> list[str]:
 
 def markdown(result: Result) -> str:
     parts = ["\n".join(f"> {line}  " for line in lines(result))]
-    for figure in FIGURES:
+    for figure in figures(result):
         columns, rows = grid(result, figure)
         parts.append("\n".join([f"**{FIGURES[figure][0]}**", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns), *("| " + " | ".join(row) + " |" for row in rows)]))
     parts += [f"Empty: {reason}." for reason in reasons(result)]
@@ -74,9 +80,9 @@ def records(result: Result) -> list[dict[str, object]]:
     """One per cell: all that is known of it, pictures apart."""
     return [{"table": result.table.name, "set": result.published.set, "protocol": result.protocol.name, "method": cell.entry.name, "model": cell.model, "x8": cell.entry.ensemble,
              result.table.part: cell.level, "pictures": len(cell.rows), "of": result.of, "device": result.device,
-             **{figure: _number(cell.mean(figure)) for figure in FIGURES}, **{f"{figure}_standard_error": _number(cell.error(figure)) for figure in FIGURES},
-             **{f"{figure}_published": _number(result.theirs(cell.entry.name, cell.level, figure)) for figure in FIGURES},
-             **{f"{figure}_difference": _number(result.difference(cell.entry.name, cell.level, figure)) for figure in FIGURES},
+             **{figure: _number(cell.mean(figure)) for figure in figures(result)}, **{f"{figure}_standard_error": _number(cell.error(figure)) for figure in figures(result)},
+             **{f"{figure}_published": _number(result.theirs(cell.entry.name, cell.level, figure)) for figure in figures(result)},
+             **{f"{figure}_difference": _number(result.difference(cell.entry.name, cell.level, figure)) for figure in figures(result)},
              "seconds": _number(cell.mean("seconds")), "peak_bytes": max((row.bytes for row in cell.rows), default=None), "reason": cell.reason}
             for cell in result.cells]
 
@@ -106,12 +112,14 @@ def to_json(result: Result) -> str:
 def html(result: Result) -> str:
     """Tables, plots and crops in one page."""
     body = [f"<h1>{escape(result.table.title)}</h1>", *(f"<p>{escape(line)}</p>" for line in lines(result))]
-    for figure, (title, _) in FIGURES.items():
+    for figure in figures(result):
         columns, rows = grid(result, figure)
-        body.append(f"<h2>{title}</h2><table><tr>{''.join(f'<th>{escape(column)}</th>' for column in columns)}</tr>"
+        body.append(f"<h2>{FIGURES[figure][0]}</h2><table><tr>{''.join(f'<th>{escape(column)}</th>' for column in columns)}</tr>"
                     + "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows) + "</table>")
     body += [f"<p><small>Empty: {escape(reason)}.</small></p>" for reason in reasons(result)]
     body += [plot for plot in _plots(result) if plot]
+    if result.table.drawn == "phase":
+        body.append(phase.diagram())
     body += [_crops(result, picture) for picture in result.pictures if picture.box]
     return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(result.table.title)}</title><style>{STYLE}</style><body>{"".join(body)}</body></html>\n'
 

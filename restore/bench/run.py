@@ -37,6 +37,7 @@ class Figures:
     seconds: float
     bytes: int  # peak of memory above what was there before
     crop: str = ""
+    psnrb: float = nan
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,7 @@ def _measure(method: Method, task, picture: Picture, protocol: Protocol, ensembl
         top, left, height, width = picture.box
         samples = estimate[0, :, top : top + height, left : left + width].permute(1, 2, 0).numpy()
         crop = base64.b64encode(as_samples(samples, "uint8").tobytes()).decode()
-    return Figures(row.name, row.psnr, row.ssim, row.seconds, memory.bytes, crop)
+    return Figures(row.name, row.psnr, row.ssim, row.seconds, memory.bytes, crop, row.psnrb)
 
 
 class _Clock:

@@ -26,6 +26,7 @@ class Published:
     note: str = ""
     psnr: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     ssim: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    psnrb: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Table:
     sets: tuple[Published, ...]
     beyond: bool = False  # weights named by their tag are run at levels that they were not trained for too
     seconds: Mapping[str, float] = field(default_factory=dict)  # published, of a picture of 256 x 256 on a CPU
+    drawn: str = ""  # what its page shows beside: phase, the diagram of recovery
 
     def at(self, level: Level) -> Task:
         """The task of one column."""

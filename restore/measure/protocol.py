@@ -1,6 +1,7 @@
 """How a figure is measured: seed, clipping, rounding, border, channel. Printed above every table."""
 
 import hashlib
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,6 +23,7 @@ class Protocol:
     shave: bool = False  # as many pixels more as the task's scale
     channel: str = "rgb"  # rgb: the mean over all channels; y: luma alone
     eight_bit_y: bool = False  # y clipped to [0, 1] and rounded to 8 bits, as a file would hold it
+    blocks: bool = False  # PSNR-B too
     stretch: bool = False  # x divided by its maximum, so that `peak` is the largest mean count
     seed: int = 0
 
@@ -64,6 +66,10 @@ class Protocol:
         estimate, x = self.view(estimate), self.view(x)
         return float(metrics.psnr(estimate, x, border=self.border)), float(metrics.ssim(estimate, x, border=self.border))
 
+    def blocking(self, estimate: Tensor, x: Tensor) -> float:
+        """PSNR-B in dB of one picture (1, C, H, W), of its luma; NaN where it is not asked for."""
+        return float(metrics.psnr_b(metrics.luma(self.view(estimate)), metrics.luma(self.view(x)), border=self.border)) if self.blocks else math.nan
+
 
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (
     Protocol("rednet"),  # RED-Net, WNNM, NCSR: float, as it is
@@ -72,7 +78,7 @@ PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (
     Protocol("files", clip=True, round=True, eight_bit_y=True),  # the noisy picture comes from an 8-bit file, as Burger's and a user's does
     Protocol("sr", channel="y"),  # SRCNN's pictures as RED-Net scores them: luma, nothing shaved
     Protocol("sr-shaved", clip=True, round=True, channel="y", eight_bit_y=True, shave=True),  # EDSR and most that came after: y comes from an 8-bit file
-    Protocol("jpeg", clip=True, round=True, channel="y"),  # AR-CNN, DnCNN: luma, both pictures in 8 bits
+    Protocol("jpeg", clip=True, round=True, channel="y", blocks=True),  # AR-CNN, DnCNN: luma, both pictures in 8 bits
     Protocol("poisson", stretch=True),  # Poisson denoising: the peak is the largest mean count, PSNR over the peak
 )}
 

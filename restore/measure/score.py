@@ -1,5 +1,6 @@
 """The one function that scores a method: training validates with it, cards are written with it, bench prints it."""
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class Row:
     psnr: float  # dB
     ssim: float
     seconds: float
+    psnrb: float = math.nan  # dB, where the protocol asks for it
 
 
 def score(method: Method, task: Task, files: Iterable[Path], protocol: Protocol, channels: int = 0, ensemble: bool = False,
@@ -51,7 +53,8 @@ def estimate_one(method: Method, task: Task, name: str, x: Tensor, protocol: Pro
                  device: torch.device | str = "cpu", given: Given = {}) -> tuple[Row, Tensor]:
     """As `score_one`, with the estimate of x on the CPU. given: arrays that words of the task leave to chance."""
     protocol, x = protocol.at(task), protocol.clean(x)
-    align = posed(task, x.shape[1:], protocol.generator(name, task), given).operator.align
+    operator = posed(task, x.shape[1:], protocol.generator(name, task), given).operator
+    align = operator.align if operator.linear else 1  # coding takes any size
     x = x[..., : x.shape[-2] // align * align, : x.shape[-1] // align * align]  # as papers crop it
     generator = protocol.generator(name, task)
     problem = posed(task, x.shape[1:], generator, given)
@@ -60,7 +63,7 @@ def estimate_one(method: Method, task: Task, name: str, x: Tensor, protocol: Pro
     began = time.perf_counter()
     estimate = wrapped(method, problem, ensemble)(y, problem).float().cpu()
     seconds = time.perf_counter() - began
-    return Row(name, *protocol.scores(estimate, x), seconds), estimate
+    return Row(name, *protocol.scores(estimate, x), seconds, protocol.blocking(estimate, x)), estimate
 
 
 def mean(rows: Iterable[Row], name: str = "mean") -> Row:
@@ -68,7 +71,7 @@ def mean(rows: Iterable[Row], name: str = "mean") -> Row:
     rows = list(rows)
     if not rows:
         raise RestoreError("nothing was scored", "a set with pictures in it")
-    return Row(name, *(sum(getattr(row, part) for row in rows) / len(rows) for part in ("psnr", "ssim", "seconds")))
+    return Row(name, *(sum(getattr(row, part) for row in rows) / len(rows) for part in ("psnr", "ssim", "seconds", "psnrb")))
 
 
 def load(file: Path, channels: int = 0, channel: str = "rgb") -> Tensor:
