@@ -1,5 +1,7 @@
 """`restore.run` and `restore.load`: the walk of a job without files. Numpy in, numpy out; torch in, torch out; Image in, Image out."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -10,7 +12,7 @@ from restore.engine.picture import Page
 from restore.engine.run import Settings
 from restore.errors import RestoreError, UsageError, nearest
 from restore.image import Header, Image, as_samples
-from restore.jobs.stating import Request, method_for, state
+from restore.jobs.stating import Request, method_for, pushed, reduction, state
 from restore.method import Method
 from restore.operators.kernels import normalised
 from restore.operators.problem import Given
@@ -33,6 +35,9 @@ def run(picture: Picture, task: str = "denoise", *, model: str | None = None, de
         raise UsageError(f"unknown task {task!r}", nearest(task, TASKS))
     arrays = {part: np.asarray(value) for part, value in parts.items() if isinstance(value, np.ndarray | torch.Tensor)}
     request = Request(from_dict({"name": task, **parts} | dict.fromkeys(arrays, "array")), model, Settings(device, precision, tile, memory, ensemble), strength)
+    if task == "sr":
+        whole, factor = request.task.whole()
+        request = replace(request, task=whole, factor=factor)
     given = _given(arrays)
 
     def one(samples: np.ndarray, header: Header) -> np.ndarray:
@@ -93,7 +98,12 @@ def _page(samples: np.ndarray, header: Header, request: Request, given: Given) -
     stated = state(request, Page(read, header, keep=keep), request.settings, given)
     method, rows = method_for(stated), []
     page = Page(read, header, engine.wrapped(method, stated.problem, request.settings.ensemble).multiple, stated.problem.scale, keep)
-    engine.run(method, stated.problem, page, lambda top, x: rows.append(page.finish(top, x, request.strength)), request.settings)
+    last = reduction(request, *(stated.problem.scale * size for size in samples.shape[:2]))
+
+    def take(top: int, x: torch.Tensor) -> None:
+        done = page.finish(top, x, request.strength)
+        rows.append(done if last is None else pushed(last, done))
+    engine.run(method, stated.problem, page, take, request.settings)
     return np.concatenate(rows)
 
 

@@ -5,6 +5,7 @@ line, on a model card, in a recipe, in a bench table, in `--json` and in the Pyt
 """
 
 from dataclasses import dataclass, fields, replace
+from math import ceil
 from typing import ClassVar
 
 from restore.errors import UsageError, nearest
@@ -102,6 +103,11 @@ class SuperResolution(Task):
     scale: Value = None
     down: str = "bicubic"
     sigma: Value = 0.0
+
+    def whole(self) -> tuple["SuperResolution", float]:
+        """The task by the next whole scale, and by what its result is then to be multiplied in size."""
+        scale = float(ceil(self.scale)) if isinstance(self.scale, float) else self.scale
+        return self.replace(scale=scale), self.scale / scale if isinstance(scale, float) else 1.0
 
 
 @dataclass(frozen=True)

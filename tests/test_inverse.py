@@ -219,6 +219,37 @@ def test_enlarged_and_reduced_again_it_is_the_input(cli, tmp_path):
     assert odd.returncode == 1 and b"multiples of 7" in odd.stderr and not (tmp_path / "x.png").exists()
 
 
+def test_rows_are_reduced_as_they_come():
+    x = torch.rand(2, 37, 23, generator=torch.Generator().manual_seed(0))
+    for height, width in ((31, 20), (12, 23), (37, 23), (60, 30)):
+        last = resample.Rows(37, 23, height, width)
+        parts = [last.push(part) for part in x.split([5, 1, 20, 11], 1)]
+        assert torch.allclose(torch.cat(parts, 1), resample.resize(x, height, width), atol=1e-6)
+
+
+def test_enlarged_by_any_factor(cli, tmp_path):
+    rgba = np.dstack([rgb(41, 50), np.full((41, 50), 200, np.uint8)])
+    save(tmp_path / "a.png", rgba)
+    done = cli("sr", "a.png", "--scale", "2.5", "-m", "bicubic", "--json")
+    row, out = json.loads(done.stdout), np.asarray(Image.open(tmp_path / "a.sr.png"))
+    assert out.shape == (102, 125, 4) and (out[..., 3] == 200).all() and "enlarged by 3, then reduced to 2.5" in row["notes"]
+    assert np.abs(out[..., :3].astype(float) - api.run(rgba[..., :3], "sr", scale=2.5, model="bicubic")).max() <= 1
+    direct = np.asarray(Image.fromarray(rgba[..., :3]).resize((125, 102), Image.BICUBIC)).astype(float)
+    assert np.abs(out[..., :3] - direct).mean() < 2
+    for wrong in ("0.5", "nan", "many", "100"):
+        assert cli("sr", "a.png", "--scale", wrong, "-o", "x.png").returncode == 2 and not (tmp_path / "x.png").exists()
+
+
+def test_plug_and_play_meets_the_small_picture_and_nets_where_asked(cli, tmp_path):
+    """To one level of 8 bits; a net alone, and with noise, is left as it is."""
+    save(tmp_path / "a.png", rgb(40, 50))
+    for name, how in (("pnp", ()), ("free", ("--free",)), ("net", ("-m", "bicubic")), ("held", ("-m", "bicubic", "--consistent"))):
+        assert cli("sr", "a.png", "--scale", "2", *(("-m", "pnp", "--denoiser", "drunet.tiny") if name in ("pnp", "free") else ()), *how, "-o", f"{name}.png").returncode == 0
+        assert cli("degrade", f"{name}.png", "--task", "sr", "--scale", "2", "-o", f"{name}.small.png").returncode == 0
+    most = {name: np.abs(np.asarray(Image.open(tmp_path / f"{name}.small.png")).astype(int) - rgb(40, 50)).max() for name in ("pnp", "free", "net", "held")}
+    assert most["pnp"] <= 1 and most["held"] <= 1 and most["free"] > 1 and most["net"] > 1
+
+
 def test_deblur_from_files_pipes_and_plans(cli, tmp_path):
     save(tmp_path / "a.png", rgb())
     np.save(tmp_path / "k.npy", kernels.make("motion:7@20").numpy())

@@ -7,7 +7,7 @@ from restore import options
 
 def sr(
     files: options.Inputs = None,
-    scale: Annotated[int, options.own("--scale", help="By how much the sides grow: 2, 3, 4 ...")] = 2,
+    scale: Annotated[float, options.own("--scale", help="By how much the sides grow: 2, 3, 4, or any number from 1; between them by the next and bicubic reduction.")] = 2,
     down: Annotated[str, options.own("--down", help="How the picture was reduced: bicubic, area, or a blur as gaussian:1.6.")] = "bicubic",
     sigma: Annotated[str, options.own("--sigma", "-s", help="Noise level on the 0-255 scale, or auto.", metavar="SIGMA|auto")] = "0",
     consistent: Annotated[bool | None, options.own("--consistent/--free", help="Reduced again, the result is the input to one level; so it is with pnp where there is no noise.")] = None,
@@ -44,8 +44,8 @@ def sr(
     from restore.tasks import SuperResolution
     from restore.values import parse_value
 
-    task = SuperResolution(float(scale), down, parse_value(sigma, "sigma"))
+    task, factor = SuperResolution(scale, down, parse_value(sigma, "sigma")).whole()
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble, consistent if task.sigma == 0 else False), check=check, format=format, depth=depth, quality=quality, subsampling=subsampling,
-                      parts={"denoiser": denoiser})
+                      parts={"denoiser": denoiser}, factor=factor)
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
     return batch.run("sr", request, files_, after=sheet.beside if compare else None)

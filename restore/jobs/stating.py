@@ -17,6 +17,7 @@ from restore.errors import UsageError
 from restore.estimate import fill
 from restore.image import Header
 from restore.method import Method
+from restore.numerics import resample
 from restore.operators.problem import Given, Problem, problem_of
 from restore.tasks import Task
 
@@ -42,6 +43,7 @@ class Request:
     subsampling: str | None = None
     seed: int = 0  # of the noise that `degrade` draws
     parts: Mapping[str, str | None] = field(default_factory=dict)
+    factor: float = 1.0  # by which the sides of the result are multiplied at the end, by bicubic interpolation
 
 
 @dataclass(frozen=True)
@@ -129,4 +131,19 @@ def out_header(header: Header, request: Request, scale: int = 1) -> Header:
     depths = {None: header.dtype, "8": np.dtype(np.uint8), "16": np.dtype(np.uint16), "32": np.dtype(np.float32)}
     if request.depth not in depths:
         raise UsageError(f"unknown depth {request.depth!r}", "8, 16 or 32 (float)")
-    return header.replace(dtype=depths[request.depth], height=scale * header.height, width=scale * header.width)
+    return header.replace(dtype=depths[request.depth], height=resampled(scale * header.height, request), width=resampled(scale * header.width, request))
+
+
+def resampled(size: int, request: Request) -> int:
+    """What becomes of a side of the result at the end."""
+    return max(1, round(request.factor * size))
+
+
+def reduction(request: Request, height: int, width: int) -> resample.Rows | None:
+    """What takes a result of this size to the one that was asked for."""
+    return None if request.factor == 1 else resample.Rows(height, width, resampled(height, request), resampled(width, request))
+
+
+def pushed(last: resample.Rows, rows: np.ndarray) -> np.ndarray:
+    """Rows (h, W, samples) through `last`."""
+    return last.push(torch.from_numpy(rows).permute(2, 0, 1)).permute(1, 2, 0).contiguous().numpy()

@@ -19,7 +19,7 @@ from restore.errors import RestoreError, UsageError
 from restore.image import Header
 from restore.io.overlap import Ahead, Behind
 from restore.jobs import given
-from restore.jobs.stating import Request, Stated, check, method_for, out_header, state
+from restore.jobs.stating import Request, Stated, check, method_for, out_header, pushed, reduction, state
 from restore.method import Method
 from restore.names import STREAM, Names, make_folder
 from restore.numerics import resample
@@ -144,6 +144,8 @@ class Walk:
         result.task, result.model, result.problem = opened.stated.task, opened.stated.full_name, opened.stated.problem.describe()
         result.scale = opened.stated.problem.scale
         result.notes += opened.stated.lines
+        if self.request.factor != 1:
+            result.notes.append(f"enlarged by {result.scale}, then reduced to {self.request.factor * result.scale:g}")
         opened.ahead = self.ahead(opened.source)
 
     ahead = Ahead  # what reads a source's rows before they are asked for
@@ -200,10 +202,11 @@ class Walk:
         if (opened.result.expected or 0) > PATIENCE:
             report.note(f"{stated.full_name} will take about {opened.result.expected / 60:.0f} minutes on {opened.result.plan.device}")
         kept: list[torch.Tensor] = []
+        last = reduction(self.request, stated.problem.scale * header.height, stated.problem.scale * header.width)
 
         def take(top: int, x: torch.Tensor) -> None:
             rows = page.finish(top, x, self.request.strength)
-            write(rows)
+            write(rows if last is None else pushed(last, rows))
             if self.request.check:
                 kept.append(torch.from_numpy(rows[..., : header.channels]))
         self.settings = engine.run(method, stated.problem, page, take, self.settings, report)

@@ -25,6 +25,25 @@ def transposed(y: Tensor, height: int, width: int, kind: str = "bicubic") -> Ten
     return _back(_back(y, *taps(width, y.shape[-1], kind), width, -1), *taps(height, y.shape[-2], kind), height, -2)
 
 
+class Rows:
+    """`resize` of a picture whose rows come one band after another: `push` takes some and gives those of the result that nothing can change any more."""
+
+    def __init__(self, height: int, width: int, out_height: int, out_width: int, kind: str = "bicubic"):
+        (self.index, self.weight), self.across = taps(height, out_height, kind), taps(width, out_width, kind)
+        self.needed, self.base, self.done, self.kept = self.index.amax(1), 0, 0, None
+
+    def push(self, rows: Tensor) -> Tensor:
+        """(..., h, width) -> (..., as many as are ready, out_width)."""
+        rows = _along(rows, *self.across, -1)
+        self.kept = rows if self.kept is None else torch.cat([self.kept, rows], -2)
+        ready = int((self.needed < self.base + self.kept.shape[-2]).long().cumprod(0).sum())
+        out = _along(self.kept, self.index[self.done : ready] - self.base, self.weight[self.done : ready], -2)
+        self.done = ready
+        first = int(self.index[ready:].min()) if ready < len(self.index) else self.base
+        self.kept, self.base = self.kept[..., first - self.base :, :].clone(), first
+        return out
+
+
 def matrix(size: int, out: int, kind: str) -> Tensor:
     """`resize` of one axis as a matrix (out, size), in float64."""
     index, weight = taps(size, out, kind)
