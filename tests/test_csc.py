@@ -23,10 +23,10 @@ def picture() -> torch.Tensor:
     return x[None, None]
 
 
-@pytest.mark.parametrize(("filters", "channels", "size"), [(5, 1, 3), (7, 4, 5)])
-def test_synthesis_and_analysis_are_transposes(filters, channels, size):
-    d, x, g = random(0, filters, channels, size, size), random(1, 2, channels, 12, 17), random(2, 2, filters, 12, 17)
-    left, right = (csc.synthesis(g, d) * x).sum(), (g * csc.analysis(x, d)).sum()
+@pytest.mark.parametrize(("filters", "channels", "size", "stride"), [(5, 1, 3, 1), (7, 4, 5, 1), (6, 1, 9, 4)])
+def test_synthesis_and_analysis_are_transposes(filters, channels, size, stride):
+    d, x, g = random(0, filters, channels, size, size), random(1, 2, channels, 3 * stride, 5 * stride), random(2, 2, filters, 3, 5)
+    left, right = (csc.synthesis(g, d, stride) * x).sum(), (g * csc.analysis(x, d, stride)).sum()
     assert float(left) == pytest.approx(float(right), rel=1e-12)
 
 
@@ -110,7 +110,7 @@ def test_the_tied_net_is_the_solver_layer_by_layer_and_in_the_end():
                  torch.zeros(1, 16, 24, 24), rate, 12)
     torch.testing.assert_close(net.net(y, sigma), low + csc.synthesis(codes, filters), atol=1e-5, rtol=0)
     net.steps = 3000
-    codes = csc.CSC(16, 5).code(y - low, filters, 1.5 * sigma, 600, torch.zeros(1, 16, 24, 24))
+    codes = csc.CSC(16, 5, stride=1).code(y - low, filters, 1.5 * sigma, 600, torch.zeros(1, 16, 24, 24))
     torch.testing.assert_close(net.net(y, sigma), low + csc.synthesis(codes, filters), atol=1e-3, rtol=0)
 
 
@@ -129,8 +129,8 @@ def test_csc_denoises_and_its_dictionary_suits_the_noisy_picture():
     """Far better than nothing; what it minimises is lower with the dictionary that it learned than with cosines."""
     x, problem = picture(), Problem(Identity(), Gaussian(0.1))
     y = problem.simulate(x, torch.Generator().manual_seed(0))
-    method = csc.CSC(16, 9)
-    assert float((method(y, problem) - x).square().mean()) < 0.3 * float((y - x).square().mean())
+    assert float((csc.CSC(16, 9)(y, problem) - x).square().mean()) < 0.3 * float((y - x).square().mean())
+    method = csc.CSC(16, 9, stride=1)
     high, bound, filters = y - csc.base(y), torch.full((1, 1, 1, 1), 0.25), method.filters
     codes, costs = torch.zeros(1, 16, 64, 64), []
     for _ in range(8):
@@ -138,6 +138,21 @@ def test_csc_denoises_and_its_dictionary_suits_the_noisy_picture():
         costs.append(float(0.5 * (high - csc.synthesis(codes, filters)).square().sum() + (bound * codes.abs()).sum()))
         filters = csc.improved(filters, codes, high)
     assert costs[-1] < 0.97 * costs[0]
+
+
+@pytest.mark.parametrize("stride", [1, 3, 4])
+def test_the_places_of_the_grid_join_again(stride):
+    method, x = csc.CSC(4, 5, stride), random(14, 2, 1, 21, 10).float()
+    places = method.placed(x)
+    assert places.shape[0] == 2 * stride**2 and not places.shape[-1] % stride and not places.shape[-2] % stride
+    torch.testing.assert_close(method.joined(places, 21, 10), x)
+
+
+def test_it_runs_where_no_gradients_are_kept():
+    y, problem = picture()[..., :24, :20], Problem(Identity(), Gaussian(0.1))
+    with torch.inference_mode():
+        x = csc.CSC(8, 5, rounds=2, steps=3, last=3)(y, problem)
+    torch.testing.assert_close(x, csc.CSC(8, 5, rounds=2, steps=3, last=3)(y, problem))
 
 
 def test_filters_keep_their_norm():

@@ -22,20 +22,21 @@ from restore.numerics.solvers import fista, largest, soft
 CODERS = ("soft", "pursuit", "ml-ista")
 
 
-def synthesis(codes: Tensor, filters: Tensor) -> Tensor:
-    """D g: codes (B, M, H, W), filters (M, C, k, k), k odd -> (B, C, H, W), zero outside."""
-    return F.conv_transpose2d(codes, filters, padding=filters.shape[-1] // 2)
+def synthesis(codes: Tensor, filters: Tensor, stride: int = 1) -> Tensor:
+    """D g: codes (B, M, h, w) on every `stride`-th pixel, filters (M, C, k, k), k odd -> (B, C, h stride, w stride), zero outside."""
+    return F.conv_transpose2d(codes, filters, stride=stride, padding=filters.shape[-1] // 2, output_padding=stride - 1)
 
 
-def analysis(x: Tensor, filters: Tensor) -> Tensor:
+def analysis(x: Tensor, filters: Tensor, stride: int = 1) -> Tensor:
     """D^T x, the transpose of `synthesis`."""
-    return F.conv2d(x, filters, padding=filters.shape[-1] // 2)
+    return F.conv2d(x, filters, stride=stride, padding=filters.shape[-1] // 2)
 
 
-def norm(filters: Tensor, side: int = 48) -> float:
-    """The largest eigenvalue of D^T D, on a square."""
+def norm(filters: Tensor, side: int = 48, stride: int = 1) -> float:
+    """The largest eigenvalue of D^T D, on a square of side x side codes."""
     codes = torch.ones(1, filters.shape[0], side, side, dtype=filters.dtype, device=filters.device) * filters.flatten(1).sum(1).sign()[None, :, None, None]
-    return largest(lambda g: analysis(synthesis(g, filters), filters), codes + 0.01 * torch.linspace(-1, 1, side, dtype=filters.dtype, device=filters.device))
+    return largest(lambda g: analysis(synthesis(g, filters, stride), filters, stride),
+                   codes + 0.01 * torch.linspace(-1, 1, side, dtype=filters.dtype, device=filters.device))
 
 
 def base(y: Tensor, spread: float = 2.5) -> Tensor:
@@ -47,35 +48,49 @@ def base(y: Tensor, spread: float = 2.5) -> Tensor:
 
 
 class CSC(Method):
-    """min 1/2 |y - low - D g|^2 + penalty sigma |g|_1 by FISTA; x = low + D g. Grey; not clipped.
+    """min 1/2 |y - low - D g|^2 + penalty sigma |g|_1 by FISTA; x = low + D g, its mean over all places of a grid of codes `stride` apart. Grey; not clipped.
 
     The dictionary is learned from the noisy picture alone: `rounds` of coding from where the last one ended, and a step of projected gradient
-    on filters of norm 1; `filters` of `size` x `size`, first a DCT. The picture is taken as a whole.
+    on filters of norm 1; `filters` of `size` x `size`, first a DCT. The picture is taken as a whole. With a code at every pixel filters are so
+    alike that their codes fit the noise; why the grid, and the mean, help: Simon & Elad, Rethinking the CSC model for natural images, NeurIPS 2019.
     """
 
     channels = 1
 
-    def __init__(self, filters: int = 64, size: int = 9, penalty: float = 2.5, rounds: int = 10, steps: int = 10, last: int = 40):
+    def __init__(self, filters: int = 64, size: int = 9, stride: int = 4, penalty: float = 2.0, rounds: int = 8, steps: int = 10, last: int = 30):
         super().__init__()
-        self.size, self.penalty, self.rounds, self.steps, self.last = size, penalty, rounds, steps, last
+        self.size, self.stride, self.penalty, self.rounds, self.steps, self.last = size, stride, penalty, rounds, steps, last
         self.register_buffer("filters", cosines(filters, size), persistent=False)
 
     def restore(self, y, problem):
-        low, bound = base(y), self.penalty * level(problem.noise, y)
-        high, filters = y - low, self.filters.to(y)
-        codes = torch.zeros(y.shape[0], filters.shape[0], *y.shape[-2:], dtype=y.dtype, device=y.device)
+        low, bound, filters = base(y), self.penalty * level(problem.noise, y), self.filters.to(y)
+        high = self.placed(y - low)
+        bound = bound.expand(y.shape[0], 1, 1, 1).repeat_interleave(self.stride**2, 0)
+        codes = torch.zeros(high.shape[0], filters.shape[0], *(size // self.stride for size in high.shape[-2:]), dtype=y.dtype, device=y.device)
         for done in range(self.rounds):
             codes = self.code(high, filters, bound, self.steps, codes)
-            filters = improved(filters, codes, high)
+            filters = improved(filters, codes, high, self.stride)
             self.tick(done + 1, self.rounds + 1)
         codes = self.code(high, filters, bound, self.last, codes)
         self.tick(self.rounds + 1, self.rounds + 1)
-        return low + synthesis(codes, filters)
+        return low + self.joined(synthesis(codes, filters, self.stride), *y.shape[-2:])
+
+    def placed(self, x: Tensor) -> Tensor:
+        """(B, 1, H, W) -> (B stride^2, 1, h, w): the picture under every place of the grid, mirrored at its edges."""
+        s, (height, width) = self.stride, x.shape[-2:]
+        down, right = (size + s - 1 + (1 - size) % s for size in (height, width))
+        wide = mirrored(x, s - 1 + s)[..., s:, s:]
+        return torch.stack([wide[..., a : a + down, b : b + right] for a in range(s) for b in range(s)], 1).flatten(0, 1)
+
+    def joined(self, x: Tensor, height: int, width: int) -> Tensor:
+        """The inverse of `placed`, the mean of what overlaps."""
+        s, places = self.stride, x.unflatten(0, (-1, self.stride**2))
+        return sum(places[:, a * s + b, :, s - 1 - a : s - 1 - a + height, s - 1 - b : s - 1 - b + width] for a in range(s) for b in range(s)) / s**2
 
     def code(self, high: Tensor, filters: Tensor, bound: Tensor, steps: int, codes: Tensor) -> Tensor:
-        """The codes (B, M, H, W) after `steps` of FISTA from `codes`."""
-        rate = 1 / (1.02 * norm(filters))  # the power method comes from below
-        return fista(lambda g: analysis(synthesis(g, filters) - high, filters), lambda g: soft(g, rate * bound), codes, rate, steps)
+        """The codes (B, M, h, w) after `steps` of FISTA from `codes`."""
+        rate = 1 / (1.02 * norm(filters, 48 // self.stride, self.stride))  # the power method comes from below
+        return fista(lambda g: analysis(synthesis(g, filters, self.stride) - high, filters, self.stride), lambda g: soft(g, rate * bound), codes, rate, steps)
 
     def bytes_per_pixel(self, problem):
         return 4.0 * 5 * self.filters.shape[0]
@@ -90,14 +105,12 @@ def cosines(count: int, size: int) -> Tensor:
     return F.normalize(products[order].flatten(1), dim=1).reshape(-1, 1, size, size)
 
 
-def improved(filters: Tensor, codes: Tensor, high: Tensor) -> Tensor:
+def improved(filters: Tensor, codes: Tensor, high: Tensor, stride: int = 1) -> Tensor:
     """One step along the gradient of 1/2 |high - D g|^2 in D, of the length that is best along that line; then norm 1 again."""
-    with torch.enable_grad():
-        learned = filters.detach().requires_grad_(True)
-        error = synthesis(codes, learned) - high
-        (slope,) = torch.autograd.grad(0.5 * error.square().sum(), learned)
-    along = synthesis(codes, slope)
-    step = (along * error.detach()).sum() / along.square().sum().clamp_min(1e-12)
+    error = synthesis(codes, filters, stride) - high
+    slope = nn.grad.conv2d_weight(error, filters.shape, codes, stride, filters.shape[-1] // 2)
+    along = synthesis(codes, slope, stride)
+    step = (along * error).sum() / along.square().sum().clamp_min(1e-12)
     return F.normalize((filters - step * slope).flatten(1), dim=1).reshape(filters.shape)
 
 
