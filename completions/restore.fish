@@ -170,7 +170,7 @@ complete -c restore -n '__fish_seen_subcommand_from isp' -l linear -d 'Linear li
 complete -c restore -n '__fish_seen_subcommand_from isp' -l space -r -F -d 'srgb, p3 or adobergb'
 complete -c restore -n '__fish_seen_subcommand_from isp' -l highlights -r -F -d 'rebuild what not all colours clipped, or clip'
 complete -c restore -n '__fish_seen_subcommand_from isp' -l sharpen -r -F -d 'Amount of unsharp masking'
-complete -c restore -n '__fish_seen_subcommand_from isp' -l repair -l no-repair -d 'Replace hot and dead pixels'
+complete -c restore -n '__fish_seen_subcommand_from isp' -l repair -l no-repair -d 'Replace hot and dead pixels, level the two greens'
 complete -c restore -n '__fish_seen_subcommand_from isp' -l raw-size -r -F -d 'The files have no header: samples of this many columns and rows'
 complete -c restore -n '__fish_seen_subcommand_from isp' -l pattern -r -F -d 'Colours of their first 2 x 2 pixels: rggb, bggr, grbg or gbrg'
 complete -c restore -n '__fish_seen_subcommand_from isp' -l black -r -F -d 'Their sample that stands for black'

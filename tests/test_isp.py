@@ -615,3 +615,16 @@ def test_colours_are_demosaiced_where_they_are_balanced():
     light = torch.linspace(-0.2, 2, 200, dtype=torch.float64, requires_grad=True)
     v = develop.toned(light)
     assert torch.allclose(develop.untoned(v), light) and torch.allclose(develop.slope(light), torch.autograd.grad(v.sum(), light)[0])
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_greens_that_differ_are_levelled(pattern):
+    from restore.jobs import overview
+
+    y = problem(pattern).simulate(0.2 + 0.5 * smooth(64, 64))
+    uneven, (row, column) = y.clone(), divmod(pattern.rindex("g"), 2)
+    uneven[..., row::2, column::2] *= 0.98
+    found = [overview.greens(torch.nn.functional.pixel_unshuffle(part, 2), pattern) for part in (y, uneven)]
+    assert found[0] == pytest.approx(1, abs=0.02) and found[1] / found[0] == pytest.approx(1 / 0.98, abs=1e-3)
+    assert torch.allclose(Repair(1 / 0.98)(uneven, problem(pattern)), Repair()(y, problem(pattern)), atol=1e-5)
+    assert overview.greens(torch.zeros(1, 4, 8, 8), pattern) == 1.0

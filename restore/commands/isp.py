@@ -18,7 +18,7 @@ def isp(
     space: Annotated[str, options.own("--space", help="srgb, p3 or adobergb; the profile is attached.")] = "srgb",
     highlights: Annotated[str, options.own("--highlights", help="rebuild what not all colours clipped, or clip.")] = "rebuild",
     sharpen: Annotated[float, options.own("--sharpen", help="Amount of unsharp masking; 0 leaves it.")] = 0.5,
-    repair: Annotated[bool, options.own("--repair/--no-repair", help="Replace hot and dead pixels.")] = True,
+    repair: Annotated[bool, options.own("--repair/--no-repair", help="Replace hot and dead pixels, level the two greens.")] = True,
     raw_size: Annotated[str | None, options.own("--raw-size", help="The files have no header: samples of this many columns and rows.", metavar="WIDTHxHEIGHT")] = None,
     pattern: Annotated[str, options.own("--pattern", help="Colours of their first 2 x 2 pixels: rggb, bggr, grbg or gbrg.")] = "rggb",
     black: Annotated[float, options.own("--black", help="Their sample that stands for black.")] = 0.0,

@@ -17,13 +17,21 @@ EVERY = ("NoNoise", "Gaussian", "Poisson", "PoissonGaussian")
 
 
 class Repair(Method):
-    """Hot and dead pixels of a mosaic (B, 1, H, W) replaced."""
+    """Hot and dead pixels of a mosaic (B, 1, H, W) replaced; the green that comes second in the cell times `greens`, as bright as the first: else flat places show a grid."""
 
     noises, channels, multiple = EVERY, 1, 2
     takes = gives = "camera"
 
+    def __init__(self, greens: float = 1.0):
+        super().__init__()
+        self.greens = greens
+
     def restore(self, y, problem):
-        return develop.repair(y)
+        y = develop.repair(y)
+        if self.greens != 1:
+            row, column = divmod(problem.operator.pattern.rindex("g"), 2)
+            y[..., row::2, column::2] *= self.greens
+        return y
 
     def tiling(self, problem):
         return Exact(develop.REACH, 2)
