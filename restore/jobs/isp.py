@@ -124,9 +124,7 @@ class Developing(Walk):
         sensor, header = seen.sensor, seen.header
         demosaics = bool(sensor.pattern) and (look.linear or not look.dng)
         task, lines = self._noise(Isp(sensor.pattern or "linear"), seen)
-        problem, steps = problem_of(task), []
-        if look.repair and sensor.pattern:
-            steps.append(Repair(overview.greens(overview.patch(seen.source, page), sensor.pattern)))
+        problem, steps = problem_of(task), [Repair()] if look.repair and sensor.pattern else []
         frugal = engine.devices.pick(self.settings.device).type == "cpu" and header.height * header.width > LARGE
         name, card = self._demosaicing(task, frugal) if demosaics else ("libraw" if sensor.note else "as stored", None)
         if task.noise != "none":

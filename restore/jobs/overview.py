@@ -15,9 +15,6 @@ PARTS, SIDE = 3, 512  # of the picture, by which a network decides what is decid
 BAND = 256  # rows read at one go
 MINKOWSKI = 6  # between the mean of the world (1) and its brightest spot (infinity)
 GREY = 0.18  # of white: where automatic exposure puts the logarithmic mean, unless
-LIT = (0.02, 0.9)  # of white: samples that greens are compared by
-ENOUGH = 256  # cells
-UNLIKE = 0.05  # no sensor's greens differ by more
 BRIGHT = 0.99  # of the pixels would then not be
 LIMIT = 1.0  # under white
 STRONGEST = 16.0  # factor of exposure
@@ -75,15 +72,6 @@ def white_balance(wb: str | tuple[float, float, float], sensor: Sensor, cells: T
     lit = cells.clamp_min(0) * (cells.amax(1, keepdim=True) < develop.NEAR_CLIP)
     mean = lit.double().pow(MINKOWSKI).mean((0, 2, 3)).pow(1 / MINKOWSKI).clamp_min(1e-6)
     return tuple((mean / mean[1]).tolist()), "shades of grey" if wb == "auto" else f"shades of grey: the file says nothing of {wb}"
-
-
-def greens(seen: Tensor, pattern: str) -> float:
-    """By what the second green of the cells (1, 4, h, w) is to be multiplied to be as bright as the first: the median over lit cells."""
-    first, second = (seen[:, place].flatten() for place in (pattern.index("g"), pattern.rindex("g")))
-    lit = (torch.minimum(first, second) > LIT[0]) & (torch.maximum(first, second) < LIT[1])
-    if lit.sum() < ENOUGH:
-        return 1.0
-    return min(max(float((first[lit] / second[lit]).median()), 1 - UNLIKE), 1 + UNLIKE)
 
 
 def exposure(light: Tensor) -> float:

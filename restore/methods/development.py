@@ -17,24 +17,17 @@ EVERY = ("NoNoise", "Gaussian", "Poisson", "PoissonGaussian")
 
 
 class Repair(Method):
-    """Hot and dead pixels of a mosaic (B, 1, H, W) replaced; the green that comes second in the cell times `greens`, as bright as the first: else flat places show a grid."""
+    """Hot and dead pixels of a mosaic (B, 1, H, W) replaced, and its greens levelled."""
 
     noises, channels, multiple = EVERY, 1, 2
     takes = gives = "camera"
 
-    def __init__(self, greens: float = 1.0):
-        super().__init__()
-        self.greens = greens
-
     def restore(self, y, problem):
-        y = develop.repair(y)
-        if self.greens != 1:
-            row, column = divmod(problem.operator.pattern.rindex("g"), 2)
-            y[..., row::2, column::2] *= self.greens
-        return y
+        pattern = problem.operator.pattern
+        return develop.levelled(develop.repair(y), pattern.index("g"), pattern.rindex("g"))
 
     def tiling(self, problem):
-        return Exact(develop.REACH, 2)
+        return Exact(develop.REACH + 2 * develop.CELLS + 1, 2)
 
     def bytes_per_pixel(self, problem):
         return 220.0  # the neighbours, each a picture of its own

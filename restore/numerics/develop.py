@@ -14,6 +14,8 @@ REACH = 3  # pixels that these see
 STICKS_OUT = 0.02  # of white, and
 TIMES = 0.25  # spreads of the neighbours: by how much more a hot pixel is brighter than the brightest of them
 FOLLOWS = 0.1  # share of it by which the pixels beside stand out too, where it is light
+CELLS = 4  # to every side, over which the two greens are compared
+UNLIKE = 0.05  # no sensor's greens differ by more
 NEAR_CLIP = 0.95  # from here on a sample is no longer taken at its word
 TOE = 1e-3  # of white
 KNEE = 0.6  # of white: where the shoulder begins
@@ -40,6 +42,17 @@ def repair(y: Tensor) -> Tensor:
     margin, out = STICKS_OUT + TIMES * (high - low), y - median
     alone = (moved(BESIDE).mean(0) - moved(AROUND).mean(0)) * out.sign() < FOLLOWS * out.abs()
     return torch.where(((y > high + margin) | (y < low - margin)) & alone, median, y)
+
+
+def levelled(y: Tensor, first: int, second: int) -> Tensor:
+    """A mosaic whose two greens, at these places of the cell, are as bright as each other over 2 CELLS + 1 cells: what leaks over from red and blue
+    beside them makes them unlike, and flat places show a grid. Both go half the way."""
+    planes = F.pixel_unshuffle(y, 2)
+    greens = planes[:, [first, second]]
+    means = F.avg_pool2d(mirrored(greens, CELLS), 2 * CELLS + 1, 1).clamp_min(1e-4)
+    ratio = (means[:, :1] / means[:, 1:]).clamp(1 - UNLIKE, 1 + UNLIKE).sqrt()
+    planes[:, [first, second]] = greens * torch.cat([1 / ratio, ratio], 1)
+    return F.pixel_shuffle(planes, 2)
 
 
 def balance(c: Tensor, gains: Tensor, rebuild: bool = True) -> Tensor:
