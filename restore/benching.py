@@ -11,7 +11,7 @@ from restore.bench import speed as speeds
 from restore.bench import table as tables
 from restore.bench.run import Choice, Events, Result, beyond, run
 from restore.bench.table import Level, Table, shown
-from restore.errors import UsageError
+from restore.errors import RestoreError, UsageError
 from restore.io.files import put
 from restore.measure import protocol as protocols
 from restore.measure.sets import SETS
@@ -79,6 +79,30 @@ def mri(names: Sequence[str], accelerations: Sequence[float], every: int, device
             found.append([name, f"{acceleration:g}", "mean", *(f"{value:.{digits}f}" for value, digits in zip(mean, (4, 2, 3, 2), strict=True))])
     if not json:
         console.table(["method", "acceleration", "volume", "NMSE", "PSNR", "SSIM", "s/slice"], found)
+    return 0
+
+
+def raw(names: tuple[str, ...], peaks: tuple[float, ...], every: int, json: bool) -> int:
+    """Linear PSNR and CIEDE2000 over unprocessed photographs that training keeps for validation, for every method and peak; the exit code."""
+    from restore.bench import shots
+
+    held = SETS["held"].files()
+    files, found = held[::every], []
+    console.note(shots.TEXT)
+    console.note(f"{len(files)} of {len(held)} pictures of the set held; untrained methods after the flagship denoiser")
+    for peak in peaks:
+        for name in names or shots.NAMES:
+            try:
+                rows = list(shots.score(name, peak, files))
+            except RestoreError as error:
+                console.note(f"empty: {name}, peak {peak:g}: {error.what}")
+                continue
+            for row in rows if json else ():
+                console.json_line({"schema": 1, "method": name, "peak": peak} | asdict(row))
+            light, away, seconds = (sum(getattr(row, part) for row in rows) / len(rows) for part in ("psnr", "ciede", "seconds"))
+            found.append([name, f"{peak:g}", _known(light, 2), f"{away:.2f}", f"{seconds:.2f}"])
+    if not json:
+        console.table(["method", "peak", "linear PSNR", "CIEDE2000", "s per picture"], found)
     return 0
 
 

@@ -233,7 +233,7 @@ def test_linear_light_is_not_clipped_and_has_its_profile(headerless, tmp_path):
 
 
 def test_noise_on_the_mosaic_goes_down(headerless, tmp_path):
-    from restore.jobs.isp import _denoiser
+    from restore.jobs.isp import denoiser
     from restore.methods.planes import Planes
     from restore.operators.noise import PoissonGaussian
 
@@ -241,7 +241,7 @@ def test_noise_on_the_mosaic_goes_down(headerless, tmp_path):
     for pattern in ("rggb", "gbrg"):
         noisy = Problem(Mosaic(pattern), PoissonGaussian(200.0, 0.01))
         y = noisy.simulate(x, torch.Generator().manual_seed(0))
-        clean = Planes(_denoiser(1 / 200, 0.01, 1)[0])(y, noisy)
+        clean = Planes(denoiser(1 / 200, 0.01, 1)[0])(y, noisy)
         assert float(psnr(clean, noisy.operator(x))[0]) > float(psnr(y, noisy.operator(x))[0]) + 6
 
 
@@ -385,18 +385,18 @@ def test_low_level_is_a_network_or_an_error(networks, headerless, tmp_path, monk
 
 
 def test_unprocessed_photographs_look_like_raw():
-    from restore.train.unprocess import CAMERAS, SHORT, unprocess
+    from restore.numerics.unprocess import CAMERAS, SHORT, unprocess
 
     generator = torch.Generator().manual_seed(0)
     grey = torch.full((400, 3, 2, 2), 0.5)
-    raw = unprocess(grey, generator)[..., 0, 0]
+    raw = unprocess(grey, generator).light[..., 0, 0]
     assert raw.min() >= 0 and raw.max() <= 1 and len(CAMERAS) == 4
     red, blue = raw[:, 1] / raw[:, 0], raw[:, 1] / raw[:, 2]  # what white balance has to make good
     assert 1.9 <= float(red.min()) and float(red.max()) <= 2.4 and 1.5 <= float(blue.min()) and float(blue.max()) <= 1.9
     dark = raw[:, 1] < 0.5 * raw[:, 1].max()
     assert 0.4 < float(dark.float().mean()) < 0.6 and float(raw[dark, 1].mean() / raw[~dark, 1].mean()) == pytest.approx(SHORT, rel=0.05)
     assert float(raw[~dark, 1].mean()) == pytest.approx(0.5**2.2 * 0.8, rel=0.05)
-    assert float(unprocess(torch.ones(50, 3, 2, 2), generator).amax((1, 2, 3)).median()) >= 0.24
+    assert float(unprocess(torch.ones(50, 3, 2, 2), generator).light.amax((1, 2, 3)).median()) >= 0.24
 
 
 def test_noise_of_sensors_is_drawn_as_they_have_it():
@@ -612,9 +612,31 @@ def test_colours_are_demosaiced_where_they_are_balanced():
     grey = smooth()[:, :1].expand(-1, 3, -1, -1)
     found = Toned(Malvar(), 1 / neutral.flatten())(problem().simulate(grey * neutral), problem()) / neutral
     assert float(found.std(1).mean()) < 0.6 * float((Malvar()(problem().simulate(grey * neutral), problem()) / neutral).std(1).mean())
-    light = torch.linspace(-0.2, 2, 200, dtype=torch.float64, requires_grad=True)
-    v = develop.toned(light)
-    assert torch.allclose(develop.untoned(v), light) and torch.allclose(develop.slope(light), torch.autograd.grad(v.sum(), light)[0])
+    light = torch.linspace(-0.2, 2, 200, dtype=torch.float64)
+    assert torch.allclose(develop.untoned(develop.toned(light)), light) and torch.allclose(develop.untoned(develop.toned(light, 0.1), 0.1), light)
+
+
+def test_what_the_curve_takes_from_noisy_shadows_is_given_back():
+    """A demosaicing that averages all there is finds the light that was there, be it of ten photons."""
+    from restore.method import Method
+    from restore.operators.noise import PoissonGaussian
+
+    class Average(Method):
+        channels = 1
+        level = None
+
+        def restore(self, y, problem):
+            self.level = problem.noise.std(y)
+            return Bilinear()(y, problem).mean((2, 3), keepdim=True).expand(-1, -1, *y.shape[2:])
+
+    inner, gains = Average(), torch.tensor([2.0, 1.0, 1.6])
+    for photons in (10.0, 60.0):
+        noisy = Problem(Mosaic("rggb"), PoissonGaussian(200.0, 0.006))
+        scene = torch.full((1, 3, 128, 128), photons / 200) / gains.reshape(1, 3, 1, 1)
+        y = noisy.simulate(scene, torch.Generator().manual_seed(0))
+        found = Toned(inner, gains, noisy=True)(y, noisy)
+        assert torch.allclose(found, scene, rtol=0.03)
+        assert float(inner.level[..., ::2, ::2].std() / inner.level[..., ::2, ::2].mean()) < 0.1  # nearly the same everywhere
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
@@ -628,3 +650,37 @@ def test_greens_that_differ_are_levelled(pattern):
     grey = torch.full((1, 1, 30, 30), 0.5)
     grey[..., row::2, column::2] = 0.49
     assert float(Repair()(grey, problem(pattern))[..., row::2, column::2].mean()) == pytest.approx((0.5 * 0.49) ** 0.5, abs=1e-4)
+
+
+def test_libraw_stands_beside_ours():
+    """Its bilinear interpolation is ours, whatever the pattern, in 16 bits, noise below black and above white kept."""
+    from restore.measure.libraw import LibRaw
+
+    for pattern in PATTERNS:
+        y = problem(pattern).simulate(1.2 * smooth() - 0.01)
+        theirs, ours = (method(y, problem(pattern)) for method in (LibRaw("LINEAR"), Bilinear()))
+        assert float((theirs - ours)[..., 2:-2, 2:-2].abs().max()) < 1e-3
+    with pytest.raises(UsageError, match="AHD"):
+        LibRaw("AHDD")(y, problem())
+
+
+@pytest.mark.data
+def test_the_bench_of_raw_photographs(data, networks, monkeypatch, capsys):
+    from restore.commands.bench import bench
+
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(networks))
+    assert bench("raw", every=20, sigmas="500", methods="malvar,demosaicnet,deepisp", json=True) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["method"] for row in rows] == ["malvar"] * 2 + ["demosaicnet"] * 2 + ["deepisp"] * 2
+    assert all(0 < row["ciede"] < 60 and (row["method"] == "deepisp" or 25 < row["psnr"] < 60) for row in rows)
+
+
+@pytest.mark.data
+def test_what_is_held_is_what_training_holds(data):
+    from restore.measure import sets
+    from restore.train.data import gather
+
+    files = [file for name in ("bsds", "photos", "research") for file in sets.find(name).files()]
+    assert sets.find("held").files() == sorted(files, key=lambda file: file.name)[::20]
+    held = gather([(file,) for file in sets.find("held").files()[:3]], 3, 64, 0)[1]
+    assert len(held) == 1

@@ -5,6 +5,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from math import isnan, nan, sqrt
 from pathlib import Path
 
@@ -18,10 +19,11 @@ from restore.engine import device as devices
 from restore.errors import RestoreError, UsageError, nearest
 from restore.image import as_samples
 from restore.jobs import given
-from restore.measure import sets
+from restore.measure import libraw, sets
 from restore.measure.protocol import Protocol
 from restore.measure.score import estimate_one, load
 from restore.method import Method
+from restore.tasks import Task
 
 CROP = 96  # pixels of the crops that a report shows
 SHOWN = 2  # pictures of which crops are kept
@@ -157,7 +159,8 @@ def _entries(table: Table, chosen: Sequence[str]) -> list[Entry]:
         if name.lower() in by_name:
             found.append(by_name[name.lower()])
         else:
-            cards.find(name.removesuffix(" x8"))  # any model of the catalog may join a table
+            if not name.startswith(libraw.PREFIX):
+                cards.find(name.removesuffix(" x8"))  # any model of the catalog may join a table
             found.append(Entry(name, name.removesuffix(" x8"), name.endswith(" x8")))
     return found
 
@@ -198,21 +201,17 @@ def _liveliest(x: Tensor) -> tuple[int, int, int, int]:
 
 
 def _cell(entry: Entry, level: Level, table: Table, pictures: Sequence[Picture], protocol: Protocol, device: torch.device, clock: "_Clock") -> Cell:
-    task, method = table.at(level), None
+    task, method, rows = table.at(level), None, []
     try:
-        name, card = cards.find(entry.model) if table.beyond and "." in entry.model else cards.choose(task, entry.model, channels=table.channels)
-        if card and card.channels not in (None, table.channels):
-            raise RestoreError(f"no weights of {name} are made for {'grey' if table.channels == 1 else 'colour'} pictures")
+        model, identity, load_it = _chosen(entry.model, task, table)
     except RestoreError as error:
         clock.skip(len(pictures))
         return Cell(entry, level, reason=error.what)
-    model, rows = card.full_name if card else name, []
-    identity = cache.method_key(name, card)
     for picture in pictures:
         key = cache.key(identity, entry.ensemble, task, protocol.text(), picture.digest, picture.box, picture.name, device.type)
         kept = cache.read(key)
         if kept is None:
-            method = method or cards.load(name, card).to(device)
+            method = method or load_it().to(device)
             try:
                 kept = asdict(_measure(method, task, picture, protocol, entry.ensemble, device))
             except RestoreError as error:
@@ -224,6 +223,16 @@ def _cell(entry: Entry, level: Level, table: Table, pictures: Sequence[Picture],
             clock.skip(1)
         rows.append(Figures(**kept))
     return Cell(entry, level, model, tuple(rows))
+
+
+def _chosen(model: str, task: Task, table: Table) -> tuple[str, str, Callable[[], Method]]:
+    """The full name of a model at a level, what it is for the cache, and what loads it."""
+    if model.startswith(libraw.PREFIX):
+        return model, f"{model} {version('rawpy')}", lambda: libraw.LibRaw(model.removeprefix(libraw.PREFIX))
+    name, card = cards.find(model) if table.beyond and "." in model else cards.choose(task, model, channels=table.channels)
+    if card and card.channels not in (None, table.channels):
+        raise RestoreError(f"no weights of {name} are made for {'grey' if table.channels == 1 else 'colour'} pictures")
+    return card.full_name if card else name, cache.method_key(name, card), lambda: cards.load(name, card)
 
 
 def _measure(method: Method, task, picture: Picture, protocol: Protocol, ensemble: bool, device: torch.device) -> Figures:

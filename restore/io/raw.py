@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from restore.errors import RestoreError
+from restore.errors import RestoreError, UsageError, nearest
 from restore.image import Header
 from restore.io import exif as tags
 from restore.io import segments
@@ -64,6 +64,18 @@ def opened(file: BinaryIO, name: str):
     except rawpy.LibRawError as cause:
         raise RestoreError(f"{name}: is no camera file that LibRaw {'.'.join(map(str, rawpy.libraw_version))} reads ({_reason(cause)})",
                            "the file of a camera that LibRaw knows", "convert it to DNG first") from cause
+
+
+def demosaiced(file: BinaryIO, name: str, algorithm: str) -> np.ndarray:
+    """(H, W, 3) in 16 bits: a mosaic in the camera's colours as LibRaw's `algorithm` (AHD, DHT, PPG, VNG, LINEAR ...) demosaics it, and nothing else done."""
+    import rawpy
+
+    known = rawpy.DemosaicAlgorithm.__members__
+    if algorithm not in known:
+        raise UsageError(f"LibRaw has no demosaicing {algorithm!r}", nearest(algorithm, known))
+    with opened(file, name) as raw, listening(name):
+        return raw.postprocess(demosaic_algorithm=known[algorithm], output_color=rawpy.ColorSpace.raw, gamma=(1, 1), user_wb=[1.0] * 4, no_auto_bright=True,
+                               adjust_maximum_thr=0, output_bps=16, user_flip=0)
 
 
 def uneven(raw, file: BinaryIO) -> bool:

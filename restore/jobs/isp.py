@@ -130,12 +130,12 @@ class Developing(Walk):
         if task.noise != "none":
             called = card and card.full_name  # a network was trained for the noise of its card
             if not card:
-                denoiser, called = _denoiser(float(problem.noise.gain), float(problem.noise.sigma), header.channels, frugal)
-                steps.append(Planes(denoiser) if sensor.pattern else denoiser)
+                cleaner, called = denoiser(float(problem.noise.gain), float(problem.noise.sigma), header.channels, frugal)
+                steps.append(Planes(cleaner) if sensor.pattern else cleaner)
             lines.append(f"noise is taken away by {called}")
         if demosaics:
             method = _loaded(name, card and card.path)
-            steps.append((method if method.takes == "camera" else Toned(method, seen.gains)).prepare(overview.parts(seen.source, page), problem))
+            steps.append((method if method.takes == "camera" else Toned(method, seen.gains, noisy=card is not None)).prepare(overview.parts(seen.source, page), problem))
         finished = bool(steps) and steps[-1].gives == "srgb"
         if finished and (look.linear or look.dng or look.match or look.space != "srgb"):
             raise UsageError(f"{name} gives finished pictures in sRGB", "no --linear, --match-embedded, other --space or DNG", "type --model menon")
@@ -245,7 +245,7 @@ def _loaded(name: str, path: Path | None) -> Method:
     return cards.load(name, cards.read(path) if path else None)
 
 
-def _denoiser(gain: float, sigma: float, channels: int, frugal: bool = False) -> tuple[Method, str]:
+def denoiser(gain: float, sigma: float, channels: int, frugal: bool = False) -> tuple[Method, str]:
     """Variance stabilisation around the best denoiser for the level that follows, and its name: for the planes of a mosaic (1) or pictures in colour (3).
 
     Large mosaics on a CPU go through a network even if it was made for colour: a fifth of BM3D's time for a tenth of a decibel.

@@ -9,18 +9,22 @@ from restore.errors import RestoreError, UsageError, nearest
 from restore.io import SUFFIXES
 
 
+EVERY = 20  # every 20th picture by name is kept for validation
+
+
 @dataclass(frozen=True)
 class ImageSet:
     """A named folder. `listed`: a file of names, one per line, to which it is confined; `without`: words in the manifest's terms that leave a file out."""
 
     name: str
     folder: str  # under RESTORE_DATA
-    role: str  # train or test
+    role: str  # train, test, or held: no test set, and not trained on
     line: str
     channels: int = 1  # 1 grey, 3 colour
     listed: str = ""
     without: tuple[str, ...] = ()
     own: tuple[str, ...] = ()  # files that come with scikit-image, instead of a folder
+    held: tuple[str, ...] = ()  # every EVERY-th picture of these sets together, by name: what training on them keeps for validation
 
     @property
     def path(self) -> Path:
@@ -37,6 +41,8 @@ class ImageSet:
         """Its pictures, by name."""
         if self.own:
             return [self.path / name for name in self.own]
+        if self.held:
+            return sorted((file for name in self.held for file in SETS[name].files()), key=lambda file: file.name)[::EVERY]
         files = pictures(self.path)
         if self.listed:
             names = set((root() / self.listed).read_text("utf-8").split())
@@ -59,6 +65,7 @@ SETS: dict[str, ImageSet] = {row.name: row for row in (
     ImageSet("heads_test", "test/mri", "test", "4 head volumes of 2 other patients"),
     ImageSet("ct", "train/ct", "train", "full-dose CT slices of 54 patients, DICOM"),
     _test("ct_test", "20 full-dose CT slices of 10 other patients, DICOM", folder="ct"),
+    ImageSet("held", "train", "held", "every 20th of the training pictures by name, which training keeps for validation", 3, held=("bsds", "photos", "research")),
     _test("set12", "12 classics, grey"),
     _test("bsd68", "68 photographs of 481x321, grey"),
     _test("cbsd68", "the same in colour", 3, "b100", "test/cbsd68.txt"),

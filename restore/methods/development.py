@@ -13,6 +13,7 @@ from restore.numerics import develop
 from restore.operators.noise import Gaussian, NoNoise
 from restore.operators.problem import Problem
 
+WIDEST = 0.1  # of white, is the straight part of a curve
 EVERY = ("NoNoise", "Gaussian", "Poisson", "PoissonGaussian")
 
 
@@ -34,31 +35,41 @@ class Repair(Method):
 
 
 class Toned(Method):
-    """A demosaicing made for finished pictures on what a sensor saw: v = t(gains y), x = t^-1(inner(v)) / gains, t nearly the square root.
+    """A demosaicing made for finished pictures on what a sensor saw: v = t(gains y), x = t^-1(inner(v)) / gains, t(u) = sqrt(u + c) - sqrt(c).
 
     Colours are alike only where white is white, and errors count as the eye sees them: in the shadows more. gains: of the white balance, for R, G, B.
+    noisy: the noise of the problem is still there, and `inner` takes it away. Then c is that of Anscombe's transform, after which noise of variance
+    a u + b is nearly Gaussian and the same everywhere, and E u = (E v + sqrt(c))^2 - c + var v: what the square takes is given back.
+    Makitalo & Foi, Optimal inversion of the generalized Anscombe transformation for Poisson-Gaussian noise, TIP 2013 (eq. 3).
     """
 
     noises, channels, multiple = EVERY, 1, 2
     takes = gives = "camera"
 
-    def __init__(self, inner: Method, gains: Tensor):
+    def __init__(self, inner: Method, gains: Tensor, noisy: bool = False):
         super().__init__()
-        self.inner = inner
+        self.inner, self.noisy = inner, noisy
         self.register_buffer("gains", (gains / gains.min()).float().reshape(1, 3, 1, 1))
 
     def restore(self, y, problem):
-        gain = problem.operator.adjoint(torch.ones_like(y)).mul(self.gains).sum(1, keepdim=True)
-        noise = problem.noise
-        if not isinstance(noise, NoNoise):
-            noise = Gaussian(gain * noise.std(y) * develop.slope(y * gain))
-        return develop.untoned(self.inner(develop.toned(y * gain), Problem(problem.operator, noise))) / self.gains
+        operator, noise = problem.operator, problem.noise
+        gain = operator.adjoint(torch.ones_like(y)).mul(self.gains).sum(1, keepdim=True)
+        if not self.noisy or isinstance(noise, NoNoise):
+            return develop.untoned(self.inner(develop.toned(gain * y), Problem(operator, NoNoise()))) / self.gains
+        slope, base = self.gains * noise.gain, self.gains.square() * noise.sigma.square()
+        toe = (0.375 * slope + base / slope.clamp_min(1e-9)).amax(1, keepdim=True).clamp(develop.TOE, WIDEST)
+
+        def variance(light: Tensor, slope: Tensor, base: Tensor) -> Tensor:
+            return (slope * light.clamp_min(0) + base) / (4 * (light.clamp_min(0) + toe))
+        level = variance(gain * y, gain * noise.gain, gain.square() * noise.sigma.square()).sqrt()
+        light = develop.untoned(self.inner(develop.toned(gain * y, toe), Problem(operator, Gaussian(level))), toe)
+        return (light + variance(light, slope, base)) / self.gains
 
     def tiling(self, problem):
         return self.inner.tiling(problem)
 
     def bytes_per_pixel(self, problem):
-        return 24.0 + self.inner.bytes_per_pixel(problem)
+        return 60.0 + self.inner.bytes_per_pixel(problem)
 
 
 class Rendering(Method):

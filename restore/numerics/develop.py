@@ -72,19 +72,14 @@ def balance(c: Tensor, gains: Tensor, rebuild: bool = True) -> Tensor:
     return torch.lerp(v, v.amax(1, keepdim=True), clipped.amin(1, keepdim=True))
 
 
-def toned(light: Tensor) -> Tensor:
-    """sign(y) (sqrt(|y| + TOE) - sqrt(TOE)): nearly how light looks, straight around black, where noise goes to both sides."""
-    return light.sign() * ((light.abs() + TOE).sqrt() - TOE**0.5)
+def toned(light: Tensor, toe: float | Tensor = TOE) -> Tensor:
+    """sign(y) (sqrt(|y| + toe) - sqrt(toe)): nearly how light looks, straight around black, where noise goes to both sides."""
+    return light.sign() * ((light.abs() + toe) ** 0.5 - toe**0.5)
 
 
-def untoned(v: Tensor) -> Tensor:
+def untoned(v: Tensor, toe: float | Tensor = TOE) -> Tensor:
     """The inverse of `toned`."""
-    return v.sign() * ((v.abs() + TOE**0.5).square() - TOE)
-
-
-def slope(light: Tensor) -> Tensor:
-    """That of `toned`."""
-    return 0.5 / (light.abs() + TOE).sqrt()
+    return v.sign() * ((v.abs() + toe**0.5).square() - toe)
 
 
 def coloured(v: Tensor, matrix: Tensor) -> Tensor:

@@ -11,10 +11,9 @@ from torch import Tensor
 from restore.errors import RestoreError
 from restore.image import as_samples
 from restore.io import read
-from restore.measure.sets import is_volume, pictures
+from restore.measure.sets import EVERY, is_volume, pictures
 from restore.measure.volumes import volume
 
-EVERY = 20  # every 20th picture by name is kept for validation
 FAINT, EMPTY = 0.05, 0.1  # of the largest value; share of pixels above it, under which a slice is taken for empty
 
 

@@ -25,7 +25,7 @@ from restore.train.loss import LOSSES
 from restore.train.optimisers import OPTIMISERS
 from restore.train.progress import Clock, Event, Interrupt
 from restore.train.recipes import Recipe
-from restore.train.unprocess import SCENES
+from restore.train.scenes import SCENES
 from restore.values import Range
 
 WARM = 50  # steps over which the learning rate rises; with `minutes`, those after which the number of steps is settled

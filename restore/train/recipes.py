@@ -7,7 +7,7 @@ from restore.errors import UsageError, nearest
 from restore.tasks import NOISELESS, Burst, CompressedSensing, Deblur, Denoise, Inpaint, Isp, Jpeg, LowDose, Mri, SuperResolution, Task
 from restore.train.loss import LOSSES
 from restore.train.optimisers import OPTIMISERS
-from restore.train.unprocess import SCENES
+from restore.train.scenes import SCENES
 from restore.values import Range
 
 
@@ -23,7 +23,7 @@ class Recipe:
     tag: str = ""  # of the weights; from the task where it is empty
     data: tuple[str, ...] = ("bsds", "photos", "research")  # names of sets, or folders
     pairs: tuple[str, str] | tuple[()] = ()  # folders of y and of x instead of `data`: nothing is simulated
-    scene: str = ""  # of `unprocess`: what a picture is made before D is applied
+    scene: str = ""  # of `scenes`: what a picture is made before D is applied
     begin: str = ""  # catalog name of what makes the first reconstruction that the network works on
     patch: int = 64
     batch: int = 64

@@ -1,9 +1,9 @@
-"""Photographs made raw again, so that a mosaic can be simulated from them; the scenes of a recipe.
+"""Photographs made raw again, so that a mosaic can be simulated from them.
 
 Brooks, Mildenhall, Xue, Chen, Sharlet & Barron, Unprocessing images for learned raw denoising, CVPR 2019 (section 3).
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,8 +22,18 @@ BRIGHT = 0.9  # from here on highlights keep their place under white
 SHORT = 0.25  # of the normal exposure: every second scene
 
 
-def unprocess(x: Tensor, generator: torch.Generator) -> Tensor:
-    """sRGB photographs (B, 3, H, W) on [0, 1] to what a camera may have seen, linear, in its own colours, on [0, 1].
+@dataclass(frozen=True)
+class Shot:
+    """What cameras may have seen: light (B, 3, H, W), linear, in their own colours, on [0, 1]; of white they see `neutral` (B, 3, 1, 1), green 1; balanced
+    colours go to linear sRGB by `matrix` (B, 3, 3)."""
+
+    light: Tensor
+    neutral: Tensor
+    matrix: Tensor
+
+
+def unprocess(x: Tensor, generator: torch.Generator) -> Shot:
+    """What cameras may have seen of sRGB photographs (B, 3, H, W) on [0, 1].
 
     The S-curve 3 x^2 - 2 x^3 is undone, then a gamma of 2.2, the matrix of a mixture of cameras, and the gains of white balance and exposure.
     """
@@ -33,28 +43,11 @@ def unprocess(x: Tensor, generator: torch.Generator) -> Tensor:
     light = (0.5 - torch.sin(torch.asin(1 - 2 * x.clamp(0, 1)) / 3)).clamp_min(1e-8) ** 2.2
     share = torch.rand(len(x), len(CAMERAS), generator=generator, device=x.device)
     mixed = torch.einsum("bk,kij->bij", share / share.sum(1, keepdim=True), torch.tensor(CAMERAS, device=x.device)) @ to_xyz(SPACES["srgb"]).to(x)
-    camera = torch.einsum("bij,bjhw->bihw", mixed / mixed.sum(2, keepdim=True), light)
+    mixed = mixed / mixed.sum(2, keepdim=True)
+    camera = torch.einsum("bij,bjhw->bihw", mixed, light)
     bright = 1 / (0.8 + 0.1 * torch.randn(len(x), 1, 1, 1, generator=generator, device=x.device)).clamp_min(0.3)
-    gains = torch.cat([1 / uniform(1.9, 2.4), torch.ones_like(bright), 1 / uniform(1.5, 1.9)], 1) / bright
+    neutral = torch.cat([1 / uniform(1.9, 2.4), torch.ones_like(bright), 1 / uniform(1.5, 1.9)], 1)
+    gains = neutral / bright
     mask = ((camera.mean(1, keepdim=True) - BRIGHT).clamp_min(0) / (1 - BRIGHT)) ** 2
     camera = camera * torch.maximum(mask + (1 - mask) * gains, gains)
-    return (camera * torch.where(uniform(0, 1) < 0.5, SHORT, 1.0)).clamp(0, 1)
-
-
-def _raw(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    scene = unprocess(x, generator)
-    return scene, scene
-
-
-def _half(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Half the size: the blocks of the pictures' own coding are gone."""
-    small = resample.resize(x[..., : x.shape[-2] // 16 * 16, : x.shape[-1] // 16 * 16], x.shape[-2] // 16 * 8, x.shape[-1] // 16 * 8).clamp(0, 1)
-    return small, small
-
-
-SCENES: dict[str, Callable[[Tensor, torch.Generator], tuple[Tensor, Tensor]]] = {  # pictures -> (what D is applied to, what the method is to give)
-    "": lambda x, generator: (x, x),
-    "raw": _raw,
-    "half": _half,
-    "photograph": lambda x, generator: (unprocess(x, generator), x),
-}
+    return Shot((camera * torch.where(uniform(0, 1) < 0.5, SHORT, 1.0)).clamp(0, 1), neutral, torch.linalg.inv(mixed))
