@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from restore.image import SPACES
-from restore.numerics import resample
 from restore.numerics.camera import to_xyz
 
 CAMERAS = (  # XYZ to camera

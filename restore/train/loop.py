@@ -151,10 +151,10 @@ def validate(average: Callable[[Tensor, Problem], Tensor], task: Task, held: Poo
 
 
 def compared(average: Network, task: Task, held: Pool, scene: str = "", begin: str = "") -> dict[str, float]:
-    """`validate` of the network and of what it was given, where that is a picture on x's grid; of y enlarged where y is a smaller one."""
+    """`validate` of the network and of what it was given, where that is a picture on x's grid; of y enlarged where y is a smaller one, demosaiced where it is a mosaic."""
     found = {"validation": validate(average.eval(), task, held, scene, begin)}
     if average.takes == average.gives == "srgb" and task.name not in ("burst", "cs"):
-        before = begin or ("bicubic" if task.name == "sr" else "")
+        before = begin or {"sr": "bicubic", "isp": "malvar"}.get(task.name, "")
         found["validation_before"] = validate(lambda y, problem: y, task, held, scene, before)
     return found
 
