@@ -76,10 +76,10 @@ def test_a_changed_picture_or_protocol_is_run_again(folder):
 
 def test_a_changed_method_has_another_key(monkeypatch):
     before = cache.method_key("vst", None)
-    cache._digest.cache_clear()
-    monkeypatch.setattr(cache, "_digest", lambda module: "changed" if module == "restore.numerics.patches" else "as it was")
+    cache.digest.cache_clear()
+    monkeypatch.setattr(cache, "digest", lambda module: "changed" if module == "restore.numerics.patches" else "as it was")
     one = cache.method_key("vst", None)
-    monkeypatch.setattr(cache, "_digest", lambda module: "as it was")
+    monkeypatch.setattr(cache, "digest", lambda module: "as it was")
     assert before != one and one != cache.method_key("vst", None)  # patches are used by its part, BM3D
 
 

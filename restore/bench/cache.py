@@ -43,7 +43,7 @@ def method_key(name: str, card: Card | None) -> str:
     modules = set(_closure(row.target.partition(":")[0]))
     for part in row.parts.values():
         modules |= set(_closure(CATALOG[part.partition(".")[0]].target.partition(":")[0]))
-    digests = [digest for _, digest in sorted((module, _digest(module)) for module in modules)]
+    digests = [found for _, found in sorted((module, digest(module)) for module in modules)]
     return key(name, dict(row.args), dict(row.parts), card.sha256 if card else "", card and dict(card.args), *digests)
 
 
@@ -80,5 +80,5 @@ def _path(module: str) -> Path | None:
 
 
 @cache
-def _digest(module: str) -> str:
+def digest(module: str) -> str:
     return hashlib.sha256(_path(module).read_bytes()).hexdigest()

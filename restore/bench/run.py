@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from restore import cards
-from restore.bench import cache
+from restore.bench import cache, peers
 from restore.bench.table import Entry, Level, Published, Table, shown
 from restore.engine import device as devices
 from restore.errors import RestoreError, UsageError, nearest
@@ -229,6 +229,9 @@ def _chosen(model: str, task: Task, table: Table) -> tuple[str, str, Callable[[]
     """The full name of a model at a level, what it is for the cache, and what loads it."""
     if model.startswith(libraw.PREFIX):
         return model, f"{model} {version('rawpy')}", lambda: libraw.LibRaw(model.removeprefix(libraw.PREFIX))
+    if model.startswith(peers.PREFIX):
+        method = peers.find(model)
+        return model, cache.key(model, cache.digest(peers.__name__)), lambda: method
     name, card = cards.find(model) if table.beyond and "." in model else cards.choose(task, model, channels=table.channels)
     if card and card.channels not in (None, table.channels):
         raise RestoreError(f"no weights of {name} are made for {'grey' if table.channels == 1 else 'colour'} pictures")
