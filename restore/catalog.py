@@ -84,6 +84,8 @@ CATALOG: dict[str, Row] = {
                    "Hasinoff et al., Burst photography for high dynamic range and low-light imaging on mobile cameras, SIGGRAPH Asia 2016", ("burst",)),
     "mean": Row("restore.methods.mean:Mean", "the kappa-sigma clipped mean of steady frames", "Stetson, DAOPHOT: a computer program for crowded-field stellar photometry, PASP 1987",
                 ("burst",)),
+    "sharpest": Row("restore.methods.sharpest:Sharpest", "lucky imaging: the sharpest frame alone",
+                    "Fried, Probability of getting a lucky short-exposure image through turbulence, JOSA 1978", ("burst",)),
     "bilinear": Row("restore.methods.bilinear:Bilinear", "demosaicing by means of neighbours", "the textbooks'", ("isp",), noises=("none", "poisson-gaussian")),
     "deepisp": Row("restore.methods.deepisp:DeepISP", "from the mosaic to the picture by one network", DEEPISP, ("isp",), noises=("none", "poisson-gaussian"),
                    parts={"start": "bilinear"}, trained=True),

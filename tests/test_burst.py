@@ -174,6 +174,17 @@ def test_the_sharpest_of_the_usual_brightness_is_the_reference():
     assert shifts.align(torch.cat([blurred, blurred, (1.8 * x).clamp(max=1), soft])).reference == 3
 
 
+def test_the_sharpest_is_the_frame_that_was_shaken_least():
+    from restore.methods.sharpest import Sharpest
+
+    x = picture(64, 64)
+    soft = torch.nn.functional.avg_pool2d(x, 5, 1, 2, count_include_pad=False)
+    y = torch.stack([soft, x, soft], 1) + 0.01 * torch.randn(1, 3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    y = torch.cat([y, y[:, [1, 0, 2]]])
+    found = Sharpest()(y, problem(3, x, 0.01))
+    assert torch.equal(found[0], y[0, 1]) and torch.equal(found[1], y[1, 0])
+
+
 def test_the_learned_one_begins_as_fba_and_takes_any_number_of_frames_in_any_order():
     x, kernels = picture(96, 96), torch.rand(1, 5, 7, 7, generator=torch.Generator().manual_seed(0))
     y = Shake(5, kernels / kernels.sum((-2, -1), keepdim=True))(x)

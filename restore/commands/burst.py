@@ -10,7 +10,7 @@ from restore import options
 
 def burst(
     files: options.Inputs = None,
-    model: Annotated[str | None, options.own("--model", "--method", "-m", help="fba for shaken frames, hdrplus or mean for steady ones, or NAME.TAG of weights.", metavar="NAME[.TAG]")] = None,
+    model: Annotated[str | None, options.own("--model", "--method", "-m", help="fba for shaken frames, hdrplus or mean for steady ones, sharpest for one alone, or NAME.TAG of weights.", metavar="NAME[.TAG]")] = None,
     align: Annotated[str, options.own("--align", help="homography, flow (tiles that move by themselves), translation, or none.")] = "homography",
     reference: Annotated[int | None, options.own("--reference", help="The frame that decides where things are, counted from 1; the sharpest if not given.", metavar="N")] = None,
     sigma: Annotated[str, options.own("--sigma", "-s", help="Noise level on the 0-255 scale, or auto.", metavar="SIGMA|auto")] = "auto",

@@ -51,7 +51,7 @@ def align(frames: Tensor, factor: int = 1, kind: str = "homography", reference: 
     count = len(frames)
     if reference is not None and not 0 <= reference < count:
         raise UsageError(f"there is no frame {reference + 1}", f"1 to {count}, in the order in which frames are named")
-    sharp, best = sharpness(frames), None
+    sharp, best = register.sharpness(frames), None
     for chosen in _candidates(frames, sharp) if reference is None else [reference]:
         found = _to(chosen, frames, factor, kind, sharp)
         best = found if best is None or len(found.kept) > len(best.kept) else best
@@ -84,12 +84,6 @@ def _reason(correlation: float, gain: float, common: float) -> str:
     if common < COMMON:
         return f"it agrees with the reference on {100 * common:.0f} % of the picture alone"
     return ""
-
-
-def sharpness(frames: Tensor) -> Tensor:
-    """(F,): energy of fine detail, less that of white noise (as the frame with the least says), over the variance; brightness does not matter."""
-    detail = register.detail(frames).square().mean((1, 2, 3)).double() - register.noise(frames).min() * register.DETAIL
-    return detail.clamp_min(0) / frames.var((1, 2, 3)).double().clamp_min(1e-9)
 
 
 def _candidates(frames: Tensor, sharp: Tensor) -> list[int]:

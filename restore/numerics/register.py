@@ -156,6 +156,12 @@ def noise(x: Tensor) -> Tensor:
     return (1.4826 * seen.abs().flatten(1).median(1).values / 6).square().double()
 
 
+def sharpness(frames: Tensor) -> Tensor:
+    """(F,): energy of fine detail, less that of white noise (as the frame with the least says), over the variance; brightness does not matter."""
+    energy = detail(frames).square().mean((1, 2, 3)).double() - noise(frames).min() * DETAIL
+    return energy.clamp_min(0) / frames.var((1, 2, 3)).double().clamp_min(1e-9)
+
+
 def _coherence(reference: Tensor, frames: Tensor, homography: Tensor, variance: Tensor) -> Tensor:
     """The correlation of detail where the reference has most, less what noise of this variance does to it: (F,)."""
     first, others = detail(reference), detail(frames)
