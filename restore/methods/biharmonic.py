@@ -23,13 +23,16 @@ class Biharmonic(Method):
     def restore(self, y, problem):
         if not isinstance(problem.operator, Mask):
             raise RestoreError(f"missing pixels are filled, not {problem.operator}", "the task inpaint")
-        missing = 1 - problem.operator.mask.to(y)
-        known = y * (1 - missing)
-        start = missing * fill(known, 1 - missing)
-        return known + cg(lambda x: missing * laplacian(laplacian(missing * x)), -missing * laplacian(laplacian(known)), start, self.steps, 1e-5)
+        return closed(y, problem.operator.mask.to(y), self.steps)
 
     def tiling(self, problem):
         return Blend(64)
+
+
+def closed(y: Tensor, mask: Tensor, steps: int) -> Tensor:
+    """y where mask is 1, and elsewhere what solves the equation."""
+    missing, known = 1 - mask, y * mask
+    return known + cg(lambda x: missing * laplacian(laplacian(missing * x)), -missing * laplacian(laplacian(known)), missing * fill(known, mask), steps, 1e-5)
 
 
 def laplacian(x: Tensor) -> Tensor:
