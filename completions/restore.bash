@@ -30,8 +30,8 @@ _restore() {
         --depth) COMPREPLY=($(compgen -W '8 16 32' -- "$cur")); return ;;
         --device) COMPREPLY=($(compgen -W 'auto cpu cuda mps' -- "$cur")); return ;;
         --format) COMPREPLY=($(compgen -W 'png jpeg tiff webp bmp exr' -- "$cur")); return ;;
-        --model|--method|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic biharmonic bilinear bm3d cgls cgsense csc csc-net cswavelet deblock deepisp deepisp-low demosaicnet denoisenet drunet drunet.fast edsr epll epll.bsds fastmri-unet fba fbp hdrplus ista istanet ivst ksvd malvar mean menon ml-csc mlp ncsr pclr pclr.bsds pgpd pgpd.bsds pnp red10 red20 red30 richardson-lucy sharpest sirt tv varnet vst waveletct wiener wieschollek wnnm zerofill' -- "$cur")); return ;;
-        --model|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic biharmonic bilinear bm3d cgls cgsense csc csc-net cswavelet deblock deepisp deepisp-low demosaicnet denoisenet drunet drunet.fast edsr epll epll.bsds fastmri-unet fba fbp hdrplus ista istanet ivst ksvd malvar mean menon ml-csc mlp ncsr pclr pclr.bsds pgpd pgpd.bsds pnp red10 red20 red30 richardson-lucy sharpest sirt tv varnet vst waveletct wiener wieschollek wnnm zerofill' -- "$cur")); return ;;
+        --model|--method|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic biharmonic bilinear bm3d cgls cgsense csc csc-net cswavelet deblock deepisp deepisp-low demosaicnet denoisenet drunet drunet.fast drunet.fast-grey edsr epll epll.bsds fastmri-unet fba fbp hdrplus ista istanet ivst ksvd malvar mean menon ml-csc mlp ncsr pclr pclr.bsds pgpd pgpd.bsds pnp red10 red20 red30 richardson-lucy sharpest sirt tv varnet vst waveletct wiener wieschollek wnnm zerofill' -- "$cur")); return ;;
+        --model|-m) COMPREPLY=($(compgen -W 'autoencoder bicubic biharmonic bilinear bm3d cgls cgsense csc csc-net cswavelet deblock deepisp deepisp-low demosaicnet denoisenet drunet drunet.fast drunet.fast-grey edsr epll epll.bsds fastmri-unet fba fbp hdrplus ista istanet ivst ksvd malvar mean menon ml-csc mlp ncsr pclr pclr.bsds pgpd pgpd.bsds pnp red10 red20 red30 richardson-lucy sharpest sirt tv varnet vst waveletct wiener wieschollek wnnm zerofill' -- "$cur")); return ;;
         --noise) COMPREPLY=($(compgen -W 'gaussian poisson poisson-gaussian' -- "$cur")); return ;;
         --precision) COMPREPLY=($(compgen -W 'auto float32 bf16 fp16' -- "$cur")); return ;;
         --protocol) COMPREPLY=($(compgen -W 'rednet dncnn pgpd files sr sr-shaved jpeg poisson' -- "$cur")); return ;;
@@ -97,7 +97,7 @@ _restore() {
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /models/show)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
-            COMPREPLY=($(compgen -W 'autoencoder bicubic biharmonic bilinear bm3d cgls cgsense csc csc-net cswavelet deblock deepisp deepisp-low demosaicnet denoisenet drunet drunet.fast edsr epll epll.bsds fastmri-unet fba fbp hdrplus ista istanet ivst ksvd malvar mean menon ml-csc mlp ncsr pclr pclr.bsds pgpd pgpd.bsds pnp red10 red20 red30 richardson-lucy sharpest sirt tv varnet vst waveletct wiener wieschollek wnnm zerofill' -- "$cur")); return ;;
+            COMPREPLY=($(compgen -W 'autoencoder bicubic biharmonic bilinear bm3d cgls cgsense csc csc-net cswavelet deblock deepisp deepisp-low demosaicnet denoisenet drunet drunet.fast drunet.fast-grey edsr epll epll.bsds fastmri-unet fba fbp hdrplus ista istanet ivst ksvd malvar mean menon ml-csc mlp ncsr pclr pclr.bsds pgpd pgpd.bsds pnp red10 red20 red30 richardson-lucy sharpest sirt tv varnet vst waveletct wiener wieschollek wnnm zerofill' -- "$cur")); return ;;
         /models/verify)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
