@@ -31,7 +31,7 @@ class Repair(Method):
         return Exact(develop.REACH + 2 * develop.CELLS + 1, 2)
 
     def bytes_per_pixel(self, problem):
-        return 220.0  # the neighbours, each a picture of its own
+        return 48.0
 
 
 class Toned(Method):

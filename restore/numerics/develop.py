@@ -1,5 +1,7 @@
 """The steps of a classical development, each on tensors (B, C, H, W): hot pixels, highlights, tone, sharpness."""
 
+from functools import reduce
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -34,14 +36,23 @@ def repair(y: Tensor) -> Tensor:
     height, width = y.shape[-2:]
     wide = mirrored(y, REACH)
 
-    def moved(places: tuple[tuple[int, int], ...]) -> Tensor:
-        return torch.stack([wide[..., REACH + down : REACH + down + height, REACH + right : REACH + right + width] for down, right in places])
+    def moved(places: tuple[tuple[int, int], ...]) -> list[Tensor]:
+        return [wide[..., REACH + down : REACH + down + height, REACH + right : REACH + right + width] for down, right in places]
 
     around = moved(SAME)
-    low, high, median = around.amin(0), around.amax(0), around.median(0).values
-    margin, out = STICKS_OUT + TIMES * (high - low), y - median
-    alone = (moved(BESIDE).mean(0) - moved(AROUND).mean(0)) * out.sign() < FOLLOWS * out.abs()
-    return torch.where(((y > high + margin) | (y < low - margin)) & alone, median, y)
+    low, high = reduce(torch.minimum, around), reduce(torch.maximum, around)
+    margin = STICKS_OUT + TIMES * (high - low)
+    at = ((y > high + margin) | (y < low - margin)).nonzero(as_tuple=True)  # few
+
+    def there(places: tuple[tuple[int, int], ...]) -> Tensor:
+        return torch.stack([part[at] for part in moved(places)])
+
+    median = there(SAME).median(0).values
+    out = y[at] - median
+    alone = (there(BESIDE).mean(0) - there(AROUND).mean(0)) * out.sign() < FOLLOWS * out.abs()
+    repaired = y.clone()
+    repaired[at] = torch.where(alone, median, y[at])
+    return repaired
 
 
 def levelled(y: Tensor, first: int, second: int) -> Tensor:
