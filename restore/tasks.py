@@ -79,13 +79,15 @@ class Denoise(Task):
 
 @dataclass(frozen=True)
 class Deblur(Task):
-    """y = k * x + n. `kernel`: gaussian:SIGMA, disk:RADIUS, motion:LENGTH@DEGREES, airy:RADIUS, shake:SIDE@SEED in pixels, or a file; `boundary`: what lies beyond the edges."""
+    """y = k * x + n. `kernel`: gaussian:SIGMA, disk:RADIUS, motion:LENGTH@DEGREES, airy:RADIUS, shake:SIDE@SEED in pixels, or a file; shake:SIDE is some
+    shake of which nobody knows more. `boundary`: what lies beyond the edges; `side`: pixels across in which an unknown kernel is looked for, None: as many as it takes."""
 
     name: ClassVar[str] = "deblur"
     BOUNDARIES: ClassVar[tuple[str, ...]] = ("reflect", "circular", "valid")
     kernel: str | None = None
     sigma: Value = None
     boundary: str = "reflect"
+    side: Value = None
 
     def __post_init__(self):
         _known("boundary", self.boundary, self.BOUNDARIES)
@@ -93,6 +95,14 @@ class Deblur(Task):
 
     def covers(self, other):  # what lies beyond the edges matters at the edges alone
         return self.name == other.name and super().covers(other.replace(boundary=self.boundary))
+
+    def relevant(self):
+        return ("kernel", "sigma", "boundary")
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the kernel is a shake that nobody knows."""
+        return self.kernel is not None and self.kernel.startswith("shake:") and "@" not in self.kernel
 
 
 @dataclass(frozen=True)
@@ -161,6 +171,7 @@ LIMITS: dict[str, tuple[float, float, str]] = {  # what a part may be, and how t
     "hu": (0.1, 4095, "0.1 to 4095 Hounsfield units"),
     "dose": (1e-4, 100, "a share of the routine dose, as 0.25"),
     "photons": (1, 1e12, "photons per ray, as 1e5"),
+    "side": (3, 255, "3 to 255 pixels"),
     "grow": (0, 4096, "0 to 4096 pixels"),
     "feather": (0, 4096, "0 to 4096 pixels"),
 }

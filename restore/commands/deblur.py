@@ -7,8 +7,11 @@ from restore import options
 
 def deblur(
     files: options.Inputs = None,
-    kernel: Annotated[str | None, options.own("--kernel", "-k", help="gaussian:SIGMA, disk:RADIUS, motion:LENGTH@DEGREES, airy:RADIUS in pixels, or a file of the kernel.",
+    kernel: Annotated[str | None, options.own("--kernel", "-k", help="gaussian:SIGMA, disk:RADIUS, motion:LENGTH@DEGREES, airy:RADIUS in pixels, or a file of the kernel; estimated if not given.",
                                               metavar="FORM|FILE")] = None,
+    kernel_size: Annotated[int | None, options.own("--kernel-size", help="Without --kernel: the pixels across that it is looked for in.", metavar="PIXELS")] = None,
+    save_kernel: Annotated[str | None, options.own("--save-kernel", help="Also write the kernel, as a picture that --kernel reads; {stem} and {dir} are those of the picture.",
+                                                   metavar="FILE")] = None,
     sigma: Annotated[str, options.own("--sigma", "-s", help="Noise level on the 0-255 scale; one per channel as 12,10,14; or auto.", metavar="SIGMA|auto")] = "auto",
     boundary: Annotated[str, options.own("--boundary", help="What lies beyond the edges: reflect (unknown), or circular (joined, as simulations have it).")] = "reflect",
     model: options.Model = None,
@@ -35,20 +38,26 @@ def deblur(
 ) -> int:
     """Sharpen pictures that were blurred by camera shake, defocus or a lens.
 
-    restore deblur photo.png --kernel motion:15@30 undoes a straight shake of 15 pixels.
+    restore deblur photo.png --kernel motion:15@30 undoes a straight shake of 15 pixels; without --kernel the blur is estimated, one for the whole picture.
     """
+    from functools import partial
+
     from restore import batch
     from restore.engine.run import Settings
     from restore.errors import UsageError
+    from restore.jobs.deblur import Keeping
     from restore.jobs.stating import Request
+    from restore.jobs.walk import Walk
     from restore.measure import sheet
     from restore.tasks import Deblur
     from restore.values import parse_value
 
-    if kernel is None:
-        raise UsageError("it is not said what the blur is", "--kernel gaussian:1.6, disk:3, motion:15@30, airy:4 or a file of the kernel")
-    task = Deblur(kernel, parse_value(sigma, "sigma"), boundary)
+    if kernel is not None and kernel_size is not None:
+        raise UsageError("--kernel-size says where an unknown kernel is looked for, and --kernel says the kernel", "one of them")
+    if save_kernel and "{stem}" not in save_kernel and len(files or ()) > 1:
+        raise UsageError("several kernels cannot be written to one file", "a name with {stem}", "--save-kernel '{dir}/{stem}.kernel.png'")
+    task = Deblur(kernel, parse_value(sigma, "sigma"), boundary, parse_value(kernel_size))
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble), check=check, format=format, depth=depth, quality=quality, subsampling=subsampling,
                       parts={"denoiser": denoiser})
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
-    return batch.run("deblur", request, files_, after=sheet.beside if compare else None)
+    return batch.run("deblur", request, files_, partial(Keeping, target=save_kernel) if save_kernel else Walk, after=sheet.beside if compare else None)

@@ -45,7 +45,14 @@ def _quality(task: Task, y: Tensor, header: Header | None) -> tuple[Value, str, 
     return found, f"quality {found:g}, from the tables", said
 
 
-FILLERS: dict[str, Callable[[Task, Tensor, Header | None], tuple[Value | str, str, dict[str, Tensor]]]] = {"sigma": _sigma, "quality": _quality}
+def _kernel(task: Task, y: Tensor, header: Header | None) -> tuple[Value | str, str, dict[str, Tensor]]:
+    from restore.estimate import kernel
+
+    found = kernel.estimate(y, task.side and int(task.side))
+    return "estimated", found.describe(), {"kernel": found.kernel}
+
+
+FILLERS: dict[str, Callable[[Task, Tensor, Header | None], tuple[Value | str, str, dict[str, Tensor]]]] = {"sigma": _sigma, "quality": _quality, "kernel": _kernel}
 
 
 def _signal_dependent(task: Task, y: Tensor) -> tuple[Task, str]:

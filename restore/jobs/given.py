@@ -25,9 +25,11 @@ def read(task: Task, source: io.Source, page: int, path: Path) -> Given:
 
 
 def draw(task: Task, shape: Sequence[int], seed: int) -> Given:
-    """What the words of a task leave to chance, for an x of this shape (C, H, W) without batch: masks of missing pixels."""
+    """What the words of a task leave to chance, for an x of this shape (C, H, W) without batch: masks of missing pixels, shakes."""
     if isinstance(task, Inpaint) and task.mask and masks.is_made(task.mask):
         return {"mask": masks.make(task.mask, shape[1], shape[2], seed)}
+    if isinstance(task, Deblur) and task.hidden:
+        return {"kernel": kernels.make(f"{task.kernel}@{seed}")}
     return {}
 
 

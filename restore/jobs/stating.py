@@ -19,7 +19,7 @@ from restore.image import Header
 from restore.method import Method
 from restore.numerics import resample
 from restore.operators.problem import Given, Problem, problem_of
-from restore.tasks import Task
+from restore.tasks import Deblur, Task
 
 SAMPLED = 6 << 20  # pixels that an estimator looks at, at most
 
@@ -72,11 +72,20 @@ class Stated:
 
 def state(request: Request, page: Page, settings: Settings, given: Given = {}) -> Stated:
     """Fill the task's holes by looking at the page, then choose the method: levels decide weights. given: what was read for the task's words."""
-    task, lines = request.task, ()
+    task, lines = _told(request), ()
     if task.unknown():
-        task, lines, found = fill(task, _sample(page), page.header)
+        task, lines, found = fill(task, _sample(page, 1 if "kernel" in task.unknown() else 4), page.header)
         given = {**given, **found}
     return choose(replace(request, task=task), settings, (page.header.channels, page.header.height, page.header.width), lines, given)
+
+
+def _told(request: Request) -> Task:
+    """The task as the method must be told it: weights for one kernel, or for all shakes, say what the kernel is; to all else, one that nobody knows is a hole."""
+    task = request.task
+    if not isinstance(task, Deblur) or (task.kernel and not task.hidden):
+        return task
+    card = cards.choose(task, request.model)[1] if request.model else None
+    return task.replace(kernel=card.task.kernel) if card else task.replace(kernel=None, side=task.side or (float(task.kernel.removeprefix("shake:")) if task.hidden else None))
 
 
 def choose(request: Request, settings: Settings, shape: tuple[int, int, int], lines: tuple[str, ...] = (), given: Given = {}) -> Stated:
@@ -87,15 +96,15 @@ def choose(request: Request, settings: Settings, shape: tuple[int, int, int], li
     return Stated(request.task, problem_of(request.task, given, shape), name, card, lines, given, {argument: part for argument, part in request.parts.items() if part}, channels, slow)
 
 
-def _sample(page: Page) -> torch.Tensor:
-    """(1, C, H, W) of up to SAMPLED pixels: the whole page, or four bands spread over it; NaN where hidden or missing."""
+def _sample(page: Page, count: int) -> torch.Tensor:
+    """(1, C, H, W) of up to SAMPLED pixels: the whole page, or `count` bands spread over it; NaN where hidden or missing."""
     height, width = page.header.height, page.header.width
     if height * width <= SAMPLED:
         return page.visible(0, height)
-    rows = max(SAMPLED // 4 // width, 1)
+    rows = max(SAMPLED // count // width, 1)
     bands = []
-    for i in range(4):
-        top = (height - rows) * i // 3
+    for i in range(count):
+        top = (height - rows) * i // (count - 1) if count > 1 else (height - rows) // 2
         page.forget(top)
         bands.append(page.visible(top, top + rows))
     return torch.cat(bands, 2)

@@ -16,7 +16,7 @@ from restore.operators.fourier import Fourier, Loops, Pattern, smooth_phase
 from restore.operators.mosaic import PATTERNS, Mosaic
 from restore.operators.noise import Gaussian, Noise, NoNoise, Poisson, PoissonGaussian
 from restore.operators.sampling import seed_of
-from restore.operators.spatial import Blur, Downsample, Mask
+from restore.operators.spatial import Blur, Downsample, Mask, Unknown
 from restore.tasks import Isp, LowDose, Mri, Task
 from restore.values import Range, Value
 
@@ -134,6 +134,8 @@ def posed(task: Task, shape: Sequence[int], generator: torch.Generator, given: G
 
 
 def _deblur(task, parts, given, shape) -> Operator:
+    if task.hidden and "kernel" not in given:
+        return Unknown()
     return Blur(given["kernel"] if "kernel" in given else kernels.make(task.kernel), task.boundary)
 
 
@@ -174,8 +176,7 @@ def _drawn_masks(task, count, generator, device, shape) -> Given:
 
 
 def _drawn_kernels(task, count, generator, device, shape) -> Given:
-    name, _, side = task.kernel.partition(":")
-    return {"kernel": kernels.shakes(count, int(side) | 1, generator, device)} if name == "shake" and "@" not in side else {}
+    return {"kernel": kernels.shakes(count, int(task.kernel.partition(":")[2]) | 1, generator, device)} if task.hidden else {}
 
 
 # a new task is one row: its words and arrays -> D

@@ -211,6 +211,18 @@ def fast_length(n: int) -> int:
         n += 1
 
 
+class Unknown(Operator):
+    """A blur whose kernel nobody knows, for networks that are not told; y lies on x's grid."""
+
+    linear = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        raise TypeError("the kernel of this blur is unknown")
+
+    def __repr__(self):
+        return "unknown blur"
+
+
 class Downsample(Operator):
     """Every side divided by `scale`: bicubic with antialiasing (MATLAB's imresize), area (means), or gaussian:SIGMA before every scale-th pixel.
 
