@@ -1,5 +1,6 @@
 """What `restore bench` does with a table that was asked for: runs it, shows it, writes it. The command beside it only reads the line."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from math import isnan
@@ -103,6 +104,31 @@ def raw(names: tuple[str, ...], peaks: tuple[float, ...], every: int, json: bool
             found.append([name, f"{peak:g}", _known(light, 2), f"{away:.2f}", f"{seconds:.2f}"])
     if not json:
         console.table(["method", "peak", "linear PSNR", "CIEDE2000", "s per picture"], found)
+    return 0
+
+
+def captured(method: str, every: int, outputs: Sequence[Path], json: bool, quiet: bool) -> int:
+    """Blind deblurring of the 32 captured blurs of Levin et al., kernels beside their truths; the exit code."""
+    from restore.bench import captured as blurs
+
+    for path in outputs:
+        if path.suffix != ".html":
+            raise UsageError(f"{path} has a suffix that this report has not", ".html")
+    model = cards.load(*cards.find(method), channels=1)
+    pairs = [(picture, shake) for shake in range(1, blurs.KERNELS + 1) for picture in range(1, blurs.PICTURES + 1)][::every]
+    found, began = [], time.monotonic()
+    with console.counted("pictures", quiet) as view:
+        for picture, shake in pairs:
+            found.append(blurs.score(model, picture, shake))
+            view.progress(len(found), len(pairs), f"picture {picture}, kernel {shake}: error ratio {found[-1].ratio:.2f}", (time.monotonic() - began) / len(found) * (len(pairs) - len(found)))
+            if json:
+                console.json_line({"schema": 1} | {part: value for part, value in asdict(found[-1]).items() if part not in ("kernel", "truth")} | {"ratio": found[-1].ratio})
+    title = f"blind deblurring of captured blurs, then {method}: Levin et al., CVPR 2009"
+    for path in outputs:
+        put(path, blurs.html(found, title).encode())
+    if not json:
+        console.table(list(blurs.COLUMNS), blurs.rows(found), title)
+    console.note(blurs.summary(found))
     return 0
 
 

@@ -105,6 +105,7 @@ CATALOG: dict[str, Row] = {
     "pnp": Row("restore.methods.pnp:PnP", "half-quadratic splitting with a denoiser as the prior", PNP, ("deblur", "sr", "inpaint", "cs", "mri"), parts={"denoiser": "drunet"}),
     "ksvd": Row("restore.methods.ksvd:KSVD", "sparse codes in a dictionary learned from the noisy picture, first a DCT",
                 "Elad & Aharon, Image denoising via sparse and redundant representations over learned dictionaries, TIP 2006", ("denoise", "inpaint")),
+    "deblurnet": Row("restore.methods.drunet:DRUNet", "U-Net from shaken to steady, for shakes that nobody knows", PNP, ("deblur",), trained=True),
     "tv": Row("restore.methods.tv:TV", "total variation, any operator",
               "Beck & Teboulle, Fast gradient-based algorithms for constrained total variation image denoising and deblurring problems, TIP 2009",
               ("deblur", "sr", "inpaint", "denoise", "mri")),

@@ -156,11 +156,11 @@ def _crops(result: Result, picture: Picture) -> str:
                 if cell.level == level and row.picture == picture.name and row.crop:
                     crops.append((f"{cell.entry.name} {row.psnr:.2f} dB", np.frombuffer(base64.b64decode(row.crop), np.uint8).reshape(height, width, -1)))
         parts.append(f"<h3>{escape(result.table.part)} {escape(shown(level))}</h3>" + "".join(
-            f'<figure><img alt="" src="data:image/png;base64,{_png(samples)}"><figcaption>{escape(name)}</figcaption></figure>' for name, samples in crops))
+            f'<figure><img alt="" src="data:image/png;base64,{png(samples)}"><figcaption>{escape(name)}</figcaption></figure>' for name, samples in crops))
     return "".join(parts)
 
 
-def _png(samples: np.ndarray) -> str:
+def png(samples: np.ndarray) -> str:
     """8-bit samples (H, W, C) as PNG in base64."""
     stream = BytesIO()
     with open_sink(stream, Header(*samples.shape, format="png"), format="png") as sink:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from restore.errors import RestoreError
@@ -10,6 +11,7 @@ from restore.image import Header
 from restore.tasks import Task
 from restore.values import Value
 
+LEAST = 2.55  # sigma, where the kernel is estimated
 AGREE = 0.1  # channels whose levels differ by less are given one level
 
 
@@ -22,12 +24,17 @@ def fill(task: Task, y: Tensor, header: Header | None = None) -> tuple[Task, tup
     if getattr(task, "noise", "gaussian") != "gaussian":
         task, line = _signal_dependent(task, y)
         lines.append(line)
-    for part in task.unknown():
+    holes = task.unknown()
+    for part in holes:
         if part not in FILLERS:
             raise RestoreError(f"nothing estimates {part} of {task.name}", "", f"say it on the command line: --{part}")
         value, line, found = FILLERS[part](task, y, header)
         task, given = task.replace(**{part: value}), given | found
         lines.append(line)
+    misfit = given.pop("misfit", None)
+    if misfit is not None and "sigma" in holes:  # to the method, what an estimated kernel leaves of y is noise: at least 1 % (Chakrabarti, ECCV 2016)
+        task = task.replace(sigma=max(float(misfit), LEAST, *(task.sigma if isinstance(task.sigma, tuple) else (task.sigma,))))
+        lines.append(f"sigma {task.sigma:.1f} with what the kernel leaves")
     return task, tuple(lines), given
 
 
@@ -49,7 +56,7 @@ def _kernel(task: Task, y: Tensor, header: Header | None) -> tuple[Value | str, 
     from restore.estimate import kernel
 
     found = kernel.estimate(y, task.side and int(task.side))
-    return "estimated", found.describe(), {"kernel": found.kernel}
+    return "estimated", found.describe(), {"kernel": found.kernel, "misfit": torch.tensor(found.misfit)}
 
 
 FILLERS: dict[str, Callable[[Task, Tensor, Header | None], tuple[Value | str, str, dict[str, Tensor]]]] = {"sigma": _sigma, "quality": _quality, "kernel": _kernel}

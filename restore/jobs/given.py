@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -41,16 +42,18 @@ def _kernel(task: Deblur, source: io.Source, page: int, path: Path) -> Given:
 
 
 def load_kernel(name: str) -> Tensor:
-    """(h, w), float32, sum 1, sides odd. A name without a dot or a slash is taken for a misspelt word."""
-    path = Path(name)
+    """(h, w), float32, sum 1, sides odd. FILE.npz:NAME is one of several; a name without a dot or a slash is taken for a misspelt word."""
+    file, colon, member = name.rpartition(".npz:")
+    path = Path(file + ".npz" if colon else name)
     if not path.is_file():
         if ":" in name or not path.suffix:
             kernels.make(name)
         raise UsageError(f"the kernel {name!r} is no file that exists", "a picture or a .npy of the kernel, or gaussian:SIGMA, disk:RADIUS, motion:LENGTH@DEGREES, airy:RADIUS")
-    if path.suffix == ".npy":
+    if path.suffix in (".npy", ".npz"):
         try:
             array = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
+            array = array[member] if path.suffix == ".npz" else array
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise RestoreError(f"{name}: cannot be read: {error}", "a NumPy array of the kernel") from error
         return kernels.normalised(torch.from_numpy(np.squeeze(array).astype(np.float32)))
     return kernels.normalised(torch.from_numpy(io.read(path).pixels.mean(2)))

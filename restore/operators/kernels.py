@@ -75,15 +75,17 @@ def shake(side: float, seed: float = 0) -> Tensor:
     return shakes(1, _odd(side), torch.Generator().manual_seed(int(seed)))[0, 0].double()
 
 
-def shakes(count: int, side: int, generator: torch.Generator, device: torch.device | str = "cpu") -> Tensor:
+def shakes(count: int, side: int, generator: torch.Generator, device: torch.device | str = "cpu", least: float = 1.0) -> Tensor:
     """Kernels of a hand that shakes, (count, 1, side, side): x(t) and y(t), t on [0, 1], are Gaussian processes of covariance
     s^2 (1 + a) exp(-a), a = sqrt(3) |t - t'| / 0.3, s = side / 4; drawn with bilinear weights, centred, shrunk where they would leave the
-    square. Schuler, Hirsch, Harmeling & Schoelkopf, Learning to deblur, TPAMI 2016 (section 3).
+    square. `least`: shakes are made smaller by factors from it to 1, drawn evenly. Schuler, Hirsch, Harmeling & Schoelkopf, Learning to deblur, TPAMI 2016 (section 3).
     """
     path = side / 4 * (_root().to(device) @ torch.randn(count, PATH, 2, generator=generator, device=device, dtype=torch.float32))
     path = path - path.mean(1, keepdim=True)
-    limit = side / 2 - 1.5
-    path = path * (limit / path.abs().amax((1, 2), keepdim=True)).clamp(max=1) + side // 2
+    path = path * ((side / 2 - 1.5) / path.abs().amax((1, 2), keepdim=True)).clamp(max=1)
+    if least < 1:
+        path = path * (least + (1 - least) * torch.rand(count, 1, 1, generator=generator, device=device))
+    path = path + side // 2
     base = path.floor()
     share = path - base
     flat = torch.zeros(count, side * side, device=device)

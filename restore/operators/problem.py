@@ -23,6 +23,7 @@ from restore.values import Range, Value
 Given = Mapping[str, Tensor]  # what words of a task name, as arrays: kernel, mask, maps
 HU_LOW, HU_SPAN = -1024.0, 4095.0  # what of Hounsfield units becomes [0, 1]: the 12 bits of scanners
 
+SMALLEST = 0.2  # of the side: shakes of shake:SIDE are so large at least
 READ_NOISE = (2.18, 1.20, 0.26)  # slope, offset and spread of the logarithm of its variance: Brooks et al., CVPR 2019
 
 
@@ -176,7 +177,7 @@ def _drawn_masks(task, count, generator, device, shape) -> Given:
 
 
 def _drawn_kernels(task, count, generator, device, shape) -> Given:
-    return {"kernel": kernels.shakes(count, int(task.kernel.partition(":")[2]) | 1, generator, device)} if task.hidden else {}
+    return {"kernel": kernels.shakes(count, int(task.kernel.partition(":")[2]) | 1, generator, device, SMALLEST)} if task.hidden else {}
 
 
 # a new task is one row: its words and arrays -> D

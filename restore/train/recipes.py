@@ -151,6 +151,12 @@ wieschollek = Recipe("wieschollek", "Wieschollek et al., ACCV 2016: shakes of up
 wieschollek_fast = replace(wieschollek, name="wieschollek-fast", args={"width": 128}, tag="fast", patch=96, batch=4, steps=8_000,
                            line="the same for CPUs: 1.2 M parameters")
 
+deblurnet = Recipe("deblurnet", "the U-Net of Zhang et al., TPAMI 2021, from shaken to steady: shakes of up to 31 pixels as Schuler et al. draw them; 0.47 MFLOP/px, a GPU-hour",
+                   "deblurnet", Deblur("shake:31", Range(0, 5)), args={"widths": (32, 64, 128, 256), "blocks": (1, 1, 2, 4, 2, 1, 1)}, tag="shake31",
+                   data=("photos", "bsds", "research"), patch=160, batch=16, steps=80_000, rate=5e-4, loss="l1", tests=("cbsd68",), levels=(2.55,), x8=False, every=5)
+deblurnet_fast = replace(deblurnet, name="deblurnet-fast", args={"widths": (32, 48, 64, 96), "blocks": (0, 1, 1, 2, 1, 1, 1)}, tag="shake31-fast", patch=128, batch=4,
+                         steps=12_000, line="the same for CPUs: 0.12 MFLOP/px, a night of a CPU core")
+
 waveletct = Recipe("waveletct", "Kang, Min & Ye, Med. Phys. 2017: 64 channels, 2.2 MFLOP/px, quarter dose simulated; a GPU-hour", "waveletct",
                    LowDose(hu=Range(30, 90), dose=0.25), args={"width": 64}, tag="quarter", data=("ct",), patch=96, batch=16, steps=40_000, rate=5e-4,
                    tests=("ct_test",), x8=False)
@@ -207,7 +213,7 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     fastmri_unet, fastmri_unet_small, varnet, wieschollek, wieschollek_fast, waveletct, waveletct_small,
     edsr_x2, edsr_x3, edsr_x4, edsr_x2_fast, edsr_x3_fast, edsr_x4_fast, red30_x2, red30_x3, red30_x4, red10_x2, red10_x3, red10_x4,
     red30_q10, red30_q20, red10_q10, red10_q20, drunet_jpeg, drunet_jpeg_fast, drunet_jpeg_grey,
-    red30_marks, red10_marks, red30_gaussian, red10_gaussian, red30_disk, red10_disk,
+    red30_marks, red10_marks, red30_gaussian, red10_gaussian, red30_disk, red10_disk, deblurnet, deblurnet_fast,
     istanet_r10, istanet_r25, istanet_r50, istanet_r10_fast, istanet_r25_fast, istanet_r50_fast)}
 
 
