@@ -114,7 +114,7 @@ def choose(task: Task, model: str | None = None, frugal: bool = False, channels:
         if not CATALOG[name].trained:
             return name, None
         if card is not None:
-            if not card.task.admits(task):
+            if not (card.task.admits(task) or _knows_pictures(card, task)):
                 raise UsageError(f"{model} was trained for {card.task}, not for {task}", "", _alternatives(task))
             return name, card
         cards = _covering(name, task)
@@ -136,7 +136,12 @@ def _fits(row: Row, task: Task) -> bool:
 
 
 def _covering(name: str, task: Task) -> list[Card]:
-    return [card for card in every() if card.name == name and card.task.covers(task)]
+    return [card for card in every() if card.name == name and (card.task.covers(task) or _knows_pictures(card, task))]
+
+
+def _knows_pictures(card: Card, task: Task) -> bool:
+    """Whether a card of another task serves this one."""
+    return CATALOG[card.name].prior and card.task.name != task.name
 
 
 def _pick(cards: list[Card], frugal: bool) -> Card:

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Row:
-    """One method. `trained`: it needs weights, hence a card; `parts`: argument name -> catalog name of the method that fills it."""
+    """One method. `trained`: it needs weights, hence a card; `parts`: argument name -> catalog name of the method that fills it.
+
+    prior: its weights say what pictures are like, whatever the task.
+    """
 
     target: str  # "module:Class"
     line: str
@@ -19,6 +22,7 @@ class Row:
     args: Mapping[str, object] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
     trained: bool = False
+    prior: bool = False
 
 
 PNP = "Zhang, Li, Zuo, Zhang, Van Gool & Timofte, Plug-and-play image restoration with deep denoiser prior, TPAMI 2021"
@@ -47,8 +51,6 @@ CATALOG: dict[str, Row] = {
     "vst": Row("restore.methods.vst:VST", "variance stabilisation, a Gaussian denoiser, exact unbiased inverse",
                "Makitalo & Foi, Optimal inversion of the generalized Anscombe transformation for Poisson-Gaussian noise, TIP 2013", ("denoise",),
                noises=("poisson", "poisson-gaussian"), parts={"denoiser": "bm3d"}),
-    "epll": Row("restore.methods.epll:EPLL", "patches under a mixture of 200 Gaussians, half-quadratic splitting",
-                "Zoran & Weiss, From learning models of natural image patches to whole image restoration, ICCV 2011", ("denoise",), trained=True),
     "pclr": Row("restore.methods.pclr:PCLR", "patches clustered under a mixture, low-rank approximation of each cluster",
                 "Chen, Zhang & Yu, External patch prior guided internal clustering for image denoising, ICCV 2015", ("denoise",), trained=True),
     "pgpd": Row("restore.methods.pgpd:PGPD", "groups of similar patches under a mixture learned from groups",
@@ -105,6 +107,8 @@ CATALOG: dict[str, Row] = {
     "pnp": Row("restore.methods.pnp:PnP", "half-quadratic splitting with a denoiser as the prior", PNP, ("deblur", "sr", "inpaint", "cs", "mri"), parts={"denoiser": "drunet"}),
     "ksvd": Row("restore.methods.ksvd:KSVD", "sparse codes in a dictionary learned from the noisy picture, first a DCT",
                 "Elad & Aharon, Image denoising via sparse and redundant representations over learned dictionaries, TIP 2006", ("denoise", "inpaint")),
+    "epll": Row("restore.methods.epll:EPLL", "patches under a mixture of 200 Gaussians, half-quadratic splitting",
+                "Zoran & Weiss, From learning models of natural image patches to whole image restoration, ICCV 2011", ("denoise", "deblur"), trained=True, prior=True),
     "deblurnet": Row("restore.methods.drunet:DRUNet", "U-Net from shaken to steady, for shakes that nobody knows", PNP, ("deblur",), trained=True),
     "tv": Row("restore.methods.tv:TV", "total variation, any operator",
               "Beck & Teboulle, Fast gradient-based algorithms for constrained total variation image denoising and deblurring problems, TIP 2009",
