@@ -23,7 +23,9 @@ from restore.measure import libraw, sets
 from restore.measure.protocol import Protocol
 from restore.measure.score import estimate_one, load
 from restore.method import Method
-from restore.tasks import Task
+from restore.operators import kernels
+from restore.operators.problem import Given
+from restore.tasks import Deblur, Task
 
 CROP = 96  # pixels of the crops that a report shows
 SHOWN = 2  # pictures of which crops are kept
@@ -241,13 +243,20 @@ def _chosen(model: str, task: Task, table: Table) -> tuple[str, str, Callable[[]
 def _measure(method: Method, task, picture: Picture, protocol: Protocol, ensemble: bool, device: torch.device) -> Figures:
     chance = protocol.generator(picture.name, task).initial_seed() % 2**31  # masks are drawn by it
     with devices.numerics(device), devices.PeakMemory(device) as memory:
-        row, estimate = estimate_one(method, task, picture.name, picture.x, protocol, ensemble, device, given.draw(task, picture.x.shape[1:], chance))
+        row, estimate = estimate_one(method, task, picture.name, picture.x, protocol, ensemble, device, given.draw(task, picture.x.shape[1:], chance) | _kernel(task))
     crop = ""
     if picture.box:
         top, left, height, width = picture.box
         samples = estimate[0, :, top : top + height, left : left + width].permute(1, 2, 0).numpy()
         crop = base64.b64encode(as_samples(samples, "uint8").tobytes()).decode()
     return Figures(row.name, row.psnr, row.ssim, row.seconds, memory.bytes, crop, row.psnrb)
+
+
+def _kernel(task: Task) -> Given:
+    """The kernel of a table whose words are one of a file: FILE.npz:NAME in test/kernels."""
+    if not isinstance(task, Deblur) or kernels.is_made(task.kernel):
+        return {}
+    return {"kernel": given.load_kernel(str(sets.root() / "test/kernels" / task.kernel))}
 
 
 class _Clock:

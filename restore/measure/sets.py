@@ -25,6 +25,7 @@ class ImageSet:
     without: tuple[str, ...] = ()
     own: tuple[str, ...] = ()  # files that come with scikit-image, instead of a folder
     held: tuple[str, ...] = ()  # every EVERY-th picture of these sets together, by name: what training on them keeps for validation
+    only: tuple[str, ...] = ()  # files of the folder, where it holds others too
 
     @property
     def path(self) -> Path:
@@ -43,7 +44,7 @@ class ImageSet:
             return [self.path / name for name in self.own]
         if self.held:
             return sorted((file for name in self.held for file in SETS[name].files()), key=lambda file: file.name)[::EVERY]
-        files = pictures(self.path)
+        files = [self.path / name for name in self.only] or pictures(self.path)
         if self.listed:
             names = set((root() / self.listed).read_text("utf-8").split())
             files = [file for file in files if file.name in names]
@@ -84,6 +85,8 @@ SETS: dict[str, ImageSet] = {row.name: row for row in (
     _test("mcmaster", "18 saturated crops, where a user has them", 3),
     _test("urban100", "100 buildings, where a user has them", 3),
     _test("real_noise", "real noisy pictures, no truth", 3),
+    ImageSet("levin", "test/levin09/gt", "test", "the four sharp pictures of Levin et al., CVPR 2009, grey", only=("im1.png", "im2.png", "im3.png", "im4.png")),
+    ImageSet("dpir4", "test/set12", "test", "of DPIR's six pictures for deblurring the four that are in Set12", only=("01.png", "02.png", "05.png", "04.png")),
     ImageSet("skimage", "", "test", "pictures that come with scikit-image", 3, own=("astronaut.png", "camera.png", "chelsea.png", "coffee.png", "coins.png", "rocket.jpg")),
 )}
 
