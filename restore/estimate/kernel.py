@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from restore.errors import RestoreError
+from restore.estimate import sigma
 from restore.numerics.resample import resize
 from restore.numerics.solvers import cg
 from restore.operators.spatial import Blur, fast_length
@@ -28,6 +29,7 @@ SPARSE = (4e-3, 1e-4)  # lambda at first and at last
 STIFFEST = 1e5  # beta, at which splitting ends
 FINE, FINEST, FINER = 1e-3, 20.0, 3  # of total variation: its weight, the last beta, the rounds
 RIDGE = 2.0  # gamma
+NOISY = (8.0, 60.0)  # by what noise raises gamma, times sigma^2 pixels, and the weight of total variation, times sigma^2
 EASE = 1.1  # by what lambda, and the least gradient that counts, fall from round to round
 WEAK = 0.05  # of the largest sample of a kernel: less is noise
 LONELY = 0.1  # of the sum: an island with less is noise
@@ -72,10 +74,10 @@ def estimate(y: Tensor, side: int | None = None) -> KernelEstimate:
     seen = grey[..., top : top + height, left : left + width]
     if float(seen.quantile(0.99) - seen.quantile(0.01)) < FLAT:
         raise RestoreError("the picture is too flat to find its blur", "edges", "say what the blur is: --kernel gaussian:1.6")
-    best, found = math.inf, None
+    noise, best, found = sigma.estimate(seen).sigma[0] / 255, math.inf, None
     for number, tried in enumerate((side | 1,) if side else [size for size in SIDES if size <= most]):
-        kernel = kernels(seen, tried)
-        cost, misfit = objective(seen, kernel)
+        kernel = kernels(seen, tried, noise)
+        cost, misfit = objective(seen, kernel, noise)
         if cost < best:
             best, found = cost, KernelEstimate(trimmed(kernel[0, 0]), 255 * misfit, tried, box)
         if number > 1 and (found.side < tried or max(found.kernel.shape) < FULL * tried):
@@ -83,8 +85,8 @@ def estimate(y: Tensor, side: int | None = None) -> KernelEstimate:
     return found
 
 
-def kernels(y: Tensor, side: int) -> Tensor:
-    """Kernels (B, 1, side, side) of grey pictures y (B, 1, H, W), each a sum of 1 about its centre of mass; `side` odd."""
+def kernels(y: Tensor, side: int, noise: float = 0.0) -> Tensor:
+    """Kernels (B, 1, side, side) of grey pictures y (B, 1, H, W) with noise of this sigma on [0, 1], each a sum of 1 about its centre of mass; `side` odd."""
     sides = [side]
     while sides[-1] > 3:
         sides.append(max(int(sides[-1] / STEP) // 2 * 2 + 1, 3) if sides[-1] > 5 else 3)
@@ -96,23 +98,24 @@ def kernels(y: Tensor, side: int) -> Tensor:
         small = resize(y, *(round(n / scale) for n in y.shape[-2:])) if scale > 1 else y
         k = centred(F.interpolate(k, (size, size), mode="bicubic", align_corners=True).clamp_min(0))
         edges = gradient(small)
+        ridge = RIDGE + NOISY[0] * (noise / scale) ** 2 * small[0].numel()
         for _ in range(ROUNDS):
             x = gradient(latent(small, k, sparse))
             strength = x.square().sum(0, keepdim=True).sqrt()
             least = strongest(strength, size) if least is None else least
-            k = cleared(solved(x * (strength > least), edges, size))
+            k = cleared(solved(x * (strength > least), edges, size, ridge))
             sparse, least = max(sparse / EASE, SPARSE[1]), least / EASE
         k = centred(k)
     for _ in range(FINER):
-        k = cleared(solved(gradient(latent(y, k, FINE, soft=True)), edges, side))
+        k = cleared(solved(gradient(latent(y, k, FINE + NOISY[1] * noise**2, soft=True)), edges, side, ridge))
     return centred(k)
 
 
-def objective(y: Tensor, k: Tensor) -> tuple[float, float]:
+def objective(y: Tensor, k: Tensor, noise: float) -> tuple[float, float]:
     """mean |k * x - y|^2 + lambda |grad x|_0 / pixels of the x that makes it least, where y saw x whole; and the root mean square that total variation leaves of y."""
     half = k.shape[-1] // 2
     inside = (..., slice(half, y.shape[-2] - half), slice(half, y.shape[-1] - half))
-    sharp, smooth = latent(y, k, JUDGE), latent(y, k, FINE, soft=True)
+    sharp, smooth = latent(y, k, JUDGE), latent(y, k, FINE + NOISY[1] * noise**2, soft=True)
     lost, left = ((Blur(k, "valid")(x) - y[inside]).square().mean() for x in (sharp, smooth))
     edges = (gradient(sharp).square().sum(0) > JUDGE / STIFFEST).float().mean()
     return float(lost + JUDGE * edges), float(left.sqrt())
@@ -145,8 +148,8 @@ def strongest(strength: Tensor, side: int) -> Tensor:
     return values.topk(min(int(2 * side * values.shape[2] ** 0.5), values.shape[2])).values[..., -1].reshape(1, -1, 1, 1, 1)
 
 
-def solved(x: Tensor, y: Tensor, side: int) -> Tensor:
-    """k = argmin |k * x - y|^2 + gamma |k|^2 on side x side, of gradients (2, B, 1, H, W): conjugate gradients on correlations, whose cost the picture's size does not change."""
+def solved(x: Tensor, y: Tensor, side: int, ridge: float = RIDGE) -> Tensor:
+    """k = argmin |k * x - y|^2 + ridge |k|^2 on side x side, of gradients (2, B, 1, H, W): conjugate gradients on correlations, whose cost the picture's size does not change."""
     size, half = [fast_length(n + side) for n in x.shape[-2:]], side // 2
     spectrum = torch.fft.rfft2(x, s=size)
     own = lags(torch.fft.irfft2(spectrum.abs().square().sum(0), s=size), 2 * half)
@@ -155,7 +158,7 @@ def solved(x: Tensor, y: Tensor, side: int) -> Tensor:
     transfer, inside = torch.fft.rfft2(own, s=grid), slice(2 * half, 2 * half + side)
 
     def apply(k: Tensor) -> Tensor:
-        return torch.fft.irfft2(torch.fft.rfft2(k, s=grid) * transfer, s=grid)[..., inside, inside] + RIDGE * k
+        return torch.fft.irfft2(torch.fft.rfft2(k, s=grid) * transfer, s=grid)[..., inside, inside] + ridge * k
 
     return cg(apply, both, torch.zeros_like(both), 25, 1e-4)
 
