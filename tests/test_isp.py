@@ -650,6 +650,8 @@ def test_greens_that_differ_are_levelled(pattern):
     grey = torch.full((1, 1, 30, 30), 0.5)
     grey[..., row::2, column::2] = 0.49
     assert float(Repair()(grey, problem(pattern))[..., row::2, column::2].mean()) == pytest.approx((0.5 * 0.49) ** 0.5, abs=1e-4)
+    slope = torch.linspace(0.2, 0.8, 60).expand(1, 1, 60, 60)  # no slope is taken for unlike greens
+    assert torch.allclose(Repair()(slope, problem(pattern))[..., 10:-10, 10:-10], slope[..., 10:-10, 10:-10], atol=1e-5)
 
 
 def test_libraw_stands_beside_ours():

@@ -133,6 +133,8 @@ class Developing(Walk):
                 cleaner, called = denoiser(float(problem.noise.gain), float(problem.noise.sigma), header.channels, frugal)
                 steps.append(Planes(cleaner) if sensor.pattern else cleaner)
             lines.append(f"noise is taken away by {called}")
+        if look.low_level and not demosaics:
+            lines.append("there is no mosaic: --low-level has nothing to do")
         if demosaics:
             method = _loaded(name, card and card.path)
             steps.append((method if method.takes == "camera" else Toned(method, seen.gains, noisy=card is not None)).prepare(overview.parts(seen.source, page), problem))

@@ -28,7 +28,7 @@ class Repair(Method):
         return develop.levelled(develop.repair(y), pattern.index("g"), pattern.rindex("g"))
 
     def tiling(self, problem):
-        return Exact(develop.REACH + 2 * develop.CELLS + 1, 2)
+        return Exact(develop.REACH + develop.SPAN, 2)
 
     def bytes_per_pixel(self, problem):
         return 48.0

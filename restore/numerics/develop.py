@@ -16,7 +16,7 @@ REACH = 3  # pixels that these see
 STICKS_OUT = 0.02  # of white, and
 TIMES = 0.25  # spreads of the neighbours: by how much more a hot pixel is brighter than the brightest of them
 FOLLOWS = 0.1  # share of it by which the pixels beside stand out too, where it is light
-CELLS = 4  # to every side, over which the two greens are compared
+SPAN = 8  # pixels to every side, over which the two greens are compared
 UNLIKE = 0.05  # no sensor's greens differ by more
 NEAR_CLIP = 0.95  # from here on a sample is no longer taken at its word
 TOE = 1e-3  # of white
@@ -56,14 +56,23 @@ def repair(y: Tensor) -> Tensor:
 
 
 def levelled(y: Tensor, first: int, second: int) -> Tensor:
-    """A mosaic whose two greens, at these places of the cell, are as bright as each other over 2 CELLS + 1 cells: what leaks over from red and blue
-    beside them makes them unlike, and flat places show a grid. Both go half the way."""
-    planes = F.pixel_unshuffle(y, 2)
-    greens = planes[:, [first, second]]
-    means = F.avg_pool2d(mirrored(greens, CELLS), 2 * CELLS + 1, 1).clamp_min(1e-4)
-    ratio = (means[:, :1] / means[:, 1:]).clamp(1 - UNLIKE, 1 + UNLIKE).sqrt()
-    planes[:, [first, second]] = greens * torch.cat([1 / ratio, ratio], 1)
-    return F.pixel_shuffle(planes, 2)
+    """A mosaic whose two greens, at these places of the cell, are as bright as each other around every one of them: what leaks over from red and blue
+    beside them makes them unlike, and flat places show a grid. Both go half the way. Means are taken around the same pixel, so slopes do not matter.
+    """
+    height, width = y.shape[-2:]
+    means, places, wide = [], [], mirrored(y, SPAN)
+    for place in (first, second):
+        at = torch.zeros(2, 2, dtype=y.dtype, device=y.device).flatten().index_fill(0, torch.tensor(place, device=y.device), 1).reshape(2, 2)
+        mask = at.roll((SPAN, SPAN), (0, 1)).repeat(-(-wide.shape[-2] // 2), -(-wide.shape[-1] // 2))[: wide.shape[-2], : wide.shape[-1]]
+        means.append(_box(wide * mask) / _box(mask[None, None]))
+        places.append(mask[SPAN : SPAN + height, SPAN : SPAN + width])
+    ratio = (means[0].clamp_min(1e-4) / means[1].clamp_min(1e-4)).clamp(1 - UNLIKE, 1 + UNLIKE).sqrt()
+    return y * (1 - places[0] - places[1] + places[0] / ratio + places[1] * ratio)
+
+
+def _box(t: Tensor) -> Tensor:
+    """Means over 2 SPAN + 1 pixels a side."""
+    return F.avg_pool2d(F.avg_pool2d(t, (2 * SPAN + 1, 1), 1), (1, 2 * SPAN + 1), 1)
 
 
 def balance(c: Tensor, gains: Tensor, rebuild: bool = True) -> Tensor:
