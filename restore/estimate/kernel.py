@@ -34,7 +34,6 @@ EASE = 1.1  # by what lambda, and the least gradient that counts, fall from roun
 WEAK = 0.05  # of the largest sample of a kernel: less is noise
 LONELY = 0.1  # of the sum: an island with less is noise
 SIDES = (15, 23, 31, 47, 69, 101)  # tried where none is given: the first three, and larger ones while the largest is the best
-JUDGE = 1e-3  # lambda of the objective that compares them
 FULL = 0.8  # of the side: a kernel that reaches so far may have been cut off
 WINDOW = 512  # side of what is looked at, in pixels
 ROOM = 3  # least sides of the picture, in sides of the kernel
@@ -112,13 +111,15 @@ def kernels(y: Tensor, side: int, noise: float = 0.0) -> Tensor:
 
 
 def objective(y: Tensor, k: Tensor, noise: float) -> tuple[float, float]:
-    """mean |k * x - y|^2 + lambda |grad x|_0 / pixels of the x that makes it least, where y saw x whole; and the root mean square that total variation leaves of y."""
-    half = k.shape[-1] // 2
-    inside = (..., slice(half, y.shape[-2] - half), slice(half, y.shape[-1] - half))
-    sharp, smooth = latent(y, k, JUDGE), latent(y, k, FINE + NOISY[1] * noise**2, soft=True)
-    lost, left = ((Blur(k, "valid")(x) - y[inside]).square().mean() for x in (sharp, smooth))
-    edges = (gradient(sharp).square().sum(0) > JUDGE / STIFFEST).float().mean()
-    return float(lost + JUDGE * edges), float(left.sqrt())
+    """|k * x - y|^2 + lambda |grad x|_0 per pixel, of the x that makes it least; and the root mean square that total variation leaves of y. Edges, a tenth of the side, do not
+    count: for all k the same, so that the first compares kernels of different sides.
+    """
+    edge = min(y.shape[-2:]) // 10
+    inside = (..., slice(edge, y.shape[-2] - edge), slice(edge, y.shape[-1] - edge))
+    sharp, smooth = latent(y, k, SPARSE[0]), latent(y, k, FINE + NOISY[1] * noise**2, soft=True)
+    lost, left = ((Blur(k)(x) - y)[inside].square().mean() for x in (sharp, smooth))
+    edges = (gradient(sharp).square().sum(0) > SPARSE[0] / STIFFEST)[inside].float().mean()
+    return float(lost + SPARSE[0] * edges), float(left.sqrt())
 
 
 def latent(y: Tensor, k: Tensor, sparse: float, soft: bool = False) -> Tensor:
