@@ -34,34 +34,42 @@ def list(json: options.Json = False) -> int:
     return 0
 
 
-def _defaults() -> set[str]:
-    """What is chosen for the tasks that users meet, on a small picture and on a large one."""
-    from restore import cards
-    from restore.tasks import Denoise
+def _met() -> list:
+    """Tasks that users meet."""
+    from restore.tasks import CompressedSensing, Deblur, Denoise, Inpaint, Jpeg, SuperResolution
 
-    tasks = [Denoise(sigma=25.0), Denoise("poisson", peak=30.0), Denoise("poisson-gaussian", sigma=5.0, peak=30.0)]
-    chosen = [cards.choose(task, None, frugal) for task in tasks for frugal in (False, True)]
+    return [Denoise(sigma=25.0), Denoise("poisson", peak=30.0), Denoise("poisson-gaussian", sigma=5.0, peak=30.0), *(SuperResolution(scale) for scale in (2.0, 3.0, 4.0)),
+            Jpeg(30.0), CompressedSensing(0.25), Inpaint("mask.png"), Deblur("disk:3", 1.0)]
+
+
+def _defaults() -> set[str]:
+    """What is chosen for them, on a small picture and on a large one, in colour and in grey."""
+    from restore import cards
+
+    chosen = [cards.choose(task, None, frugal, channels) for task in _met() for frugal in (False, True) for channels in (1, 3)]
     return {card.full_name if card else name for name, card in chosen}
 
 
 def _results(results) -> str:
     """Set, level and PSNR; the level is what a row has beside its figures."""
-    known = {"set", "psnr", "ssim", "x8", "protocol", "pictures"}
+    known = {"set", "psnr", "ssim", "x8", "protocol", "pictures", "every"}
     return "; ".join(f"{row['set']}{' x8' if row.get('x8') else ''} {part} {row[part]}: {row['psnr']:.2f}" for row in results if "psnr" in row for part in row if part not in known)
 
 
 def show(name: Name) -> int:
     """Card, receptive field, halo, arithmetic per pixel."""
+    import torch
+
     from restore import api, cards, console
     from restore.catalog import CATALOG
     from restore.method import Exact
     from restore.operators.problem import problem_of
-    from restore.tasks import Denoise
 
     base, card = cards.find(name)
     method, row = api.load(name), CATALOG[base]
-    task = Denoise(sigma=25.0) if "gaussian" in row.noises else Denoise("poisson", peak=30.0)
-    problem = problem_of(task)
+    served = card.task.name if card else row.tasks[0]
+    task = next((task for task in _met() if task.name == served and getattr(task, "noise", "gaussian") in row.noises), _met()[0])
+    problem = problem_of(task, {"mask": torch.ones(1, 1, 66, 66)} if task.name == "inpaint" else {}, (3, 66, 66))
     kind = method.tiling(problem)
     lines = [f"{name}: {row.line}", f"paper: {row.paper}", f"serves: {', '.join(row.tasks)}; noise {', '.join(row.noises)}",
              f"parameters: {sum(p.numel() for p in method.parameters())}", f"tiling: {kind}"]

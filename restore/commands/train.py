@@ -55,6 +55,8 @@ def train(
         raise UsageError("no recipe is named", "restore train RECIPE", "restore train --list shows all")
     chosen = recipes.find(recipe)
     if sigma is not None:
+        if not hasattr(chosen.task, "sigma"):
+            raise UsageError(f"the task {chosen.task.name} of {recipe} has no noise level", "", "leave --sigma out")
         chosen = replace(chosen, task=chosen.task.replace(sigma=parse_value(sigma, "sigma")), tag="")
     if activation is not None:
         chosen = replace(chosen, args={**chosen.args, "activation": activation})
