@@ -202,6 +202,9 @@ def card(name: str | None, choice: Choice, quiet: bool) -> int:
                     covered = tuple(level for level in asked.levels if found.task.covers(asked.at(level)))
                     wanted = replace(choice, set=published.set, methods=(found.full_name,), levels=covered)
                     rows += _rows(run(asked, wanted, protocols.find(asked.protocol), Events(view.progress, view.note))) if covered else []
+    if not rows:
+        raise RestoreError(f"no pictures are there that {name} could be scored on; its card is left as it was", "the sets of its tables",
+                           "RESTORE_DATA names their folder; restore bench sets shows what is found")
     cards.write(replace(found, results=tuple(rows)))
     for row in rows:
         console.note(", ".join(f"{part} {value}" for part, value in row.items()))

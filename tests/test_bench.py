@@ -10,6 +10,7 @@ import pytest
 from restore import io
 from restore.bench import cache, plot, report, table
 from restore.bench.run import Choice, Events, beyond, run
+from restore.errors import RestoreError
 from restore.measure import protocol, sets
 
 
@@ -211,6 +212,10 @@ def test_card_takes_the_figures(tiny_weights, tmp_path, monkeypatch, folder):
     monkeypatch.setattr(sets.ImageSet, "files", lambda row: [folder / "a.png"])
     benching.card("drunet.tiny", Choice(device="cpu"), quiet=True)
     card = cards.find("drunet.tiny")[1]
+    monkeypatch.setattr(sets.ImageSet, "there", property(lambda row: False))
+    with pytest.raises(RestoreError, match="left as it was"):
+        benching.card("drunet.tiny", Choice(device="cpu"), quiet=True)
+    assert cards.find("drunet.tiny")[1].results == card.results
     assert [row["sigma"] for row in card.results if row["set"] == "cbsd68"] == [15, 25, 50] and cards.verify(card)
 
 
