@@ -201,7 +201,7 @@ def test_a_dng_is_read_again_by_others_and_by_us(headerless, tmp_path, linear):
     import rawpy
 
     files, how = headerless("gbrg", 0.1 + 0.7 * smooth())
-    how |= {"noise": "none", "repair": False, "xyz2cam": ",".join(str(value) for row in NIKON for value in row)}
+    how |= {"noise": "none", "repair": False, "model": "menon", "xyz2cam": ",".join(str(value) for row in NIKON for value in row)}
     assert isp(files, output=str(tmp_path / "out.dng"), linear=linear, **how) == 0
     with io.open_sensor(tmp_path / "out.dng") as source, io.open_sensor(files[0], Layout(52, 40, "gbrg", 600, 15520)) as first:
         header, light = source.headers[0], source.headers[0].sensor.light(source.read(0, 40))
@@ -214,7 +214,7 @@ def test_a_dng_is_read_again_by_others_and_by_us(headerless, tmp_path, linear):
         assert raw.postprocess(use_camera_wb=True, no_auto_bright=True).shape == (40, 52, 3)
         assert raw.camera_whitebalance[:3] == pytest.approx([2, 1, 1.5], rel=1e-3)
     pictures = []
-    for name, given, more in (("a.tif", files, how), ("b.tif", [str(tmp_path / "out.dng")], {"noise": "none", "repair": False, "quiet": True})):
+    for name, given, more in (("a.tif", files, how), ("b.tif", [str(tmp_path / "out.dng")], {"noise": "none", "repair": False, "model": "menon", "quiet": True})):
         assert isp(given, output=str(tmp_path / name), exposure="0", **more) == 0
         pictures.append(tifffile.imread(tmp_path / name).astype(float) / 65535)
     assert np.abs(pictures[0] - pictures[1]).max() < 2e-3
@@ -541,7 +541,7 @@ def test_the_call_gives_colours_for_a_mosaic():
 
     x = smooth()
     y = problem("gbrg").simulate(x)
-    found = restore.run(y[0, 0].numpy(), "isp", pattern="gbrg")
+    found = restore.run(y[0, 0].numpy(), "isp", pattern="gbrg", model="menon")
     assert found.shape == (40, 52, 3) and torch.allclose(torch.from_numpy(found).permute(2, 0, 1), Menon()(y, problem("gbrg"))[0], atol=1e-6)
     assert restore.run(y, "isp", pattern="gbrg").shape == x.shape and restore.run(y[0, 0], "isp", pattern="gbrg", model="bilinear").shape == x.shape[1:]
     assert restore.run(np.uint8([[0, 255], [9, 9]]), sigma=5.0, model="bm3d").shape == (2, 2)
