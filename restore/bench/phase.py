@@ -3,6 +3,8 @@
 Donoho & Tanner, Observed universality of phase transitions in high-dimensional geometry, Phil. Trans. R. Soc. A 2009.
 """
 
+from collections.abc import Sequence
+
 import torch
 
 from restore.bench import cache, plot
@@ -16,22 +18,20 @@ ENOUGH = 0.02  # a relative error below it is a recovery
 
 
 @torch.inference_mode()
-def recovered(k: int, m: int, generator: torch.Generator, trials: int = TRIALS) -> float:
-    """The share of `trials` k-sparse vectors of LENGTH that m Gaussian measurements, without noise, give back: min |A x - y|^2 / 2 + t |x|_1, t falling."""
-    matrix = torch.randn(trials, m, LENGTH, generator=generator)
-    matrix = matrix / (1.05 * (m**0.5 + LENGTH**0.5))  # its norm is then 1 at most, but for one in very many
-    x = torch.zeros(trials, LENGTH, 1)
-    places = torch.rand(trials, LENGTH, generator=generator).topk(k).indices[..., None]
-    x.scatter_(1, places, torch.randn(trials, k, 1, generator=generator))
+def recovered(counts: Sequence[int], m: int, generator: torch.Generator, trials: int = TRIALS) -> list[float]:
+    """The share of `trials` k-sparse vectors of LENGTH, for each k of `counts`, that m Gaussian measurements without noise give back: min |A x - y|^2 / 2 + t |x|_1, t falling."""
+    matrix = torch.randn(m, LENGTH, generator=generator) / (1.05 * (m**0.5 + LENGTH**0.5))  # its norm is 1 at most, but for one in very many
+    x = torch.randn(LENGTH, len(counts) * trials, generator=generator)
+    order = torch.rand(x.shape, generator=generator).argsort(0).argsort(0)
+    x = x * (order < torch.tensor(counts).repeat_interleave(trials))
     y, step = matrix @ x, iter(range(STEPS))
-    start = matrix.mT @ y
-    most = start.abs().amax((1, 2), keepdim=True)
+    most = (matrix.T @ y).abs().amax(0)
 
     def prox(z: torch.Tensor) -> torch.Tensor:
         return soft(z, most * FIRST * (LAST / FIRST) ** (next(step) / (STEPS - 1)))
 
-    found = fista(lambda z: matrix.mT @ (matrix @ z - y), prox, torch.zeros_like(x), 1.0, STEPS)
-    return float(((found - x).norm(dim=1) < ENOUGH * x.norm(dim=1)).float().mean())
+    found = fista(lambda z: matrix.T @ (matrix @ z - y), prox, torch.zeros_like(x), 1.0, STEPS)
+    return ((found - x).norm(dim=0) < ENOUGH * x.norm(dim=0)).float().unflatten(0, (-1, trials)).mean(1).tolist()
 
 
 def grid() -> list[list[float]]:
@@ -40,8 +40,8 @@ def grid() -> list[list[float]]:
     kept = cache.read(key)
     if kept is None:
         generator = torch.Generator().manual_seed(0)
-        sizes = [round(share * LENGTH) for share in SHARES]
-        kept = {"rows": [[recovered(max(1, round(share * m)), m, generator) for m in sizes] for share in SHARES]}
+        columns = [recovered([max(1, round(share * m)) for share in SHARES], m, generator) for m in (round(share * LENGTH) for share in SHARES)]
+        kept = {"rows": [list(row) for row in zip(*columns, strict=True)]}
         cache.write(key, kept)
     return kept["rows"]
 
