@@ -219,9 +219,9 @@ class Isp(Task):
         return tuple(part for part in super().unknown() if part == "peak")
 
     def covers(self, other):
-        if self.pattern is None and other.pattern == "linear":
+        if self.name != other.name or (self.pattern is None and other.pattern == "linear"):
             return False
-        if other.name == self.name and other.noise == "none" != self.noise:  # none is the noise of very many photons
+        if other.noise == "none" != self.noise:  # none is the noise of very many photons
             other = other.replace(noise=self.noise, peak=NOISELESS, sigma=0.0)
         return super().covers(other)
 

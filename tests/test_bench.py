@@ -62,9 +62,9 @@ def test_a_run_goes_on_where_it_was(folder):
     first, measured = small(folder)
     again, none = small(folder)
     assert len(measured) == 2 and not none
-    assert first.cells == again.cells and first.cells[0].mean("psnr") > 20
+    assert repr(first.cells) == repr(again.cells) and first.cells[0].mean("psnr") > 20
     more, fresh = small(folder, levels=(50.0, 30.0))
-    assert len(fresh) == 2 and more.cell("BM3D", 50.0) == first.cells[0]
+    assert len(fresh) == 2 and repr(more.cell("BM3D", 50.0)) == repr(first.cells[0])
 
 
 def test_a_changed_picture_or_protocol_is_run_again(folder):

@@ -59,11 +59,11 @@ def test_a_shake_is_found_by_its_stages(monkeypatch):
 
 def test_brightness_contrast_turns_and_colour_do_not_matter(shaken, found):
     darker = kernel.estimate(shaken - 0.2, 15).kernel
-    assert likeness(darker, found.kernel) > 0.98
+    assert likeness(darker, found.kernel) > 0.98  # not more: gradients are kept or dropped whole, and rounding of 1e-8 decides on some
     turned = kernel.estimate(shaken.flip(-1), 15).kernel
     assert likeness(turned.flip(-1), found.kernel) > 0.9
     colour = kernel.estimate(shaken.expand(-1, 3, -1, -1), 15).kernel
-    assert likeness(colour, found.kernel) > 0.999
+    assert likeness(colour, found.kernel) > 0.98
 
 
 def test_the_centre_of_mass_is_in_the_middle(found):
