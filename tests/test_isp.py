@@ -656,7 +656,7 @@ def test_greens_that_differ_are_levelled(pattern):
 
 def test_libraw_stands_beside_ours():
     """Its bilinear interpolation is ours, whatever the pattern, in 16 bits, noise below black and above white kept."""
-    from restore.measure.libraw import LibRaw
+    from restore.bench.peers import LibRaw
 
     for pattern in PATTERNS:
         y = problem(pattern).simulate(1.2 * smooth() - 0.01)

@@ -5,7 +5,6 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from math import isnan, nan, sqrt
 from pathlib import Path
 
@@ -19,10 +18,11 @@ from restore.engine import device as devices
 from restore.errors import RestoreError, UsageError, nearest
 from restore.image import as_samples
 from restore.jobs import given
-from restore.measure import libraw, sets
+from restore.measure import sets
 from restore.measure.protocol import Protocol
 from restore.measure.score import estimate_one, load
 from restore.method import Method
+from restore.numerics.liveliest import liveliest
 from restore.operators import kernels
 from restore.operators.problem import Given
 from restore.tasks import Deblur, Task
@@ -161,8 +161,7 @@ def _entries(table: Table, chosen: Sequence[str]) -> list[Entry]:
         if name.lower() in by_name:
             found.append(by_name[name.lower()])
         else:
-            if not name.startswith(libraw.PREFIX):
-                cards.find(name.removesuffix(" x8"))  # any model of the catalog may join a table
+            (peers if name.startswith(peers.PREFIX) else cards).find(name.removesuffix(" x8"))  # any model of the catalog may join a table, and any peer
             found.append(Entry(name, name.removesuffix(" x8"), name.endswith(" x8")))
     return found
 
@@ -186,20 +185,7 @@ def _pictures(table: Table, name: str, choice: Choice, protocol: Protocol) -> tu
 def _picture(file: Path, channels: int, protocol: Protocol, shown: bool) -> Picture:
     x = load(file, channels, protocol.channel)
     digest = hashlib.sha256(x.numpy().tobytes()).hexdigest()
-    return Picture(file.stem, x, digest, _liveliest(x) if shown else None)
-
-
-def _liveliest(x: Tensor) -> tuple[int, int, int, int]:
-    """The box (top, left, height, width) with the most detail, away from borders where there is room."""
-    height, width = (min(CROP, size) for size in x.shape[-2:])
-    grey = x.mean(1, keepdim=True)
-    energy = torch.zeros_like(grey)
-    energy[..., 1:, :] += grey.diff(dim=-2).abs()
-    energy[..., :, 1:] += grey.diff(dim=-1).abs()
-    means = torch.nn.functional.avg_pool2d(energy, (height, width), max(CROP // 4, 1))[0, 0]
-    at = int(means.argmax())
-    step = max(CROP // 4, 1)
-    return at // means.shape[1] * step, at % means.shape[1] * step, height, width
+    return Picture(file.stem, x, digest, liveliest(x, CROP) if shown else None)
 
 
 def _cell(entry: Entry, level: Level, table: Table, pictures: Sequence[Picture], protocol: Protocol, device: torch.device, clock: "_Clock") -> Cell:
@@ -229,11 +215,9 @@ def _cell(entry: Entry, level: Level, table: Table, pictures: Sequence[Picture],
 
 def _chosen(model: str, task: Task, table: Table) -> tuple[str, str, Callable[[], Method]]:
     """The full name of a model at a level, what it is for the cache, and what loads it."""
-    if model.startswith(libraw.PREFIX):
-        return model, f"{model} {version('rawpy')}", lambda: libraw.LibRaw(model.removeprefix(libraw.PREFIX))
     if model.startswith(peers.PREFIX):
         method = peers.find(model)
-        return model, cache.key(model, cache.digest(peers.__name__)), lambda: method
+        return model, peers.key(model), lambda: method
     name, card = cards.find(model) if table.beyond and "." in model else cards.choose(task, model, channels=table.channels)
     if card and card.channels not in (None, table.channels):
         raise RestoreError(f"no weights of {name} are made for {'grey' if table.channels == 1 else 'colour'} pictures")

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from restore.errors import RestoreError
 from restore.estimate import sigma
+from restore.numerics.liveliest import liveliest
 from restore.numerics.resample import resize
 from restore.numerics.solvers import cg
 from restore.operators.spatial import Blur, fast_length
@@ -71,6 +72,8 @@ def estimate(y: Tensor, side: int | None = None) -> KernelEstimate:
         raise RestoreError(f"{width} x {height} pixels without a gap are too few to find a kernel of {side or SIDES[0]} pixels in", f"{ROOM} times the side of the kernel",
                            "say what the blur is: --kernel gaussian:1.6" if side is None else f"--kernel-size {most}")
     seen = grey[..., top : top + height, left : left + width]
+    if not torch.isfinite(seen).all():
+        raise RestoreError("the picture has no window without NaN in which its blur could be found", f"{width} x {height} finite pixels", "say what the blur is: --kernel gaussian:1.6")
     if float(seen.quantile(0.99) - seen.quantile(0.01)) < FLAT:
         raise RestoreError("the picture is too flat to find its blur", "edges", "say what the blur is: --kernel gaussian:1.6")
     noise, best, found = sigma.estimate(seen).sigma[0] / 255, math.inf, None
@@ -217,18 +220,3 @@ def trimmed(k: Tensor) -> Tensor:
     """A kernel without its empty borders; its middle stays."""
     (height, width), (rows, columns) = extent(k), k.shape
     return k[(rows - height) // 2 : (rows + height) // 2, (columns - width) // 2 : (columns + width) // 2].contiguous()
-
-
-def liveliest(x: Tensor, side: int) -> tuple[int, int, int, int]:
-    """The window (top, left, height, width) of x (1, 1, H, W), at most `side` across, with most edges, of those without NaN where there are any such."""
-    height, width = (min(side, n) for n in x.shape[-2:])
-    if (height, width) == tuple(x.shape[-2:]) and torch.isfinite(x).all():
-        return 0, 0, height, width
-    finite = torch.isfinite(x).float()
-    energy = gradient(torch.nan_to_num(x)).abs().sum(0).clamp_max(0.25) - 1e6 * (1 - finite)
-    step = max(side // 8, 1)
-    means = F.avg_pool2d(energy, (height, width), step)[0, 0]
-    if float(means.max()) < 0:
-        raise RestoreError("the picture has no window without NaN in which its blur could be found", f"{width} x {height} finite pixels", "say what the blur is: --kernel gaussian:1.6")
-    at = int(means.argmax())
-    return at // means.shape[1] * step, at % means.shape[1] * step, height, width
