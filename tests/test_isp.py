@@ -26,7 +26,7 @@ from restore.methods.malvar import Malvar
 from restore.methods.menon import Menon
 from restore.numerics import camera, develop
 from restore.operators.mosaic import PATTERNS, Mosaic
-from restore.operators.noise import NoNoise
+from restore.operators.noise import NoNoise, Poisson
 from restore.operators.problem import Problem
 
 NIKON = (0.9020, -0.2890, -0.0715), (-0.4535, 1.2436, 0.2348), (-0.0934, 0.1919, 0.7086)  # XYZ to camera
@@ -110,8 +110,9 @@ def test_a_mosaic_cut_by_a_row_or_a_column_gives_the_same_picture(method):
 def test_hot_and_dead_pixels_are_repaired_and_nothing_else():
     y = problem().simulate(0.4 + 0.2 * smooth())
     assert torch.equal(develop.repair(y), y)
-    spoiled, places = y.clone(), [(10, 10), (17, 4), (21, 30)]
-    for place, value in zip(places, (1.0, 0.9, 0.0), strict=True):
+    height, width = y.shape[-2:]
+    spoiled, places = y.clone(), [(1, 8), (10, 10), (17, 4), (21, 30), (26, 1), (27, width - 2), (height - 2, 20)]
+    for place, value in zip(places, (1.0, 1.0, 0.9, 0.0, 1.0, 0.0, 1.0), strict=True):
         spoiled[(0, 0, *place)] = value
     repaired = develop.repair(spoiled)
     assert (repaired != spoiled).nonzero()[:, 2:].tolist() == [list(place) for place in places]
@@ -123,12 +124,21 @@ def test_hot_and_dead_pixels_are_repaired_and_nothing_else():
     assert float(develop.repair(star)[..., 20, 20]) == 1.0
 
 
+def test_noise_is_not_taken_for_hot_pixels():
+    noisy = Problem(Mosaic("rggb"), Poisson(60.0))
+    y = noisy.simulate(0.4 + 0.2 * smooth(), torch.Generator().manual_seed(0))
+    spoiled = y.clone()
+    spoiled[..., 10, 10] = 1.5
+    changed = develop.repair(spoiled, noisy.noise.std) != spoiled
+    assert bool(changed[..., 10, 10]) and int(changed.sum()) == 1 < int((develop.repair(y) != y).sum())
+
+
 @pytest.mark.data
 def test_hot_pixels_of_a_real_mosaic(data):
     clean, spoiled = (torch.from_numpy((np.fromfile(data / f"test/raw/nikon/DSC_1339_768x512_{name}.raw", "<u2").astype(np.float32) - 600) / 14920)
                       .reshape(1, 1, 512, 768) for name in ("rggb", "rggb_bpc_test"))
     hot, touched = spoiled > clean, develop.repair(spoiled) != spoiled
-    assert int(hot.sum()) == 200 and int((touched & hot).sum()) >= 195 and int((touched & (spoiled == clean)).sum()) <= 10
+    assert int(hot.sum()) == 200 and int((touched & hot).sum()) == 200 and int((touched & (spoiled == clean)).sum()) <= 10
 
 
 def test_what_one_colour_clips_does_not_turn_magenta():
@@ -181,6 +191,17 @@ def test_four_patterns_give_one_picture(headerless, tmp_path):
         assert isp(files, noise="none", exposure="0", sharpen=0.0, output=str(tmp_path / f"{pattern}.tif"), **how) == 0
         found.append(tifffile.imread(tmp_path / f"{pattern}.tif").astype(float) / 65535)
     assert found[0].shape == (40, 52, 3) and max(np.abs(one - found[0])[4:-4, 4:-4].mean() for one in found) < 0.01
+
+
+@pytest.mark.parametrize("largest, white", [(200, 255), (1020, 1023), (4095, 4095), (4096, 16383), (40000, 65535)])
+def test_white_is_what_the_bits_of_a_headerless_mosaic_hold(largest, white, tmp_path):
+    samples = np.zeros((600, 8), "<u2")
+    samples[590, 3] = largest
+    (tmp_path / "shot.raw").write_bytes(samples.tobytes())
+    with io.open_sensor(tmp_path / "shot.raw", Layout(8, 600)) as source:
+        assert source.headers[0].sensor.white == (white,) * 4 and str(white) in source.headers[0].sensor.note
+    with io.open_sensor(tmp_path / "shot.raw", Layout(8, 600, white=700.0)) as source:
+        assert source.headers[0].sensor.white == (700,) * 4 and not source.headers[0].sensor.note
 
 
 @pytest.mark.data

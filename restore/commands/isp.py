@@ -22,7 +22,7 @@ def isp(
     raw_size: Annotated[str | None, options.own("--raw-size", help="The files have no header: samples of this many columns and rows.", metavar="WIDTHxHEIGHT")] = None,
     pattern: Annotated[str, options.own("--pattern", help="Colours of their first 2 x 2 pixels: rggb, bggr, grbg or gbrg.")] = "rggb",
     black: Annotated[float, options.own("--black", help="Their sample that stands for black.")] = 0.0,
-    white: Annotated[float | None, options.own("--white", help="Their sample that stands for white; the largest if not given.")] = None,
+    white: Annotated[float | None, options.own("--white", help="Their sample that stands for white; the largest of their bits (8, 10, 12, 14 or 16) if not given.")] = None,
     xyz2cam: Annotated[str | None, options.own("--xyz2cam", help="Colour matrix, nine numbers by rows, instead of the file's.", metavar="M11,M12,...")] = None,
     output: options.Output = None,
     overwrite: options.Overwrite = False,

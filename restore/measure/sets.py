@@ -8,7 +8,6 @@ from pathlib import Path
 from restore.errors import RestoreError, UsageError, nearest
 from restore.io import SUFFIXES
 
-
 EVERY = 20  # every 20th picture by name is kept for validation
 
 

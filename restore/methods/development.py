@@ -25,7 +25,7 @@ class Repair(Method):
 
     def restore(self, y, problem):
         pattern = problem.operator.pattern
-        return develop.levelled(develop.repair(y), pattern.index("g"), pattern.rindex("g"))
+        return develop.levelled(develop.repair(y, problem.noise.std), pattern.index("g"), pattern.rindex("g"))
 
     def tiling(self, problem):
         return Exact(develop.REACH + develop.SPAN, 2)

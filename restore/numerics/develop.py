@@ -1,5 +1,6 @@
 """The steps of a classical development, each on tensors (B, C, H, W): hot pixels, highlights, tone, sharpness."""
 
+from collections.abc import Callable
 from functools import reduce
 
 import torch
@@ -14,8 +15,9 @@ BESIDE = ((-1, 0), (1, 0), (0, -1), (0, 1))
 AROUND = tuple((down, right) for down in (-2, -1, 1, 2) for right in (-2, -1, 1, 2) if abs(down) != abs(right)) + ((-3, 0), (3, 0), (0, -3), (0, 3))
 REACH = 3  # pixels that these see
 STICKS_OUT = 0.02  # of white, and
-TIMES = 0.25  # spreads of the neighbours: by how much more a hot pixel is brighter than the brightest of them
-FOLLOWS = 0.1  # share of it by which the pixels beside stand out too, where it is light
+TIMES = 1.0  # spreads of the neighbours: by how much more a hot pixel is brighter than the brightest of them
+DEVIATIONS = 3.0  # of the noise, likewise
+FOLLOWS = 0.05  # share of it by which the pixels beside stand out too, where it is light
 SPAN = 8  # pixels to every side, over which the two greens are compared
 UNLIKE = 0.05  # no sensor's greens differ by more
 NEAR_CLIP = 0.95  # from here on a sample is no longer taken at its word
@@ -28,20 +30,21 @@ SOFT = 1.0  # pixels, of the Gaussian that is taken away in sharpening
 EDGE = 3  # pixels that it reaches
 
 
-def repair(y: Tensor) -> Tensor:
+def repair(y: Tensor, noise: Callable[[Tensor], Tensor] = torch.zeros_like) -> Tensor:
     """A mosaic without hot and dead pixels: one that sticks out of the eight next samples of its colour takes their median.
 
     Light that falls on one pixel falls on the pixels beside it too, whatever their colours: where these stand out as well, it is kept.
+    noise: its standard deviation at a level; what it may have done is left to the denoiser.
     """
     height, width = y.shape[-2:]
-    wide = mirrored(y, REACH)
+    wide = _continued(y)
 
     def moved(places: tuple[tuple[int, int], ...]) -> list[Tensor]:
         return [wide[..., REACH + down : REACH + down + height, REACH + right : REACH + right + width] for down, right in places]
 
     around = moved(SAME)
     low, high = reduce(torch.minimum, around), reduce(torch.maximum, around)
-    margin = STICKS_OUT + TIMES * (high - low)
+    margin = STICKS_OUT + TIMES * (high - low) + DEVIATIONS * noise(high)
     at = ((y > high + margin) | (y < low - margin)).nonzero(as_tuple=True)  # few
 
     def there(places: tuple[tuple[int, int], ...]) -> Tensor:
@@ -53,6 +56,15 @@ def repair(y: Tensor) -> Tensor:
     repaired = y.clone()
     repaired[at] = torch.where(alone, median, y[at])
     return repaired
+
+
+def _continued(y: Tensor) -> Tensor:
+    """REACH more samples to every side: those two cells further inside, so that none is its own neighbour, as it is in a mirror."""
+    for dim in (-2, -1):
+        size = y.shape[dim]
+        at = torch.arange(-REACH, size + REACH, device=y.device)
+        y = y.index_select(dim, torch.where(at < 0, at + 4, torch.where(at < size, at, at - 4)).clamp(0, size - 1))
+    return y
 
 
 def levelled(y: Tensor, first: int, second: int) -> Tensor:
