@@ -81,7 +81,7 @@ _restore() {
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--protocol --json --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /train)
-            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --data --pairs --from --patch --batch --loss --optimiser --rate --activation --steps --minutes --resume --folder --weights --split --device --list --quiet -q --help -h' -- "$cur")); return; fi
+            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--sigma -s --data --pairs --from --patch --batch --loss --optimiser --rate --activation --precision --steps --minutes --resume --folder --weights --split --device --list --quiet -q --help -h' -- "$cur")); return; fi
             compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         /bench)
             if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--set --methods --sigmas --levels --images --every --protocol --tolerance --output -o --side --device --list --json --quiet -q --help -h' -- "$cur")); return; fi

@@ -291,6 +291,7 @@ complete -c restore -n '__fish_seen_subcommand_from train' -l loss -r -F -d 'mse
 complete -c restore -n '__fish_seen_subcommand_from train' -l optimiser -r -F -d 'gd, sgd, momentum, adam or adamw'
 complete -c restore -n '__fish_seen_subcommand_from train' -l rate -r -F -d 'Rate of learning at its highest'
 complete -c restore -n '__fish_seen_subcommand_from train' -l activation -r -F -d 'relu, leaky_relu, elu, tanh, sigmoid or maxout'
+complete -c restore -n '__fish_seen_subcommand_from train' -l precision -x -a 'auto float32 bf16 fp16' -d 'Of convolutions: auto (bf16 where the device is fast at it), float32 or bf16'
 complete -c restore -n '__fish_seen_subcommand_from train' -l steps -r -F -d 'How many steps'
 complete -c restore -n '__fish_seen_subcommand_from train' -l minutes -r -F -d 'How long: the rate of the first 50 steps settles how many steps that is'
 complete -c restore -n '__fish_seen_subcommand_from train' -l resume -d 'Go on where the checkpoint in --folder left off'

@@ -301,7 +301,7 @@ def test_sigma_is_drawn_for_every_patch(pictures, monkeypatch):
 @pytest.mark.parametrize("optimiser", ["gd", "sgd", "momentum", "adam", "adamw"])
 def test_every_optimiser_descends(optimiser, pictures):
     rate = {"gd": 2.0, "sgd": 2.0, "momentum": 0.3}.get(optimiser, 1e-3)
-    recipe = small(recipes.find("red10"), pictures, optimiser=optimiser, rate=rate, args={"width": 8}, batch=8)
+    recipe = small(recipes.find("red10"), pictures, optimiser=optimiser, rate=rate, args={"width": 8}, batch=8, precision="float32")
     going, _ = begin(recipe, 200)
     losses = [float(loop.step(recipe, going, going.network)) for _ in range(200)]
     assert sum(losses[-20:]) < (0.99 if optimiser == "gd" else 0.9) * sum(losses[:20])
@@ -346,7 +346,7 @@ def test_curves_are_drawn_from_the_log(tmp_path):
 
 def test_two_processes_are_one_with_their_batches_joined(pictures, tmp_path):
     """torchrun, gloo: the same loss curve to rounding, and the same weights; only the first process writes."""
-    recipe = f"replace(recipes.find('red10'), data=({str(pictures)!r},), patch=16, batch=8, tests=(), task=Denoise(sigma=25.0))"
+    recipe = f"replace(recipes.find('red10'), data=({str(pictures)!r},), patch=16, batch=8, tests=(), task=Denoise(sigma=25.0), precision='float32')"
     script = tmp_path / "script.py"
     script.write_text("import sys\nfrom dataclasses import replace\nfrom pathlib import Path\nimport torch\ntorch.set_num_threads(1)\n"
                       "from restore.tasks import Denoise\nfrom restore.train import loop, recipes, run\nloop.REPORT = 1\n"
@@ -367,7 +367,7 @@ def test_two_processes_are_one_with_their_batches_joined(pictures, tmp_path):
 def test_compiled_training_is_the_same_to_rounding(pictures, tmp_path, monkeypatch):
     """What is compiled learns the same, and the result carries no trace of it."""
     monkeypatch.setattr(loop, "REPORT", 1)
-    recipe, losses = small(recipes.find("red10"), pictures, args={"width": 8}), []
+    recipe, losses = small(recipes.find("red10"), pictures, args={"width": 8}, precision="float32"), []
     for compiled in (False, True):
         going, held = begin(recipe, 3)
         loop.train(recipe, going, held, tmp_path / str(compiled), compiled=compiled, report=lambda event: losses.append(event.loss))

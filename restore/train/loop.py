@@ -88,7 +88,7 @@ def step(recipe: Recipe, run: Run, call: Callable[[Tensor, Problem], Tensor], gr
     problem = draw(recipe.task, recipe.batch, run.generator, device, x.shape[1:])
     y = problem.simulate(scene, run.generator) if y is None else y
     y, problem = begun(recipe.begin, y, problem)
-    with devices.mixed(device):
+    with devices.mixed(device, recipe.precision):
         estimate = call(y[rows], part(problem, rows))
     loss = LOSSES[recipe.loss](estimate.float(), x[rows])
     run.optimiser.zero_grad(set_to_none=True)

@@ -11,6 +11,9 @@ from restore.train.scenes import SCENES
 from restore.values import Range
 
 
+PRECISIONS = ("auto", "float32", "bf16")
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One way to train one method. Rates fall to 0 by a cosine after a short rise; sizes are in pixels, `clip` is of the gradient's norm."""
@@ -33,6 +36,7 @@ class Recipe:
     loss: str = "mse"
     ema: float = 0.999
     clip: float = 1.0
+    precision: str = "auto"  # of the convolutions: bf16 where the device is fast at it; or float32, or bf16
     start: str = ""  # weights to go on from, as name.tag or a file
     learner: str = ""  # em: mixtures fitted by EM, where rates, losses and averages mean nothing
     seed: int = 0
@@ -43,7 +47,7 @@ class Recipe:
     x8: bool = True  # with the self-ensemble too
 
     def __post_init__(self):
-        for part, names in (("loss", LOSSES), ("optimiser", OPTIMISERS), ("scene", SCENES)):
+        for part, names in (("loss", LOSSES), ("optimiser", OPTIMISERS), ("scene", SCENES), ("precision", PRECISIONS)):
             if getattr(self, part) not in names:
                 raise UsageError(f"unknown {part} {getattr(self, part)!r}", nearest(getattr(self, part), names))
 
