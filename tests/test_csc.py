@@ -114,8 +114,8 @@ def test_the_tied_net_is_the_solver_layer_by_layer_and_in_the_end():
     torch.testing.assert_close(net.net(y, sigma), low + csc.synthesis(codes, filters), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("net", [csc.LearnedCSC(16, 5, 3), csc.LayeredCSC((8, 8), 5, "ml-ista"), csc.LayeredCSC((8, 8), 5, "pursuit"),
-                                 csc.LayeredCSC((8, 8), 5, "soft")], ids=["learned", "ml-ista", "pursuit", "soft"])
+@pytest.mark.parametrize("net", [csc.LearnedCSC(), csc.LearnedCSC(16, 5, 3), csc.LayeredCSC((8, 8), 5, "ml-ista"), csc.LayeredCSC((8, 8), 5, "pursuit"),
+                                 csc.LayeredCSC((8, 8), 5, "soft")], ids=["shipped", "learned", "ml-ista", "pursuit", "soft"])
 def test_nets_are_local_homogeneous_and_hear_sigma(net):
     net = net.requires_grad_(False).double()
     y, sigma = 0.5 + random(11, 1, 1, 40, 40), torch.full((1, 1, 1, 1), 0.2, dtype=torch.float64)
@@ -123,6 +123,11 @@ def test_nets_are_local_homogeneous_and_hear_sigma(net):
     assert (net.net(y, sigma) - net.net(y, 2 * sigma)).abs().max() > 1e-4
     kind = net.tiling(Problem(Identity(), Gaussian(0.1)))
     assert isinstance(kind, Exact) and kind.halo >= 10
+
+
+def test_filters_that_do_not_exist_are_refused():
+    with pytest.raises(UsageError, match="64 different filters of 7 x 7"):
+        csc.LearnedCSC(64, 7)
 
 
 def test_csc_denoises_and_its_dictionary_suits_the_noisy_picture():

@@ -98,6 +98,8 @@ class CSC(Method):
 
 def cosines(count: int, size: int) -> Tensor:
     """The first `count` products of cosines (count, 1, size, size), from smooth to fine, without the constant one; of norm 1."""
+    if not 0 < count < size**2:
+        raise UsageError(f"there are no {count} different filters of {size} x {size}", f"at most {size**2 - 1}")
     at, side = torch.arange(size) + 0.5, torch.arange(size)
     lines = torch.cos(torch.pi * side[:, None] * at[None] / size)
     products = torch.einsum("ai,bj->abij", lines, lines).reshape(-1, 1, size, size)
@@ -120,7 +122,7 @@ class LearnedCSC(Network):
     With A = D^T / c, B = C = D and t = penalty / c it is ISTA for the problem of `CSC`, c the largest eigenvalue of D^T D: so it starts.
     """
 
-    def __init__(self, filters: int = 64, size: int = 7, steps: int = 6, penalty: float = 1.0):
+    def __init__(self, filters: int = 48, size: int = 7, steps: int = 6, penalty: float = 1.0):
         super().__init__()
         self.channels, self.steps = 1, steps
         start = cosines(filters, size)

@@ -88,7 +88,7 @@ autoencoder = Recipe("autoencoder", "the textbooks': what an eighth of the resol
 autoencoder_max = replace(autoencoder, name="autoencoder-max", args={"pool": "max"}, tag="max", line="the same with maximum pooling")
 autoencoder_avg = replace(autoencoder, name="autoencoder-avg", args={"pool": "avg"}, tag="avg", line="the same with average pooling")
 
-csc_net = Recipe("csc-net", "Gregor & LeCun, ICML 2010: 6 iterations as layers, 0.08 MFLOP/px, an hour of two CPU cores; BSD68 28.57 at sigma 25",
+csc_net = Recipe("csc-net", "Gregor & LeCun, ICML 2010: 6 iterations as layers, 0.06 MFLOP/px, an hour of two CPU cores; BSD68 28.57 at sigma 25",
                  "csc-net", Denoise(sigma=Range(0, 75)), tag="learned", data=("bsds",), batch=16, steps=20_000, tests=("bsd68",),
                  levels=(15.0, 25.0, 50.0), x8=False)
 ml_ista = replace(csc_net, name="ml-ista", method="ml-csc", args={"coder": "ml-ista"}, tag="ml-ista",
