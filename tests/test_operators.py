@@ -88,6 +88,12 @@ def test_turned_operator_acts_on_turned_pictures(operator, x):
         assert torch.allclose(turned[t](turns.apply(x, t)), turns.apply(operator(x), t))
 
 
+@pytest.mark.parametrize("operator, x", EXAMPLES)
+def test_rows_are_those_pictures_problems(operator, x):
+    for rows in (slice(0, 1), slice(len(x) - 1, len(x))):
+        torch.testing.assert_close(operator.rows(rows)(x[rows]), operator(x)[rows])
+
+
 def test_turns_undo():
     x = torch.arange(24.0).reshape(1, 2, 3, 4)
     assert all(torch.equal(turns.undo(turns.apply(x, t), t), x) for t in turns.TURNS)

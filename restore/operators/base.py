@@ -71,6 +71,10 @@ class Operator(nn.Module):
             return self
         raise TypeError(f"{self} says no way to turn it")
 
+    def rows(self, rows: slice) -> "Operator":
+        """The operator of some pictures of a batch; rules and what is the same for all are their own."""
+        return self
+
     @property
     def T(self) -> "Operator":
         return Adjoint(self)
@@ -86,6 +90,11 @@ class Operator(nn.Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+def of_rows(value: Tensor, rows: slice) -> Tensor:
+    """Those of (B | 1, ...) that belong to some pictures of a batch."""
+    return value if value.shape[0] == 1 else value[rows]
 
 
 class Canvas:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from restore.numerics import turns
-from restore.operators.base import Operator
+from restore.operators.base import Operator, of_rows
 
 
 class Shake(Operator):
@@ -35,6 +35,9 @@ class Shake(Operator):
         if self.in_shape or self.kernels is None:
             return super().turn(turn)
         return Shake(self.frames, turns.apply(self.kernels, turn))
+
+    def rows(self, rows):
+        return self if self.kernels is None else Shake(self.frames, of_rows(self.kernels, rows), self.in_shape)
 
     def _transfer(self, x: Tensor) -> Tensor:
         """(1 or B, F, 1, H, W / 2 + 1)."""

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restore.operators.base import Operator
+from restore.operators.base import Operator, of_rows
 
 LUMA = (16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
         18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99)
@@ -48,6 +48,9 @@ class Coding(Operator):
             step = _moved(self._reduced(after[:, 1:]), self._sampled(before[:, 1:]), self.table(1))
             moved[1] = moved[1] + F.interpolate(step, scale_factor=self.sampling, mode="nearest")
         return rgb(torch.cat(moved, 1) + 128)[..., :height, :width] / 255
+
+    def rows(self, rows):
+        return Coding(of_rows(self.tables, rows), self.sampling)
 
     @property
     def span(self) -> tuple[int, int]:

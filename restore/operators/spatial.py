@@ -8,7 +8,7 @@ from torch import Tensor
 
 from restore.errors import RestoreError
 from restore.numerics import resample, turns
-from restore.operators.base import Box, Canvas, Operator
+from restore.operators.base import Box, Canvas, Operator, of_rows
 
 FRAMED = 5  # steps of conjugate gradients where edges are unknown
 DIRECT = 121  # taps up to which sums are faster than Fourier transforms
@@ -26,6 +26,9 @@ class Blur(Operator):
         self.register_buffer("kernel", kernel.reshape((1,) * (4 - kernel.ndim) + tuple(kernel.shape)))
         self.boundary = boundary
         self.reach = None if boundary == "circular" else max(self.sides) // 2
+
+    def rows(self, rows):
+        return Blur(of_rows(self.kernel, rows), self.boundary)
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -130,6 +133,9 @@ class Framed(Blur):
         super().__init__(kernel, "circular")
         self.register_buffer("window", window)
         self.in_shape = tuple(window.shape[1:])
+
+    def rows(self, rows):
+        return Framed(of_rows(self.kernel, rows), self.window)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.window * super().forward(x)
@@ -299,6 +305,9 @@ class Mask(Operator):
                              for first, length, n in zip((top, left), (height, width), self.mask.shape[-2:], strict=True))
             parts.append(self.mask[..., rows, :][..., columns])
         return Mask(torch.cat(parts))
+
+    def rows(self, rows):
+        return Mask(of_rows(self.mask, rows))
 
     def turn(self, turn):
         return Mask(turns.apply(self.mask, turn))

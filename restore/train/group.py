@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from restore.errors import UsageError
+from restore.operators.base import of_rows
 from restore.operators.problem import Problem
 
 
@@ -75,6 +76,4 @@ def leave(group: Group) -> None:
 
 def part(problem: Problem, rows: slice) -> Problem:
     """The problem of some pictures of a batch."""
-    def change(value: Tensor) -> Tensor:
-        return value if value.shape[0] == 1 else value[rows]
-    return Problem(problem.operator, problem.noise.map(change))
+    return Problem(problem.operator.rows(rows), problem.noise.map(lambda value: of_rows(value, rows)))
