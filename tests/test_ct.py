@@ -266,3 +266,13 @@ def test_the_tooths_centre(data):
     scan = read_scan(data / "test/ct/tooth.h5", "sinogram")
     found = center.estimate(ct.lines(scan, "x")[:1], scan.header.geometry, lambda y, tried: ct.fbp(y, tried, ct.SMALL, 640 / ct.SMALL, "hann"))
     assert abs(found.center - 296) < 0.5
+
+
+@pytest.mark.data
+def test_the_bench_of_low_doses(data, capsys):
+    from restore.commands.bench import bench
+
+    assert bench("ct", methods="fbp,drunet", every=20, json=True) == 0
+    low, clean = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (low["method"], clean["method"], low["kernel"]) == ("fbp", "drunet", "STANDARD")
+    assert low["rmse"] == pytest.approx(ct.QUARTER, rel=0.05) and clean["rmse"] < 0.8 * low["rmse"] and clean["ssim"] > low["ssim"]

@@ -7,7 +7,7 @@ import typer
 
 from restore import options
 
-Table = Annotated[str, typer.Argument(help="A table; or blind, mri, raw, speed, sets, card NAME.TAG.", metavar="TABLE")]
+Table = Annotated[str, typer.Argument(help="A table; or blind, ct, mri, raw, speed, sets, card NAME.TAG.", metavar="TABLE")]
 Name = Annotated[str | None, typer.Argument(help="With card: the weights that the table's figures are added to.", metavar="NAME.TAG", show_default=False)]
 
 
@@ -49,6 +49,8 @@ def bench(
         return benching.captured(words[0] if words else "pnp", every, output or (), json, quiet)
     if table == "mri":
         return benching.mri(words, benching.levels(sigmas) or (4.0, 8.0), every, device, json)
+    if table == "ct":
+        return benching.ct(words, every, device, json)
     if table == "raw":
         return benching.raw(words, benching.levels(sigmas) or (1000.0, 200.0), every, json)
     choice = Choice(set, words, benching.levels(sigmas), tuple(part for part in (images or "").split(",") if part), every, device)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from restore.errors import RestoreError, UsageError, nearest
 from restore.io import SUFFIXES
+from restore.io.scans import SUFFIXES as SCANS
 
 EVERY = 20  # every 20th picture by name is kept for validation
 
@@ -43,7 +44,7 @@ class ImageSet:
             return [self.path / name for name in self.own]
         if self.held:
             return sorted((file for name in self.held for file in SETS[name].files()), key=lambda file: file.name)[::EVERY]
-        files = [self.path / name for name in self.only] or pictures(self.path)
+        files = [self.path / name for name in self.only] or pictures(self.path) or slices(self.path)
         if self.listed:
             names = set((root() / self.listed).read_text("utf-8").split())
             files = [file for file in files if file.name in names]
@@ -111,6 +112,11 @@ def pictures(folder: Path) -> list[Path]:
         raise RestoreError(f"there is no folder {folder}", "a folder of pictures")
     found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES or is_volume(path)]
     return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+
+
+def slices(folder: Path) -> list[Path]:
+    """The DICOM slices of a folder and those inside it, by path."""
+    return sorted(path for path in folder.rglob("*") if SCANS.get(path.suffix.lower()) == "dicom" and path.is_file())
 
 
 def is_volume(path: Path) -> bool:

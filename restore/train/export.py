@@ -40,7 +40,7 @@ def write(recipe: Recipe, run: Run | Fit, validation: dict[str, float], files: l
         note(f"{row.name} is not scored: RESTORE_DATA names no folder that holds it")
     there = [row for row in tests if row.there]
     if isinstance(recipe.task, LowDose):
-        results = [line for row in there for line in slices.table(network.cpu(), slices.files_of(row.path), recipe.task, row.name)]
+        results = [line for row in there for line in slices.table(network.cpu(), row.files(), recipe.task, row.name)]
         for row in results:
             note(f"{row['set']}, dose {row['dose']:g}: RMSE {row['rmse_before']:.2f} HU before, {row['rmse']:.2f} HU after, SSIM {row['ssim']:.4f}")
     else:

@@ -10,7 +10,6 @@ from restore.train.optimisers import OPTIMISERS
 from restore.train.scenes import SCENES
 from restore.values import Range
 
-
 PRECISIONS = ("auto", "float32", "bf16")
 
 

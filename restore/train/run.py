@@ -70,7 +70,7 @@ def items_of(recipe: Recipe, note: Callable[[str], None] = lambda text: None) ->
     if recipe.pairs:
         return data.pairs(*folders, note)
     if isinstance(recipe.task, LowDose):
-        return [(file,) for folder in folders for file in slices.files_of(folder)]
+        return [(file,) for folder in folders for file in sets.slices(folder)]
     return [(file,) for name, folder in zip(recipe.data, folders, strict=True)
             for file in (sets.SETS[name].files() if name in sets.SETS else sets.pictures(folder))]
 

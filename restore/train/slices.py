@@ -9,7 +9,7 @@ import torch
 
 from restore.errors import RestoreError
 from restore.image import as_samples
-from restore.io.scans import SUFFIXES, read_scan
+from restore.io.scans import read_scan
 from restore.jobs import ct
 from restore.measure import hounsfield
 from restore.measure.protocol import PROTOCOLS
@@ -21,11 +21,6 @@ from restore.train.data import Pool, pool_of
 
 EVERY = 10  # every 10th patient is kept for validation
 DRAWS = 2  # of noise, of each slice
-
-
-def files_of(folder: Path) -> list[Path]:
-    """The DICOM slices of a folder and those inside it, by path."""
-    return sorted(path for path in folder.rglob("*") if SUFFIXES.get(path.suffix.lower()) == "dicom" and path.is_file())
 
 
 def gather(files: list[Path], task: LowDose, least: int, seed: int, device: torch.device | str = "cpu",

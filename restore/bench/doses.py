@@ -1,0 +1,46 @@
+"""CT slices at a quarter of their dose, cleaned by each method as `restore ct` does, beside the slices as they were."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from restore.engine.run import Report, Settings
+from restore.io.scans import read_scan
+from restore.jobs import ct
+from restore.measure import hounsfield
+from restore.measure.protocol import PROTOCOLS
+from restore.numerics.body import body
+from restore.tasks import LowDose
+
+GIVEN = "fbp"  # the slice of the low dose itself
+NAMES = (GIVEN, "bm3d", "tv", "drunet", "waveletct")
+TASK = LowDose(dose=0.25)
+TEXT = f"simulated: {ct.VIEWS} parallel views, photons that leave {ct.QUARTER:g} HU inside the body, {ct.WINDOW} filter, seed 0 by name; the noise is estimated; {hounsfield.TEXT}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One slice by one method; rmse in HU; kernel: of the scanner's own reconstruction."""
+
+    slice: str
+    kernel: str
+    method: str
+    rmse: float
+    ssim: float
+    seconds: float
+
+
+def score(file: Path, names: Sequence[str], settings: Settings = Settings()) -> Iterator[Row]:
+    """A row per method for the first slice of a file, all of the same noise."""
+    scan = read_scan(file)
+    hu = torch.from_numpy(scan.array[0])
+    y, _ = ct.lowdose(hu, scan.header.spacing[1], TASK, PROTOCOLS["rednet"].generator(file.stem, TASK))
+    low, inside = scan.replace(y.numpy()[None]), body(hu)
+    for name in names:
+        began = time.perf_counter()
+        found = low if name == GIVEN else ct.Reconstruction(name, settings).clean(low, Report())
+        seconds, estimate = time.perf_counter() - began, torch.from_numpy(found.array[0])
+        yield Row(file.stem, str(ct.facts(scan, file.name).get("kernel", "")), name, hounsfield.rmse(estimate, hu, inside), hounsfield.ssim(estimate, hu), seconds)
