@@ -111,6 +111,22 @@ def ct(names: Sequence[str], every: int, device: str, json: bool) -> int:
     return 0
 
 
+def sinograms(names: Sequence[str], arcs: Sequence[float], device: str, json: bool) -> int:
+    """Reconstructions of a real scan from all its views and from arcs, beside its makers'; the exit code."""
+    from restore.bench import sinograms as real
+    from restore.engine.run import Settings
+
+    found = []
+    console.note(real.TEXT)
+    for row in real.score(names or real.NAMES, arcs or real.ARCS, Settings(device)):
+        found.append([row.method, f"{row.arc:g}", f"{row.views}", f"{row.correlation:.5f}", f"{row.error:.1f}", f"{row.seconds:.1f}"])
+        if json:
+            console.json_line({"schema": 1} | asdict(row))
+    if not json:
+        console.table(["method", "degrees", "views", "correlation", "error in %", "s"], found)
+    return 0
+
+
 def raw(names: tuple[str, ...], peaks: tuple[float, ...], every: int, json: bool) -> int:
     """Linear PSNR and CIEDE2000 over unprocessed photographs that training keeps for validation, for every method and peak; the exit code."""
     from restore.bench import shots

@@ -218,6 +218,15 @@ def test_the_command_on_counts(cli, tmp_path):
     assert done.returncode == 0 and np.load(tmp_path / "wet.npy").shape == (2, 48, 48), done.stderr
 
 
+@pytest.mark.parametrize("model", ["fbp", "sirt", "cgls", "tv", "pnp"])
+def test_every_method_is_a_model_of_the_command(model, tmp_path):
+    from restore.commands.ct import ct as command
+
+    exchange(tmp_path / "scan.h5", slices=1)
+    assert command([str(tmp_path / "scan.h5")], output=str(tmp_path / "x.npy"), model=model, center="68", size=SIDE, pixel=1.0, quiet=True) == 0
+    assert float((torch.from_numpy(np.load(tmp_path / "x.npy")[0]) - 0.02 * disk()[0, 0]).square().mean().sqrt()) < 0.003
+
+
 def test_a_bare_array_with_a_geometry_in_a_file(cli, tmp_path):
     y = Projection(FAN, SIDE, 1.0)(0.02 * disk())[0, 0].numpy()
     np.save(tmp_path / "fan.npy", y)
@@ -276,3 +285,13 @@ def test_the_bench_of_low_doses(data, capsys):
     low, clean = map(json.loads, capsys.readouterr().out.splitlines())
     assert (low["method"], clean["method"], low["kernel"]) == ("fbp", "drunet", "STANDARD")
     assert low["rmse"] == pytest.approx(ct.QUARTER, rel=0.05) and clean["rmse"] < 0.8 * low["rmse"] and clean["ssim"] > low["ssim"]
+
+
+@pytest.mark.data
+def test_the_bench_of_sinograms(data, capsys):
+    from restore.commands.bench import bench
+
+    assert bench("sinograms", methods="fbp", sigmas="360,90", json=True) == 0
+    rows = {(row["method"], row["arc"]): row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert rows["fbp", 360]["views"] == 721 and rows["fbp", 90]["views"] == 180 and rows["fbp", 360]["correlation"] > 0.999
+    assert rows["fbp", 90]["error"] > 10 * rows["fbp", 360]["error"]

@@ -7,7 +7,7 @@ import typer
 
 from restore import options
 
-Table = Annotated[str, typer.Argument(help="A table; or blind, ct, mri, raw, speed, sets, card NAME.TAG.", metavar="TABLE")]
+Table = Annotated[str, typer.Argument(help="A table; or blind, ct, sinograms, mri, raw, speed, sets, card NAME.TAG.", metavar="TABLE")]
 Name = Annotated[str | None, typer.Argument(help="With card: the weights that the table's figures are added to.", metavar="NAME.TAG", show_default=False)]
 
 
@@ -16,7 +16,7 @@ def bench(
     name: Name = None,
     set: Annotated[str | None, options.own("--set", help="A set, or a folder of clean pictures; the table's first that is there if not given.", metavar="NAME|DIR")] = None,
     methods: Annotated[str | None, options.own("--methods", help="Only these, as BM3D,RED30; any model of the catalog may join, with ' x8' for the self-ensemble.", metavar="A,B")] = None,
-    sigmas: Annotated[str | None, options.own("--sigmas", "--levels", help="Levels of the table's task, as 10,50; of mri: accelerations; of raw: photons at white.", metavar="A,B")] = None,
+    sigmas: Annotated[str | None, options.own("--sigmas", "--levels", help="Levels of the table's task, as 10,50; of mri: accelerations; of sinograms: degrees; of raw: photons at white.", metavar="A,B")] = None,
     images: Annotated[str | None, options.own("--images", help="Only these pictures, by name without suffix.", metavar="A,B")] = None,
     every: Annotated[int, options.own("--every", help="Every n-th picture; the standard error is then reported.")] = 1,
     protocol: Annotated[str | None, options.own("--protocol", help="The table's if not given; several, as rednet,files, are compared.", metavar="A,B")] = None,
@@ -51,6 +51,8 @@ def bench(
         return benching.mri(words, benching.levels(sigmas) or (4.0, 8.0), every, device, json)
     if table == "ct":
         return benching.ct(words, every, device, json)
+    if table == "sinograms":
+        return benching.sinograms(words, benching.levels(sigmas), device, json)
     if table == "raw":
         return benching.raw(words, benching.levels(sigmas) or (1000.0, 200.0), every, json)
     choice = Choice(set, words, benching.levels(sigmas), tuple(part for part in (images or "").split(",") if part), every, device)

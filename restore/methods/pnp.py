@@ -14,7 +14,7 @@ from restore.methods.biharmonic import closed
 from restore.methods.ista import sparse
 from restore.numerics import resample, turns
 from restore.numerics.solvers import hqs
-from restore.operators.base import Identity
+from restore.operators.base import Identity, Operator
 from restore.operators.dense import GaussianMatrix
 from restore.operators.noise import Gaussian, NoNoise
 from restore.operators.problem import Problem
@@ -24,6 +24,7 @@ FIRST = 49 / 255  # the level that the prior begins with
 FILLED = 20 / 255  # where holes are closed at first: of 5, 10, 20 and 49 the best on training pictures
 STEPS = {Blur: 8, GaussianMatrix: 40}
 PLATE = 100  # steps towards the plate that closes holes at first
+CONJUGATE = 5  # steps where D has no closed form: with 100 the error in a sinogram's disk is the same to 1 %
 FLOOR = 0.255 / 255  # noise below which the data are as good as exact
 
 
@@ -48,8 +49,10 @@ class PnP(Method):
         weights = [self.weight * noise**2 / sigma**2 for sigma in levels]
         done = iter(range(1, steps + 1))
 
+        closed_form = type(canvas.operator).prox is not Operator.prox
+
         def data(z: Tensor, rho: Tensor) -> Tensor:
-            return canvas.operator.prox(z, canvas.filled(z), rho)
+            return canvas.operator.prox(z, canvas.filled(z), rho) if closed_form else canvas.operator.approach(z, canvas.filled(z), rho, CONJUGATE)
 
         def prior(x: Tensor, sigma: Tensor) -> Tensor:
             step = next(done)

@@ -45,9 +45,13 @@ class Operator(nn.Module):
     def prox(self, v: Tensor, y: Tensor, rho: Tensor | float) -> Tensor:
         """argmin_x |D x - y|^2 + rho |x - v|^2, of v's shape; rho > 0, a number or (B, 1, 1, 1).
 
-        (D^T D + rho) x = D^T y + rho v by conjugate gradients from v; classes that know a closed form give it.
+        By conjugate gradients, to rounding; classes that know a closed form give it.
         """
-        return cg(lambda x: self.adjoint(self(x)) + rho * x, self.adjoint(y) + rho * v, v)
+        return self.approach(v, y, rho, 100)
+
+    def approach(self, v: Tensor, y: Tensor, rho: Tensor | float, steps: int) -> Tensor:
+        """From v towards `prox`, by so many steps of conjugate gradients on (D^T D + rho) x = D^T y + rho v."""
+        return cg(lambda x: self.adjoint(self(x)) + rho * x, self.adjoint(y) + rho * v, v, steps)
 
     def nearest(self, x: Tensor, y: Tensor) -> Tensor:
         """The nearest picture to x with D x = y, as far as D can tell: x + D^T (D D^T)^-1 (y - D x)."""
