@@ -45,7 +45,7 @@ class Method(nn.Module):
     """The base. A subclass writes `restore` and states facts; numbers are buffers, parts are methods.
 
     channels: how many the method works on; None means any. multiple: H and W are padded (by reflection) to it.
-    noises: the kinds of noise it can be given. takes, gives: srgb, linear or camera.
+    noises: the kinds of noise it can be given. takes, gives: srgb, linear, camera, or balanced (camera after the white balance).
     half_ok: fp16 and bf16 give what float32 gives, to a fraction of a level.
     A method that draws random numbers takes a seed in its constructor; one that iterates may call `tick(i, n)`.
     """
@@ -56,6 +56,7 @@ class Method(nn.Module):
     takes: str = "srgb"
     gives: str = "srgb"
     half_ok: bool = False
+    layout = torch.channels_last  # of numbers in training; contiguous_format is faster where channels are cut apart or normalised
     tick: Callable[[int, int], None] = staticmethod(lambda done, of: None)
 
     def restore(self, y: Tensor, problem: Problem) -> Tensor:

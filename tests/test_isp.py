@@ -27,7 +27,8 @@ from restore.methods.menon import Menon
 from restore.numerics import camera, develop
 from restore.operators.mosaic import PATTERNS, Mosaic
 from restore.operators.noise import NoNoise, Poisson
-from restore.operators.problem import Problem
+from restore.operators.problem import Problem, balanced, problem_of
+from restore.tasks import Isp
 
 NIKON = (0.9020, -0.2890, -0.0715), (-0.4535, 1.2436, 0.2348), (-0.0934, 0.1919, 0.7086)  # XYZ to camera
 
@@ -707,3 +708,23 @@ def test_what_is_held_is_what_training_holds(data):
     assert sets.find("held").files() == sorted(files, key=lambda file: file.name)[::20]
     held = gather([(file,) for file in sets.find("held").files()[:3]], 3, 64, 0)[1]
     assert len(held) == 1
+
+
+def test_after_the_white_balance_noise_is_of_the_same_kind():
+    before, gains, x = problem_of(Isp("grbg", "poisson-gaussian", 500.0, 2.0)), torch.tensor([2.0, 1.0, 1.5]).reshape(1, 3, 1, 1), 0.1 + 0.8 * smooth()
+    after, gain = balanced(before, gains, x), before.operator.gain(x, gains)
+    assert set(gain.unique().tolist()) == {1.0, 1.5, 2.0} and torch.equal(gain, before.operator(gains.expand_as(x)))
+    torch.testing.assert_close(after.noise.std(gain * before.operator(x)), gain * before.noise.std(before.operator(x)))
+    y = torch.cat([after.simulate(gains * x, torch.Generator().manual_seed(seed)) for seed in range(400)])
+    torch.testing.assert_close(y.mean(0), (gain * before.operator(x))[0], atol=0.03, rtol=0)
+    assert float((y.std(0) / after.noise.std(gain * before.operator(x))).mean()) == pytest.approx(1, abs=0.01)
+
+
+def test_the_white_balance_reaches_networks_that_finish(networks, headerless, tmp_path, monkeypatch):
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(networks))
+    files, how = headerless()
+    pictures = []
+    for wb in ("2,1,1.5", "1,1,3"):
+        assert isp(files, model="deepisp", noise="0.001,0.00001", output=str(tmp_path / "x.tif"), overwrite=True, **how | {"wb": wb}) == 0
+        pictures.append(tifffile.imread(tmp_path / "x.tif").astype(float))
+    assert pictures[1][..., 2].mean() > pictures[0][..., 2].mean() and pictures[1][..., 0].mean() < pictures[0][..., 0].mean()

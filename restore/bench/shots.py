@@ -16,7 +16,7 @@ from restore.measure.metrics import ciede2000, psnr
 from restore.measure.protocol import Protocol
 from restore.measure.score import load
 from restore.method import Chain, Method
-from restore.methods.development import Rendering, Toned
+from restore.methods.development import Rendering, placed
 from restore.methods.planes import Planes
 from restore.numerics.colour import lab
 from restore.numerics.unprocess import Shot, unprocess
@@ -75,7 +75,7 @@ def developed(light: Tensor, shot: Shot) -> Tensor:
 def _method(name: str, task: Isp, problem: Problem, shot: Shot) -> Method:
     name, card = cards.choose(task, name)
     method = _loaded(name, card and card.path)
-    whole = method if method.takes == "camera" else Toned(method, 1 / shot.neutral.flatten(), noisy=card is not None)
+    whole = placed(method, 1 / shot.neutral.flatten(), noisy=card is not None)
     return whole if card else Chain(Planes(isp.denoiser(float(problem.noise.gain), float(problem.noise.sigma), 1, frugal=True)[0]), whole)
 
 

@@ -21,7 +21,7 @@ from restore.jobs.stating import Stated, out_header
 from restore.jobs.walk import Open, Walk
 from restore.method import Chain, Method
 from restore.methods import vst
-from restore.methods.development import Rendering, Repair, Toned
+from restore.methods.development import Rendering, Repair, placed
 from restore.methods.planes import SCALE, Mixed, Planes
 from restore.numerics import camera, develop
 from restore.operators.base import Identity
@@ -137,7 +137,7 @@ class Developing(Walk):
             lines.append("there is no mosaic: --low-level has nothing to do")
         if demosaics:
             method = _loaded(name, card and card.path)
-            steps.append((method if method.takes == "camera" else Toned(method, seen.gains, noisy=card is not None)).prepare(overview.parts(seen.source, page), problem))
+            steps.append(placed(method, seen.gains, noisy=card is not None).prepare(overview.parts(seen.source, page), problem))
         finished = bool(steps) and steps[-1].gives == "srgb"
         if finished and (look.linear or look.dng or look.match or look.space != "srgb"):
             raise UsageError(f"{name} gives finished pictures in sRGB", "no --linear, --match-embedded, other --space or DNG", "type --model menon")

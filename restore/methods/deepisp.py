@@ -22,13 +22,14 @@ from restore.operators.problem import Problem
 NOISES = ("NoNoise", "PoissonGaussian")
 STEP = 10.0  # a block changes a value by a tenth at most
 LEAST = 96  # the smallest side that the high level reads
-AVERAGE = ((3.3, -0.75, -0.1), (-0.4, 1.75, -0.65), (0.05, -0.55, 2.9))  # camera to linear sRGB of an average camera by daylight, white balance included
+AVERAGE = ((2.04, -0.71, -0.08), (-0.23, 1.85, -0.37), (0.03, -0.53, 1.75))  # balanced light to linear sRGB: the mean of unprocessed cameras and exposures
 
 
 class LowLevel(Network):
     """Demosaicing and denoising at once: x (B, 3, H, W) in the camera's colours from the mosaic y. It is not told the noise. Not clipped."""
 
     channels, multiple, seen, blind = 1, 2, 3, True
+    layout = torch.contiguous_format
     half_ok = True
     noises = NOISES
     takes = gives = "camera"
@@ -49,14 +50,16 @@ class LowLevel(Network):
 
 
 class DeepISP(Network):
-    """The whole: an sRGB picture (B, 3, H, W) from the mosaic y, colours decided once for each picture.
+    """The whole: an sRGB picture (B, 3, H, W) from the mosaic y after the white balance, colours decided once for each picture.
 
-    `prepare` decides them from some of it, and what it returns tiles exactly.
+    `prepare` decides them from some of it, and what it returns tiles exactly. The paper's input is not balanced; what a camera says of the light, or a
+    user, is not to be guessed again.
     """
 
     channels, multiple, seen, blind = 1, 2, 3, True
+    layout = torch.contiguous_format
     noises = NOISES
-    takes, gives = "camera", "srgb"
+    takes, gives = "balanced", "srgb"
 
     def __init__(self, start: Method, width: int = 64, depth: int = 15):
         super().__init__()
@@ -114,11 +117,11 @@ class Blocks(nn.Module):
                 conv.weight[:3].mul_(0.1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        state = self.first(image)
+        step, features = self.first(image).tensor_split((3,), 1)
         for conv in self.convs:
-            image = image + torch.tanh(state[:, :3]) / STEP
-            state = conv(torch.cat([image, F.relu(state[:, 3:])], 1))
-        return image + torch.tanh(state[:, :3]) / STEP, F.relu(state[:, 3:])
+            image = image + torch.tanh(step) / STEP
+            step, features = conv(torch.cat([image.to(features.dtype), F.relu(features)], 1)).tensor_split((3,), 1)
+        return image + torch.tanh(step) / STEP, F.relu(features)
 
 
 def products(v: Tensor) -> Tensor:

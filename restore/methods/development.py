@@ -4,7 +4,6 @@ The steps are functions of `numerics.develop`; what stands between the two ends 
 that of Ramanath, Snyder, Yoo & Drew, Color image processing pipeline, IEEE Signal Processing Magazine 2005.
 """
 
-import torch
 from torch import Tensor
 
 from restore.image import SPACES, Space
@@ -34,6 +33,30 @@ class Repair(Method):
         return 48.0
 
 
+class Balanced(Method):
+    """A method made for balanced light, on what a sensor saw: inner(gains y). gains: of the white balance, for R, G, B. `inner` is not told the noise."""
+
+    noises, channels, multiple = EVERY, 1, 2
+    takes = "camera"
+
+    def __init__(self, inner: Method, gains: Tensor):
+        super().__init__()
+        self.inner, self.gives = inner, inner.gives
+        self.register_buffer("gains", (gains / gains.min()).float().reshape(1, 3, 1, 1))
+
+    def restore(self, y, problem):
+        return self.inner(problem.operator.gain(y, self.gains) * y, problem)
+
+    def prepare(self, parts, problem):
+        return Balanced(self.inner.prepare((problem.operator.gain(part, self.gains) * part for part in parts), problem), self.gains)
+
+    def tiling(self, problem):
+        return self.inner.tiling(problem)
+
+    def bytes_per_pixel(self, problem):
+        return 8.0 + self.inner.bytes_per_pixel(problem)
+
+
 class Toned(Method):
     """A demosaicing made for finished pictures on what a sensor saw: v = t(gains y), x = t^-1(inner(v)) / gains, t(u) = sqrt(u + c) - sqrt(c).
 
@@ -53,7 +76,7 @@ class Toned(Method):
 
     def restore(self, y, problem):
         operator, noise = problem.operator, problem.noise
-        gain = operator.adjoint(torch.ones_like(y)).mul(self.gains).sum(1, keepdim=True)
+        gain = operator.gain(y, self.gains)
         if not self.noisy or isinstance(noise, NoNoise):
             return develop.untoned(self.inner(develop.toned(gain * y), Problem(operator, NoNoise()))) / self.gains
         slope, base = self.gains * noise.gain, self.gains.square() * noise.sigma.square()
@@ -70,6 +93,13 @@ class Toned(Method):
 
     def bytes_per_pixel(self, problem):
         return 60.0 + self.inner.bytes_per_pixel(problem)
+
+
+def placed(method: Method, gains: Tensor, noisy: bool) -> Method:
+    """A method that takes a mosaic, where it stands in a development: after the white balance, and through a curve if it was made for pictures."""
+    if method.takes == "camera":
+        return method
+    return Balanced(method, gains) if method.takes == "balanced" else Toned(method, gains, noisy)
 
 
 class Rendering(Method):

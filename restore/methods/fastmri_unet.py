@@ -21,6 +21,7 @@ class FastMRIUNet(Network):
     """
 
     channels, blind = 1, True
+    layout = torch.contiguous_format
     takes = gives = "magnitude"
 
     def __init__(self, width: int = 32, levels: int = 4):

@@ -35,6 +35,10 @@ class Mosaic(Operator):
     def adjoint(self, y: Tensor) -> Tensor:
         return y * self.mask(*y.shape[-2:], y)
 
+    def gain(self, y: Tensor, gains: Tensor) -> Tensor:
+        """Gains of colours (B | 1, 3, 1, 1), each at its places in y: (B | 1, 1, H, W)."""
+        return self(gains.expand(-1, -1, *y.shape[-2:]))
+
     def out_shape(self, in_shape):
         return (1, *in_shape[1:])
 

@@ -68,6 +68,15 @@ class Problem:
         return Problem(self.operator.to(device), self.noise.to(device))
 
 
+def balanced(problem: Problem, gains: Tensor, like: Tensor) -> Problem:
+    """The problem of a mosaic after the white balance, for x like this one: gains (B | 1, 3, 1, 1) times y come of gains times x, with noise of the same kind
+    and more of it where the gain is high."""
+    gain = problem.operator.gain(like, gains)
+    noise = problem.noise.times(1.0)
+    noise.sigma, noise.gain = noise.sigma * gain, noise.gain * gain
+    return Problem(problem.operator, noise)
+
+
 @dataclass(frozen=True)
 class Acquisition(Problem):
     """y = M (F S x + n). Simulated from a magnitude, x is first given a smooth phase that nobody is told; noise falls on what is sampled alone."""

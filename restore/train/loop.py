@@ -36,7 +36,7 @@ VALIDATIONS = 40  # in a whole run
 
 def start(recipe: Recipe, network: Network, pool: Pool) -> Run:
     """A run before its first step. The network lies on the pool's device."""
-    network = network.to(memory_format=torch.channels_last).train().requires_grad_(True)
+    network = network.to(memory_format=network.layout).train().requires_grad_(True)
     return Run(network, deepcopy(network), OPTIMISERS[recipe.optimiser](network.parameters(), recipe.rate), pool,
                torch.Generator(pool.pixels.device).manual_seed(recipe.seed))
 
@@ -84,9 +84,9 @@ def step(recipe: Recipe, run: Run, call: Callable[[Tensor, Problem], Tensor], gr
         run.pool.position = 0
         run.generator.manual_seed(recipe.seed)
     x, y = run.pool.patches(recipe.batch, recipe.patch, run.generator)
-    scene, x = SCENES[recipe.scene](x, run.generator)
-    problem = draw(recipe.task, recipe.batch, run.generator, device, x.shape[1:])
-    y = problem.simulate(scene, run.generator) if y is None else y
+    scene = SCENES[recipe.scene](x, run.generator)
+    x, problem = scene.wanted, scene.posed(draw(recipe.task, recipe.batch, run.generator, device, scene.wanted.shape[1:]))
+    y = problem.simulate(scene.x, run.generator) if y is None else y
     y, problem = begun(recipe.begin, y, problem)
     with devices.mixed(device, recipe.precision):
         estimate = call(y[rows], part(problem, rows))
@@ -143,9 +143,9 @@ def validate(average: Callable[[Tensor, Problem], Tensor], task: Task, held: Poo
         generator = protocol.generator(str(number), middle)
         align = draw(middle, 1, torch.Generator(), shape=x.shape[1:]).operator.align
         x, y = (None if part is None else part[..., : part.shape[-2] // align * align, : part.shape[-1] // align * align] for part in (x, y))
-        seen, wanted = SCENES[scene](x.cpu(), generator)
-        problem = posed(middle, seen.shape[1:], generator)
-        y, x = (problem.simulate(seen, generator).to(x.device) if y is None else y), wanted.to(x)
+        shown = SCENES[scene](x.cpu(), generator)
+        problem = shown.posed(posed(middle, shown.x.shape[1:], generator))
+        y, x = (problem.simulate(shown.x, generator).to(x.device) if y is None else y), shown.wanted.to(x)
         found.append(float(psnr(average(*begun(begin, y, problem.to(held.pixels.device))), x)))
     return sum(found) / len(found)
 

@@ -150,7 +150,7 @@ varnet = replace(fastmri_unet_small, name="varnet", method="varnet", args={"casc
                  line="Hammernik et al., MRM 2018, with small U-Nets: 0.07 MFLOP/px, 6 hours of a CPU core; meant to be above the U-Net of that cost")
 wieschollek = Recipe("wieschollek", "Wieschollek et al., ACCV 2016: shakes of up to 25 pixels, noise of up to 3 %, any number of frames; 3.1 M parameters",
                      "wieschollek", Burst(frames=Range(2, 14), kernel=Range(7, 25), sigma=Range(0, 8)), tag="shake25", data=("photos", "bsds", "research"), patch=128, batch=16,
-                     rate=3e-4, tests=("cbsd68",), levels=(2.55,), x8=False, every=5)
+                     rate=3e-4, tests=("cbsd68",), levels=(5.0, 8.0, 14.0), x8=False, every=17)
 wieschollek_fast = replace(wieschollek, name="wieschollek-fast", args={"width": 128}, tag="fast", patch=96, batch=4, steps=8_000,
                            line="the same for CPUs: 1.2 M parameters")
 

@@ -1,28 +1,43 @@
 """The scenes of a recipe: what its pictures are made before D is applied."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from restore.numerics import resample
 from restore.numerics.unprocess import unprocess
+from restore.operators.problem import Problem, balanced
 
 
-def _raw(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    scene = unprocess(x, generator).light
-    return scene, scene
+@dataclass(frozen=True)
+class Scene:
+    """`x`: what D is applied to; `wanted`: what the method is to give; `gains` (B, 3, 1, 1): of the white balance after which it is given y."""
+
+    x: Tensor
+    wanted: Tensor
+    gains: Tensor | None = None
+
+    def posed(self, problem: Problem) -> Problem:
+        """The problem as this scene has it."""
+        return problem if self.gains is None else balanced(problem, self.gains, self.x)
 
 
-def _half(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _raw(x: Tensor, generator: torch.Generator) -> Scene:
+    light = unprocess(x, generator).light
+    return Scene(light, light)
+
+
+def _half(x: Tensor, generator: torch.Generator) -> Scene:
     """Half the size: the blocks of the pictures' own coding are gone."""
     small = resample.resize(x[..., : x.shape[-2] // 16 * 16, : x.shape[-1] // 16 * 16], x.shape[-2] // 16 * 8, x.shape[-1] // 16 * 8).clamp(0, 1)
-    return small, small
+    return Scene(small, small)
 
 
-SCENES: dict[str, Callable[[Tensor, torch.Generator], tuple[Tensor, Tensor]]] = {  # pictures -> (what D is applied to, what the method is to give)
-    "": lambda x, generator: (x, x),
-    "raw": _raw,
-    "half": _half,
-    "photograph": lambda x, generator: (unprocess(x, generator).light, x),
-}
+def _photograph(x: Tensor, generator: torch.Generator) -> Scene:
+    shot = unprocess(x, generator)
+    return Scene(shot.light / shot.neutral, x, 1 / shot.neutral)
+
+
+SCENES: dict[str, Callable[[Tensor, torch.Generator], Scene]] = {"": lambda x, generator: Scene(x, x), "raw": _raw, "half": _half, "photograph": _photograph}
