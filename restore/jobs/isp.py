@@ -173,10 +173,11 @@ class Developing(Walk):
             return header.replace(channels=1 if pattern else 3, dtype=np.dtype(np.uint16), sensor=kept), [], []
         dtype = np.dtype(np.float32 if look.linear else np.uint16)
         made = out_header(header.replace(channels=3, dtype=dtype, icc=icc.build(SPACES[look.space], look.linear), sensor=None), self.request)
+        balance = f"white balance {', '.join(f'{gain:.3g}' for gain in seen.gains)} ({seen.how})"
         if finished:
-            return made, [], []
+            return made, [], [balance, "colours, exposure, tone and sharpness are the network's"]
         rendering, said = self._rendering(seen)
-        return made, [rendering], said
+        return made, [rendering], [balance, *said]
 
     def _noise(self, task: Isp, seen: Seen) -> tuple[Isp, list[str]]:
         """The task with the noise that is given, that the file tells of, or that is found in the mosaic."""
@@ -200,7 +201,7 @@ class Developing(Walk):
     def _rendering(self, seen: Seen) -> tuple[Rendering, list[str]]:
         look, space, sensor = self.asked, SPACES[self.asked.space], seen.sensor
         matrix = camera.matrix(sensor, seen.neutral, space)
-        lines = [f"white balance {', '.join(f'{gain:.3g}' for gain in seen.gains)} ({seen.how})"]
+        lines = []
         if not sensor.profiles:
             lines.append("colours by LibRaw's matrix" if sensor.to_srgb else "no colour matrix is known: the camera's colours are taken for sRGB's")
         curve = "linear" if look.linear else look.curve
