@@ -38,8 +38,8 @@ def pictures(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["edsr-x3-fast", "red10-x2", "red10-q10", "drunet-jpeg-fast", "red10-marks", "red10-disk", "istanet-r25-fast"])
 def test_a_recipe_makes_weights_that_serve_their_task(name, pictures, tmp_path, monkeypatch):
-    """Trained for two steps, exported, chosen for what it was trained for, and run."""
-    monkeypatch.setenv("RESTORE_WEIGHTS", str(tmp_path / "weights"))
+    """Trained for two steps, exported, chosen for what it was trained for where there are no others, and run."""
+    monkeypatch.setattr(cards, "folders", lambda: [tmp_path / "weights"])
     recipe = recipes.find(name)
     recipe = replace(recipe, data=(str(pictures),), tests=(), batch=2, patch=min(recipe.patch, 96), args={**recipe.args, **SMALL[recipe.method]})
     card = run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", steps=2, device="cpu")

@@ -39,11 +39,11 @@ def pick(name: str | None = None) -> torch.device:
 
 @cache
 def _keep_memory() -> None:
-    """Let glibc keep blocks of up to 64 MiB for the next call instead of asking the kernel for fresh zeroed pages each time: BM3D is 20 % faster."""
+    """Let glibc keep memory for the next call instead of asking the kernel for fresh zeroed pages each time: 24 megapixels take 20 to 30 % less time."""
     if sys.platform == "linux":
         tune = getattr(ctypes.CDLL(None), "mallopt", lambda option, value: 0)
-        tune(-3, 64 << 20)  # M_MMAP_THRESHOLD
-        tune(-1, 256 << 20)  # M_TRIM_THRESHOLD: what is kept at most
+        tune(-3, 1 << 30)  # M_MMAP_THRESHOLD
+        tune(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD: what is kept at most
 
 
 def pick_precision(name: str, device: torch.device, half_ok: bool) -> torch.dtype:
