@@ -7,7 +7,7 @@ import hashlib
 import importlib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,10 +100,10 @@ def find(model: str) -> tuple[str, Card | None]:
     return name, cards[model]
 
 
-def choose(task: Task, model: str | None = None, frugal: bool = False, channels: int | None = None) -> tuple[str, Card | None]:
+def choose(task: Task, model: str | None = None, frugal: bool = False, channels: int | None = None, parts: Collection[str] = ()) -> tuple[str, Card | None]:
     """The catalog name and card that serve a task whose parts are known, on pictures of so many channels.
 
-    Without `model`: the first row of the catalog that fits and, if it is trained, has a card that covers the task, made for these channels.
+    Without `model`: the first row of the catalog that fits, is made of `parts` if some are named, and, if it is trained, has a card that covers the task, made for these channels.
     With several covering cards, the costliest, or the cheapest if `frugal`. A level outside every card's range is an
     error that names the nearest card, never a silent substitute.
     """
@@ -122,13 +122,13 @@ def choose(task: Task, model: str | None = None, frugal: bool = False, channels:
             raise UsageError(f"no weights of {name} cover {task}", _installed(name), _alternatives(task))
         return name, _pick([card for card in cards if card.channels == channels] or cards, frugal)
     for name, row in CATALOG.items():
-        if _fits(row, task):
+        if _fits(row, task) and set(parts) <= set(row.parts):
             if not row.trained:
                 return name, None
             made_for = [card for card in _covering(name, task) if channels is None or card.channels in (None, channels)]
             if made_for:
                 return name, _pick(made_for, frugal)
-    raise RestoreError(f"no method serves {task}", "", "restore models list shows what each serves")
+    raise RestoreError(f"no method serves {task}" + (f" by a {' or '.join(parts)} of one's own" if parts else ""), "", "restore models list shows what each serves")
 
 
 def _fits(row: Row, task: Task) -> bool:

@@ -332,10 +332,11 @@ def api_header(path):
         return source.headers[0]
 
 
-def test_blocks_are_taken_away_and_a_good_jpeg_is_left(cli, tmp_path):
+@pytest.mark.parametrize("how", [("--denoiser", "bm3d"), ()], ids=["denoiser", "network"])
+def test_blocks_are_taken_away_and_a_good_jpeg_is_left(how, cli, tmp_path):
     for quality in (10, 95):
         save(tmp_path / f"q{quality}.jpg", rgb(), quality=quality, subsampling=0)
-    done = cli("jpeg", "q10.jpg", "q95.jpg", "--denoiser", "bm3d", "--json")
+    done = cli("jpeg", "q10.jpg", "q95.jpg", *how, "--json")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0 and [row["task"]["quality"] for row in rows] == [10.0, 95.0]
     for quality, most in ((10, 0.9), (95, 1.0)):

@@ -92,8 +92,9 @@ def choose(request: Request, settings: Settings, shape: tuple[int, int, int], li
     """The method for a task without holes, on x of this shape."""
     channels, height, width = shape
     slow = engine.devices.pick(settings.device).type == "cpu"
-    name, card = cards.choose(request.task, request.model, slow and height * width > 4e6, channels)
-    return Stated(request.task, problem_of(request.task, given, shape), name, card, lines, given, {argument: part for argument, part in request.parts.items() if part}, channels, slow)
+    parts = {argument: part for argument, part in request.parts.items() if part}
+    name, card = cards.choose(request.task, request.model, slow and height * width > 4e6, channels, parts)
+    return Stated(request.task, problem_of(request.task, given, shape), name, card, lines, given, parts, channels, slow)
 
 
 def _sample(page: Page, count: int) -> torch.Tensor:
