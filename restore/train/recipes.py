@@ -119,7 +119,7 @@ denoisenet = Recipe("denoisenet", "Remez et al., SampTA 2017: 1.31 MFLOP/px, 25 
 demosaicnet = Recipe("demosaicnet", "Gharbi et al., SIGGRAPH Asia 2016, with noise maps, for CPUs: 0.11 MFLOP/px, 45 minutes of a CPU core; 3 dB above Malvar on clean mosaics, "
                      "1 dB above Malvar and VST + DRUNet on noisy ones",
                      "demosaicnet", Isp(pattern=None, noise="poisson-gaussian", peak=Range(80, NOISELESS), sigma=Range(0, 20)), tag="fast", batch=16, steps=8_000, loss="psnr",
-                     precision="float32", tests=(), x8=False)  # bf16 costs 0.2 dB where the result has 37 dB and more
+                     tests=(), x8=False)
 
 SENSOR = Isp(pattern=None, noise="poisson-gaussian", peak=Range(80, 1e4))  # shot noise 1e-4 to 0.012, read noise as sensors have it
 deepisp_low = Recipe("deepisp-low", "Schwartz et al., TIP 2019, low level: 20 blocks, 1.4 MFLOP/px, an hour of one GPU; 1 dB above Malvar and VST + DRUNet",
