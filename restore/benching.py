@@ -12,7 +12,6 @@ from restore.bench import speed as speeds
 from restore.bench import table as tables
 from restore.bench.run import Choice, Events, Result, beyond, run
 from restore.bench.table import Level, Table, shown
-from restore.catalog import CATALOG
 from restore.errors import RestoreError, UsageError
 from restore.io.files import put
 from restore.measure import protocol as protocols
@@ -35,8 +34,6 @@ def _level(text: str) -> Level:
 
 def table(asked: Table, choice: Choice, protocol: str | None, tolerance: float | None, outputs: Sequence[Path], json: bool, quiet: bool) -> int:
     """Run and show a table; the exit code: 0, or 3 where a figure is further from the published one than `tolerance`."""
-    if choice.every < 1:
-        raise UsageError(f"--every {choice.every} is out of range", "1 or more")
     for path in outputs:
         if path.suffix not in report.FORMATS:
             raise UsageError(f"{path} has a suffix that no report has", ", ".join(report.FORMATS))
@@ -85,12 +82,12 @@ def mri(names: Sequence[str], accelerations: Sequence[float], every: int, device
 
 
 def ct(names: Sequence[str], every: int, device: str, json: bool) -> int:
-    """RMSE in HU and SSIM of slices at a quarter of their dose, for every method and kernel of reconstruction, and what it takes off the noise; the exit code."""
+    """RMSE in HU and SSIM of slices at a quarter of their dose, for every method and kernel of reconstruction; the exit code."""
     from restore.bench import doses
     from restore.engine.run import Settings
 
     there = SETS["ct_test"].files()
-    files, known = there[::every], names or [name for name in doses.NAMES if name == doses.GIVEN or not CATALOG[name].trained or any(card.name == name for card in cards.every())]
+    files, known = there[::every], names or [name for name in doses.NAMES if cards.usable(name)]
     console.note(doses.TEXT)
     console.note(f"{len(files)} of {len(there)} slices of the set ct_test")
     rows = []

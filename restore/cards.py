@@ -83,6 +83,11 @@ def every() -> list[Card]:
     return [found[name] for name in sorted(found)]
 
 
+def usable(name: str, task: Task | None = None) -> bool:
+    """Whether a method of the catalog can run here: it is untrained, or there are weights of it, for this task if one is named."""
+    return not CATALOG[name].trained or any(card.name == name and (task is None or card.task.covers(task)) for card in every())
+
+
 def find(model: str) -> tuple[str, Card | None]:
     """The catalog name and card for `NAME`, `NAME.TAG` or the path of a `.safetensors` or `.toml` file; no card for untrained methods."""
     if model.endswith((".safetensors", ".toml")):

@@ -38,9 +38,9 @@ def score(file: Path, names: Sequence[str], settings: Settings = Settings()) -> 
     scan = read_scan(file)
     hu = torch.from_numpy(scan.array[0])
     y, _ = ct.lowdose(hu, scan.header.spacing[1], TASK, PROTOCOLS["rednet"].generator(file.stem, TASK))
-    low, inside = scan.replace(y.numpy()[None]), body(hu)
+    low, inside, kernel = scan.replace(y.numpy()[None]), body(hu), str(ct.facts(scan, file.name).get("kernel", ""))
     for name in names:
         began = time.perf_counter()
         found = low if name == GIVEN else ct.Reconstruction(name, settings).clean(low, Report())
         seconds, estimate = time.perf_counter() - began, torch.from_numpy(found.array[0])
-        yield Row(file.stem, str(ct.facts(scan, file.name).get("kernel", "")), name, hounsfield.rmse(estimate, hu, inside), hounsfield.ssim(estimate, hu), seconds)
+        yield Row(file.stem, kernel, name, hounsfield.rmse(estimate, hu, inside), hounsfield.ssim(estimate, hu), seconds)

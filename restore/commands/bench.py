@@ -35,7 +35,10 @@ def bench(
     from restore import benching, console
     from restore.bench import table as tables
     from restore.bench.run import Choice
+    from restore.errors import UsageError
 
+    if every < 1:
+        raise UsageError(f"--every {every} is out of range", "1 or more")
     words = tuple(word.strip() for word in (methods or "").split(",") if word.strip())
     if list:
         console.table(["table", "about", "sets", "protocol"], [[one.name, one.title, ", ".join(row.set for row in one.sets), one.protocol]

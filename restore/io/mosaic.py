@@ -2,7 +2,7 @@
 
 import io
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
@@ -18,7 +18,7 @@ PATTERNS = ("rggb", "bggr", "grbg", "gbrg")
 _ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}  # LibRaw's turns in EXIF's words
 _D65 = 6504.0
 _MAKE, _MODEL = 271, 272
-_BITS, _BAND = (8, 10, 12, 14, 16), 256  # of samples without a header; rows looked at at one go
+_BITS, _PART = (8, 10, 12, 14, 16), 1 << 22  # of samples without a header; bytes looked at at one go
 _UNCLIPPED, _ENOUGH = 60000, 1000  # of 65535; pixels that a matrix is fitted to
 
 
@@ -132,17 +132,10 @@ class HeaderlessSource(Source):
             raise RestoreError(f"{name}: has {size} bytes, and {layout.width} x {layout.height} samples take {pixels} or {2 * pixels}",
                                "8 or 16 bits for every sample and no header", "give the size of the whole sensor: --raw-size WIDTHxHEIGHT")
         dtype = np.dtype("<u2") if size > pixels else np.dtype(np.uint8)
-        self.headers = [Header(layout.height, layout.width, channels=1, dtype=dtype.newbyteorder("="), format="raw")]
-        self.stored = dtype
-        bits = 0 if layout.white else self._bits()
+        bits = 0 if layout.white else _bits(file, dtype)
         sensor = Sensor(layout.pattern, (layout.black,) * 4, (layout.white or 2.0**bits - 1,) * 4, note=f"white {2**bits - 1}: its samples have {bits} bits" if bits else "")
-        self.headers = [replace(self.headers[0], sensor=sensor)]
-
-    def _bits(self) -> int:
-        """The fewest that sensors have and these samples take."""
-        height = self.headers[0].height
-        largest = max(int(self._rows(top, min(top + _BAND, height), 0).max()) for top in range(0, height, _BAND))
-        return next(bits for bits in _BITS if largest < 2**bits)
+        self.headers = [Header(layout.height, layout.width, channels=1, dtype=dtype.newbyteorder("="), format="raw", sensor=sensor)]
+        self.stored = dtype
 
     def preview(self) -> None:
         """There is none."""
@@ -152,6 +145,13 @@ class HeaderlessSource(Source):
         self.file.seek(top * width * self.stored.itemsize)
         samples = np.frombuffer(self.file.read((bottom - top) * width * self.stored.itemsize), self.stored)
         return samples.reshape(bottom - top, width, 1).astype(self.headers[0].dtype)
+
+
+def _bits(file: BinaryIO, dtype: np.dtype) -> int:
+    """The fewest that sensors have and the samples of a file take."""
+    file.seek(0)
+    largest = max(int(np.frombuffer(part, dtype).max()) for part in iter(lambda: file.read(_PART), b""))
+    return next(bits for bits in _BITS if largest < 2**bits)
 
 
 def _neutral(gains: list[float]) -> tuple[float, ...] | None:

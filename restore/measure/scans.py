@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 
 from restore import cards
-from restore.catalog import CATALOG
 from restore.engine.run import Settings
 from restore.image import Scan
 from restore.io.scans import read_scan
@@ -33,7 +32,7 @@ class VolumeRow:
 
 def methods(task: Mri) -> list[str]:
     """Those of METHODS that can run here: untrained, or with weights that cover the task."""
-    return [name for name in METHODS if not CATALOG[name].trained or any(card.name == name and card.task.covers(task) for card in cards.every())]
+    return [name for name in METHODS if cards.usable(name, task)]
 
 
 def volumes(name: str = "heads_test") -> list[Path]:

@@ -31,6 +31,12 @@ class Noise(nn.Module):
         Noise.__init__(copy, factor * self.sigma, factor**2 * self.gain)
         return copy
 
+    def amplified(self, gain: Tensor) -> "Noise":
+        """The noise of y times a gain, whose mean is that of y times it too."""
+        copy = type(self).__new__(type(self))
+        Noise.__init__(copy, gain * self.sigma, gain * self.gain)
+        return copy
+
     def map(self, change) -> "Noise":
         """The same noise with `change` applied to each parameter that is not a scalar."""
         copy = type(self).__new__(type(self))

@@ -72,9 +72,7 @@ def balanced(problem: Problem, gains: Tensor, like: Tensor) -> Problem:
     """The problem of a mosaic after the white balance, for x like this one: gains (B | 1, 3, 1, 1) times y come of gains times x, with noise of the same kind
     and more of it where the gain is high."""
     gain = problem.operator.gain(like, gains)
-    noise = problem.noise.times(1.0)
-    noise.sigma, noise.gain = noise.sigma * gain, noise.gain * gain
-    return Problem(problem.operator, noise)
+    return Problem(problem.operator, problem.noise.amplified(gain))
 
 
 @dataclass(frozen=True)
