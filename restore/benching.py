@@ -1,9 +1,9 @@
 """What `restore bench` does with a table that was asked for: runs it, shows it, writes it. The command beside it only reads the line."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from math import isnan
+from math import inf, isnan
 from pathlib import Path
 
 from restore import cards, console
@@ -23,6 +23,15 @@ def levels(text: str | None) -> tuple[Level, ...]:
     return tuple(_level(part.strip()) for part in (text or "").split(",") if part.strip())
 
 
+def numbers(text: str | None) -> tuple[float, ...]:
+    """Levels that can only be numbers above 0."""
+    found = levels(text)
+    for one in found:
+        if isinstance(one, str) or not 0 < one < inf:
+            raise UsageError(f"{one!r} is no level of this table", "numbers above 0 with commas between them, as 4,8")
+    return found
+
+
 def _level(text: str) -> Level:
     try:
         return float(text)
@@ -34,9 +43,7 @@ def _level(text: str) -> Level:
 
 def table(asked: Table, choice: Choice, protocol: str | None, tolerance: float | None, outputs: Sequence[Path], json: bool, quiet: bool) -> int:
     """Run and show a table; the exit code: 0, or 3 where a figure is further from the published one than `tolerance`."""
-    for path in outputs:
-        if path.suffix not in report.FORMATS:
-            raise UsageError(f"{path} has a suffix that no report has", ", ".join(report.FORMATS))
+    _suffixes(outputs, report.FORMATS)
     names = (protocol or asked.protocol).split(",")
     with console.counted("pictures", quiet) as view:
         results = [run(asked, choice, protocols.find(one.strip()), Events(view.progress, view.note)) for one in names]
@@ -55,83 +62,70 @@ def table(asked: Table, choice: Choice, protocol: str | None, tolerance: float |
     return 3 if far else 0
 
 
-def mri(names: Sequence[str], accelerations: Sequence[float], every: int, device: str, json: bool) -> int:
+def mri(names: Sequence[str], accelerations: Sequence[float], every: int, device: str, outputs: Sequence[Path], json: bool) -> int:
     """NMSE, PSNR and SSIM of every head volume, for every method and acceleration, and their means; the exit code."""
     from restore.engine.run import Settings
     from restore.measure import scans
     from restore.tasks import Mri
 
-    files, found = scans.volumes(), []
-    console.note(scans.FLATTERS)
-    console.note("random columns as fastMRI draws them by the file's name, a smooth phase, noise of sigma 1/255; per volume"
-                 + (f", of every {every} slices one" if every > 1 else ""))
+    files = scans.volumes()
+    sheet = _sheet([scans.FLATTERS, "random columns as fastMRI draws them by the file's name, a smooth phase, noise of sigma 1/255; per volume"
+                    + (f", of every {every} slices one" if every > 1 else "")], ["method", "acceleration", "volume", "NMSE", "PSNR", "SSIM", "s/slice"], outputs)
     for acceleration in accelerations:
         task = Mri(acceleration, sigma=1.0)
         for name in names or scans.methods(task):
             rows = []
             for file in files:
                 rows.append(scans.score(name, file, task, every, Settings(device)))
-                if json:
-                    console.json_line({"schema": 1, "method": name, "acceleration": acceleration} | asdict(rows[-1]))
+                _keep(sheet, {"method": name, "acceleration": acceleration} | asdict(rows[-1]), json)
             mean = [sum(getattr(row, part) for row in rows) / len(rows) for part in ("nmse", "psnr", "ssim", "seconds")]
-            found += [[name, f"{acceleration:g}", row.name, f"{row.nmse:.4f}", f"{row.psnr:.2f}", f"{row.ssim:.3f}", f"{row.seconds:.2f}"] for row in rows]
-            found.append([name, f"{acceleration:g}", "mean", *(f"{value:.{digits}f}" for value, digits in zip(mean, (4, 2, 3, 2), strict=True))])
-    if not json:
-        console.table(["method", "acceleration", "volume", "NMSE", "PSNR", "SSIM", "s/slice"], found)
-    return 0
+            sheet.rows += [[name, f"{acceleration:g}", row.name, f"{row.nmse:.4f}", f"{row.psnr:.2f}", f"{row.ssim:.3f}", f"{row.seconds:.2f}"] for row in rows]
+            sheet.rows.append([name, f"{acceleration:g}", "mean", *(f"{value:.{digits}f}" for value, digits in zip(mean, (4, 2, 3, 2), strict=True))])
+    return _finish(sheet, outputs, json)
 
 
-def ct(names: Sequence[str], every: int, device: str, json: bool) -> int:
+def ct(names: Sequence[str], every: int, device: str, outputs: Sequence[Path], json: bool) -> int:
     """RMSE in HU and SSIM of slices at a quarter of their dose, for every method and kernel of reconstruction; the exit code."""
     from restore.bench import doses
     from restore.engine.run import Settings
 
     there = SETS["ct_test"].files()
     files, known = there[::every], names or [name for name in doses.NAMES if cards.usable(name)]
-    console.note(doses.TEXT)
-    console.note(f"{len(files)} of {len(there)} slices of the set ct_test")
+    sheet = _sheet([doses.TEXT, f"{len(files)} of {len(there)} slices of the set ct_test"], ["kernel", "slices", "method", "RMSE in HU", "SSIM", "s per slice"], outputs)
     rows = []
     for number, file in enumerate(files):
         for row in doses.score(file, known, Settings(device)):
             rows.append(row)
-            if json:
-                console.json_line({"schema": 1} | asdict(row))
+            _keep(sheet, asdict(row), json)
         console.note(f"{number + 1} of {len(files)}: {file.stem}")
-    found = []
     for kernel in sorted({row.kernel for row in rows}):
         for name in known:
             group = [row for row in rows if (row.kernel, row.method) == (kernel, name)]
             rmse, ssim, seconds = (sum(getattr(row, part) for row in group) / len(group) for part in ("rmse", "ssim", "seconds"))
-            found.append([kernel, f"{len(group)}", name, f"{rmse:.1f}", f"{ssim:.3f}", f"{seconds:.1f}"])
-    if not json:
-        console.table(["kernel", "slices", "method", "RMSE in HU", "SSIM", "s per slice"], found)
-    return 0
+            sheet.rows.append([kernel, f"{len(group)}", name, f"{rmse:.1f}", f"{ssim:.3f}", f"{seconds:.1f}"])
+    return _finish(sheet, outputs, json)
 
 
-def sinograms(names: Sequence[str], arcs: Sequence[float], device: str, json: bool) -> int:
+def sinograms(names: Sequence[str], arcs: Sequence[float], device: str, outputs: Sequence[Path], json: bool) -> int:
     """Reconstructions of a real scan from all its views and from arcs, beside its makers'; the exit code."""
     from restore.bench import sinograms as real
     from restore.engine.run import Settings
 
-    found = []
-    console.note(real.TEXT)
+    sheet = _sheet([real.TEXT], ["method", "degrees", "views", "correlation", "error in %", "s"], outputs)
     for row in real.score(names or real.NAMES, arcs or real.ARCS, Settings(device)):
-        found.append([row.method, f"{row.arc:g}", f"{row.views}", f"{row.correlation:.5f}", f"{row.error:.1f}", f"{row.seconds:.1f}"])
-        if json:
-            console.json_line({"schema": 1} | asdict(row))
-    if not json:
-        console.table(["method", "degrees", "views", "correlation", "error in %", "s"], found)
-    return 0
+        sheet.rows.append([row.method, f"{row.arc:g}", f"{row.views}", f"{row.correlation:.5f}", f"{row.error:.1f}", f"{row.seconds:.1f}"])
+        _keep(sheet, asdict(row), json)
+    return _finish(sheet, outputs, json)
 
 
-def raw(names: tuple[str, ...], peaks: tuple[float, ...], every: int, json: bool) -> int:
+def raw(names: tuple[str, ...], peaks: Sequence[float], every: int, outputs: Sequence[Path], json: bool) -> int:
     """Linear PSNR and CIEDE2000 over unprocessed photographs that training keeps for validation, for every method and peak; the exit code."""
     from restore.bench import shots
 
     held = SETS["held"].files()
-    files, found = held[::every], []
-    console.note(shots.TEXT)
-    console.note(f"{len(files)} of {len(held)} pictures of the set held; untrained methods after the flagship denoiser")
+    files = held[::every]
+    sheet = _sheet([shots.TEXT, f"{len(files)} of {len(held)} pictures of the set held; untrained methods after the flagship denoiser"],
+                   ["method", "peak", "linear PSNR", "CIEDE2000", "s per picture"], outputs)
     for peak in peaks:
         for name in names or shots.NAMES:
             try:
@@ -139,12 +133,31 @@ def raw(names: tuple[str, ...], peaks: tuple[float, ...], every: int, json: bool
             except RestoreError as error:
                 console.note(f"empty: {name}, peak {peak:g}: {error.what}")
                 continue
-            for row in rows if json else ():
-                console.json_line({"schema": 1, "method": name, "peak": peak} | asdict(row))
+            for row in rows:
+                _keep(sheet, {"method": name, "peak": peak} | asdict(row), json)
             light, away, seconds = (sum(getattr(row, part) for row in rows) / len(rows) for part in ("psnr", "ciede", "seconds"))
-            found.append([name, f"{peak:g}", _known(light, 2), f"{away:.2f}", f"{seconds:.2f}"])
+            sheet.rows.append([name, f"{peak:g}", _known(light, 2), f"{away:.2f}", f"{seconds:.2f}"])
+    return _finish(sheet, outputs, json)
+
+
+def _sheet(said: list[str], columns: list[str], outputs: Sequence[Path]) -> report.Sheet:
+    _suffixes(outputs, report.FORMATS)
+    for line in said:
+        console.note(line)
+    return report.Sheet(said, columns, [], [])
+
+
+def _keep(sheet: report.Sheet, record: dict[str, object], json: bool) -> None:
+    sheet.records.append(record)
+    if json:
+        console.json_line({"schema": 1} | record)
+
+
+def _finish(sheet: report.Sheet, outputs: Sequence[Path], json: bool) -> int:
+    for path in outputs:
+        put(path, sheet.text(path.suffix).encode())
     if not json:
-        console.table(["method", "peak", "linear PSNR", "CIEDE2000", "s per picture"], found)
+        console.table(sheet.columns, sheet.rows)
     return 0
 
 
@@ -152,9 +165,7 @@ def captured(method: str, every: int, outputs: Sequence[Path], json: bool, quiet
     """Blind deblurring of the 32 captured blurs of Levin et al., kernels beside their truths; the exit code."""
     from restore.bench import captured as blurs
 
-    for path in outputs:
-        if path.suffix != ".html":
-            raise UsageError(f"{path} has a suffix that this report has not", ".html")
+    _suffixes(outputs, (".html",))
     model = cards.load(*cards.find(method), channels=1)
     pairs = [(picture, shake) for shake in range(1, blurs.KERNELS + 1) for picture in range(1, blurs.PICTURES + 1)][::every]
     found, began = [], time.monotonic()
@@ -171,6 +182,12 @@ def captured(method: str, every: int, outputs: Sequence[Path], json: bool, quiet
         console.table(list(blurs.COLUMNS), blurs.rows(found), title)
     console.note(blurs.summary(found))
     return 0
+
+
+def _suffixes(outputs: Sequence[Path], known: Iterable[str]) -> None:
+    for path in outputs:
+        if path.suffix not in known:
+            raise UsageError(f"{path} has a suffix that this report has not", ", ".join(known))
 
 
 def _show(result: Result) -> None:

@@ -10,7 +10,8 @@ import pytest
 from restore import io
 from restore.bench import cache, plot, report, table
 from restore.bench.run import Choice, Events, beyond, run
-from restore.errors import RestoreError
+from restore.cli import app
+from restore.errors import RestoreError, UsageError
 from restore.measure import protocol, sets
 
 
@@ -224,3 +225,19 @@ def test_speed(capsys):
 
     lines = list(speed.ours(64, "cpu", ("bm3d",)))
     assert [line.name for line in lines] == ["bm3d"] and lines[0].seconds > 0 and lines[0].rate == pytest.approx(64**2 / 1e6 / lines[0].seconds)
+
+
+def test_tables_of_another_kind_are_written_in_every_format(tmp_path):
+    records = [{"method": "fbp", "rmse": 53.2}, {"method": "tv", "rmse": 41.0}]
+    sheet = report.Sheet(["what was <measured>"], ["method", "RMSE"], [["fbp", "53.2"], ["tv", "41.0"]], records)
+    assert json.loads(sheet.text(".json"))["rows"] == records
+    assert sheet.text(".csv").splitlines() == ["method,rmse", "fbp,53.2", "tv,41.0"]
+    assert "| tv | 41.0 |" in sheet.text(".md") and "> what was" in sheet.text(".md")
+    assert "<td>53.2</td>" in sheet.text(".html") and "what was &lt;measured&gt;" in sheet.text(".html")
+
+
+@pytest.mark.parametrize("line, named", [("mri --levels gaussian:1.6", "gaussian:1.6"), ("sinograms --levels=-90", "-90"), ("ct --levels 3", "no --levels"), ("raw --set bsd68", "--set"),
+                                         ("speed --every 3", "--every"), ("sets -o a.md", "-o"), ("mri drunet.fast", "name")])
+def test_what_a_table_does_not_take_is_refused(line, named):
+    with pytest.raises(UsageError, match=named):
+        app(["bench", *line.split()], standalone_mode=False)

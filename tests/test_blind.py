@@ -15,8 +15,8 @@ from restore.estimate import fill, kernel
 from restore.jobs.given import draw as drawn
 from restore.jobs.given import load_kernel
 from restore.operators import kernels
+from restore.operators.blur import Blur, Unknown
 from restore.operators.problem import draw, problem_of
-from restore.operators.spatial import Blur, Unknown
 from restore.tasks import Deblur
 from restore.train import recipes
 

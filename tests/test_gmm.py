@@ -17,9 +17,9 @@ from restore.methods.pclr import PCLR
 from restore.methods.pgpd import PGPD
 from restore.numerics import clusters, gmm, patches
 from restore.operators.base import Identity
+from restore.operators.blur import Blur
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
-from restore.operators.spatial import Blur
 from restore.train import checkpoint, em, recipes
 from restore.train.data import Pool
 

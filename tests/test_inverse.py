@@ -20,9 +20,11 @@ from restore.methods.tv import TV, divergence, gradient
 from restore.methods.wiener import Wiener
 from restore.numerics import resample
 from restore.operators import jpeg, kernels, masks
+from restore.operators.blur import Blur
+from restore.operators.decimation import Downsample
 from restore.operators.dense import GaussianMatrix
+from restore.operators.masks import Mask
 from restore.operators.problem import draw, problem_of
-from restore.operators.spatial import Blur, Downsample, Mask
 from restore.tasks import CompressedSensing, Deblur, Inpaint, SuperResolution, from_dict
 from restore.values import Range
 

@@ -3,6 +3,7 @@
 import base64
 import csv
 import json
+from dataclasses import dataclass
 from html import escape
 from io import BytesIO, StringIO
 from math import isnan
@@ -71,7 +72,7 @@ def markdown(result: Result) -> str:
     parts = ["\n".join(f"> {line}  " for line in lines(result))]
     for figure in figures(result):
         columns, rows = grid(result, figure)
-        parts.append("\n".join([f"**{FIGURES[figure][0]}**", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns), *("| " + " | ".join(row) + " |" for row in rows)]))
+        parts.append(f"**{FIGURES[figure][0]}**\n\n{_markdown_grid(columns, rows)}")
     parts += [f"Empty: {reason}." for reason in reasons(result)]
     return "\n\n".join(parts) + "\n"
 
@@ -114,14 +115,13 @@ def html(result: Result) -> str:
     body = [f"<h1>{escape(result.table.title)}</h1>", *(f"<p>{escape(line)}</p>" for line in lines(result))]
     for figure in figures(result):
         columns, rows = grid(result, figure)
-        body.append(f"<h2>{FIGURES[figure][0]}</h2><table><tr>{''.join(f'<th>{escape(column)}</th>' for column in columns)}</tr>"
-                    + "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows) + "</table>")
+        body.append(f"<h2>{FIGURES[figure][0]}</h2>{_html_grid(columns, rows)}")
     body += [f"<p><small>Empty: {escape(reason)}.</small></p>" for reason in reasons(result)]
     body += [plot for plot in _plots(result) if plot]
     if result.table.drawn == "phase":
         body.append(phase.diagram())
     body += [_crops(result, picture) for picture in result.pictures if picture.box]
-    return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(result.table.title)}</title><style>{STYLE}</style><body>{"".join(body)}</body></html>\n'
+    return _page(result.table.title, body)
 
 
 def _plots(result: Result) -> list[str]:
@@ -169,3 +169,40 @@ def png(samples: np.ndarray) -> str:
 
 
 FORMATS = {".md": markdown, ".csv": to_csv, ".json": to_json, ".html": html}
+
+
+@dataclass
+class Sheet:
+    """A table of another kind: what stands above it, its columns and rows as they are shown, and a record for each thing that was measured."""
+
+    said: list[str]
+    columns: list[str]
+    rows: list[list[str]]
+    records: list[dict[str, object]]
+
+    def text(self, suffix: str) -> str:
+        """As a file of a suffix of FORMATS holds it."""
+        if suffix == ".csv":
+            stream = StringIO()
+            writer = csv.DictWriter(stream, list(self.records[0]) if self.records else [])
+            writer.writeheader()
+            writer.writerows(self.records)
+            return stream.getvalue()
+        if suffix == ".json":
+            return json.dumps({"schema": 1, "said": self.said, "rows": self.records}, indent=1) + "\n"
+        if suffix == ".md":
+            return "\n".join(f"> {line}  " for line in self.said) + "\n\n" + _markdown_grid(self.columns, self.rows) + "\n"
+        return _page(self.said[0], [*(f"<p>{escape(line)}</p>" for line in self.said), _html_grid(self.columns, self.rows)])
+
+
+def _markdown_grid(columns: list[str], rows: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in (columns, ["---"] * len(columns), *rows))
+
+
+def _html_grid(columns: list[str], rows: list[list[str]]) -> str:
+    return (f"<table><tr>{''.join(f'<th>{escape(column)}</th>' for column in columns)}</tr>"
+            + "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows) + "</table>")
+
+
+def _page(title: str, body: list[str]) -> str:
+    return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style><body>{"".join(body)}</body></html>\n'

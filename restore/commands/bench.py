@@ -10,6 +10,9 @@ from restore import options
 Table = Annotated[str, typer.Argument(help="A table; or blind, ct, sinograms, mri, raw, speed, sets, card NAME.TAG.", metavar="TABLE")]
 Name = Annotated[str | None, typer.Argument(help="With card: the weights that the table's figures are added to.", metavar="NAME.TAG", show_default=False)]
 
+TAKES = {"sets": (), "speed": ("--methods", "--side"), "blind": ("--methods", "--every", "-o"), "mri": ("--methods", "--levels", "--every", "-o"),
+         "ct": ("--methods", "--every", "-o"), "sinograms": ("--methods", "--levels", "-o"), "raw": ("--methods", "--levels", "--every", "-o")}
+
 
 def bench(
     table: Table = "red",
@@ -44,21 +47,27 @@ def bench(
         console.table(["table", "about", "sets", "protocol"], [[one.name, one.title, ", ".join(row.set for row in one.sets), one.protocol]
                                                                for one in map(tables.find, tables.names())])
         return 0
+    files = tuple(output or ())
+    if table in TAKES:
+        given = {"--set": set, "--methods": methods, "--levels": sigmas, "--images": images, "--every": every - 1, "--protocol": protocol, "--tolerance": tolerance,
+                 "-o": files, "name": name, "--side": side - 256}
+        for option in (option for option, value in given.items() if value and option not in TAKES[table]):
+            raise UsageError(f"bench {table} takes no {option}", ", ".join(TAKES[table]) or "no options but --json")
     if table == "sets":
         return benching.sets(json)
     if table == "speed":
         return benching.speed(words, side, device, json)
     if table == "blind":
-        return benching.captured(words[0] if words else "pnp", every, output or (), json, quiet)
+        return benching.captured(words[0] if words else "pnp", every, files, json, quiet)
     if table == "mri":
-        return benching.mri(words, benching.levels(sigmas) or (4.0, 8.0), every, device, json)
+        return benching.mri(words, benching.numbers(sigmas) or (4.0, 8.0), every, device, files, json)
     if table == "ct":
-        return benching.ct(words, every, device, json)
+        return benching.ct(words, every, device, files, json)
     if table == "sinograms":
-        return benching.sinograms(words, benching.levels(sigmas), device, json)
+        return benching.sinograms(words, benching.numbers(sigmas), device, files, json)
     if table == "raw":
-        return benching.raw(words, benching.levels(sigmas) or (1000.0, 200.0), every, json)
+        return benching.raw(words, benching.numbers(sigmas) or (1000.0, 200.0), every, files, json)
     choice = Choice(set, words, benching.levels(sigmas), tuple(part for part in (images or "").split(",") if part), every, device)
     if table == "card":
         return benching.card(name, choice, quiet)
-    return benching.table(tables.find(table), choice, protocol, tolerance, output or (), json, quiet)
+    return benching.table(tables.find(table), choice, protocol, tolerance, files, json, quiet)

@@ -22,7 +22,7 @@ from restore.estimate import sigma
 from restore.numerics.liveliest import liveliest
 from restore.numerics.resample import resize
 from restore.numerics.solvers import cg
-from restore.operators.spatial import Blur, fast_length
+from restore.operators.blur import Blur, fast_length
 
 STEP = 2**0.5  # between scales
 ROUNDS = 5  # at each scale

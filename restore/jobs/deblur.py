@@ -9,7 +9,7 @@ from restore.errors import UsageError
 from restore.jobs.stating import Request
 from restore.jobs.walk import Events, Open, Walk
 from restore.names import beside
-from restore.operators.spatial import Blur
+from restore.operators.blur import Blur
 
 
 class Keeping(Walk):

@@ -10,7 +10,7 @@ from restore.errors import RestoreError
 from restore.method import Blend, Method
 from restore.numerics.fill import fill
 from restore.numerics.solvers import cg
-from restore.operators.spatial import Mask
+from restore.operators.masks import Mask
 
 
 class Biharmonic(Method):

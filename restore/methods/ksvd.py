@@ -14,7 +14,7 @@ from torch import Tensor
 from restore.method import Blend, Single, reflect_pad
 from restore.numerics import patches
 from restore.numerics.fill import fill
-from restore.operators.spatial import Mask
+from restore.operators.masks import Mask
 
 SIZE, LINES = 8, 16  # side of a patch; cosines along an axis, whose products are the first dictionary
 GAIN = 1.15  # a residual of GAIN sigma per pixel is noise

@@ -15,10 +15,12 @@ from restore.methods.ista import sparse
 from restore.numerics import resample, turns
 from restore.numerics.solvers import hqs
 from restore.operators.base import Identity, Operator
+from restore.operators.blur import Blur
+from restore.operators.decimation import Downsample
 from restore.operators.dense import GaussianMatrix
+from restore.operators.masks import Mask
 from restore.operators.noise import Gaussian, NoNoise
 from restore.operators.problem import Problem
-from restore.operators.spatial import Blur, Downsample, Mask
 
 FIRST = 49 / 255  # the level that the prior begins with
 FILLED = 20 / 255  # where holes are closed at first: of 5, 10, 20 and 49 the best on training pictures

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from restore.errors import UsageError
 from restore.method import Network
 from restore.numerics import activations
+from restore.operators.masks import Mask
 from restore.operators.noise import NoNoise
-from restore.operators.spatial import Mask
 
 LUMA = (0.299, 0.587, 0.114)
 

@@ -8,7 +8,7 @@ import torch
 
 from restore.errors import RestoreError
 from restore.method import Blend, Method, Whole, level
-from restore.operators.spatial import Blur
+from restore.operators.blur import Blur
 
 FLOOR = 0.5 / 255  # rounding to 8 bits is noise too
 

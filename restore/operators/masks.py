@@ -1,14 +1,56 @@
-"""Masks of missing pixels made from words: missing:0.8 (a share, at random), text:SIZE, scratches:COUNT, marks:SIZE. 1 where a pixel was measured."""
+"""Missing pixels: the operator, and masks made from words: missing:0.8 (a share, at random), text:SIZE, scratches:COUNT, marks:SIZE. 1 where a pixel was measured."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from restore.errors import UsageError, nearest
+from restore.errors import RestoreError, UsageError, nearest
+from restore.numerics import turns
+from restore.numerics.mirror import mirrored_index
+from restore.operators.base import Box, Operator, of_rows
 
 FORMS = {"missing": "missing:SHARE, as missing:0.8", "text": "text:SIZE in pixels, as text:16", "scratches": "scratches:COUNT, as scratches:12",
          "marks": "marks:SIZE, letters of up to so many pixels or scratches"}
+
+
+class Mask(Operator):
+    """Pixels that were measured, times 1, and those that are missing, times 0. mask: (B | 1, C | 1, H, W)."""
+
+    def __init__(self, mask: Tensor):
+        super().__init__()
+        self.register_buffer("mask", mask.reshape((1,) * (4 - mask.ndim) + tuple(mask.shape)).float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-2:] != self.mask.shape[-2:]:
+            raise RestoreError(f"a mask of {self.mask.shape[3]} x {self.mask.shape[2]} pixels for a picture of {x.shape[3]} x {x.shape[2]}", "equal sizes")
+        return x * self.mask.to(x.dtype)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return self(y)
+
+    def prox(self, v, y, rho):
+        mask = self.mask.to(y.dtype)
+        return (mask * y + rho * v) / (mask + rho)
+
+    def crop(self, boxes: Sequence[Box]) -> "Mask":
+        """Beyond the edges the mask goes on mirrored, as pictures do."""
+        parts = []
+        for top, left, height, width in boxes:
+            rows, columns = (mirrored_index(torch.arange(first, first + length, device=self.mask.device), n)
+                             for first, length, n in zip((top, left), (height, width), self.mask.shape[-2:], strict=True))
+            parts.append(self.mask[..., rows, :][..., columns])
+        return Mask(torch.cat(parts))
+
+    def rows(self, rows):
+        return Mask(of_rows(self.mask, rows))
+
+    def turn(self, turn):
+        return Mask(turns.apply(self.mask, turn))
+
+    def __repr__(self):
+        return f"mask, {100 * (1 - float(self.mask.mean())):.1f} % missing"
 
 
 def is_made(words: str) -> bool:
@@ -67,3 +109,9 @@ def _marks(height: int, width: int, size: float, generator: torch.Generator) -> 
 
 
 MAKERS = {"text": _text, "scratches": _scratches, "marks": _marks}
+
+
+def examples(dtype: torch.dtype = torch.float64) -> list[tuple[Operator, Tensor]]:
+    """For the sweep."""
+    generator = torch.Generator().manual_seed(0)
+    return [(Mask((torch.rand(1, 1, 9, 7, generator=generator) > 0.4)), torch.randn(2, 3, 9, 7, dtype=dtype, generator=generator))]

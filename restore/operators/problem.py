@@ -10,13 +10,15 @@ from torch import Tensor
 from restore.errors import RestoreError
 from restore.operators import jpeg, kernels, masks
 from restore.operators.base import Box, Identity, Operator
+from restore.operators.blur import Blur, Unknown
 from restore.operators.burst import Shake
+from restore.operators.decimation import Downsample
 from restore.operators.dense import GaussianMatrix, measured
 from restore.operators.fourier import Fourier, Loops, Pattern, smooth_phase
+from restore.operators.masks import Mask
 from restore.operators.mosaic import PATTERNS, Mosaic
 from restore.operators.noise import Gaussian, Noise, NoNoise, Poisson, PoissonGaussian
 from restore.operators.sampling import seed_of
-from restore.operators.spatial import Blur, Downsample, Mask, Unknown
 from restore.tasks import Isp, LowDose, Mri, Task
 from restore.values import Range, Value
 

@@ -1,14 +1,12 @@
-"""Blur, decimation and missing pixels: the operators on a picture's own grid."""
-
-from collections.abc import Sequence
+"""Blur with a kernel, on the picture's own grid or on a larger one whose edges are joined."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restore.errors import RestoreError
-from restore.numerics import resample, turns
-from restore.operators.base import Box, Canvas, Operator, of_rows
+from restore.numerics import turns
+from restore.numerics.mirror import mirrored_index
+from restore.operators.base import Canvas, Operator, of_rows
 
 FRAMED = 5  # steps of conjugate gradients where edges are unknown
 DIRECT = 121  # taps up to which sums are faster than Fourier transforms
@@ -96,8 +94,7 @@ class Blur(Operator):
         found = []
         for n, side in zip(x.shape[-2:], self.sides, strict=True):
             at = torch.arange(-(side // 2), n + side // 2, device=x.device)
-            at = at % n if self.boundary == "circular" else at % max(2 * n - 2, 1)
-            found.append(torch.where(at < n, at, 2 * n - 2 - at))
+            found.append(at % n if self.boundary == "circular" else mirrored_index(at, n))
         return found
 
     def _seen_whole(self, x: Tensor) -> Tensor:
@@ -192,17 +189,12 @@ def _joined(y: Tensor, axis: int, size: int, at: int) -> Tensor:
     n = y.shape[axis]
     gap = size - n
     step = torch.arange(gap, device=y.device)
-    last, first = (_mirror(index, n) for index in (n + step, step - gap))
+    last, first = (mirrored_index(index, n) for index in (n + step, step - gap))
     shape = [1] * y.ndim
     shape[axis] = gap
     fade = ((step + 1) / (gap + 1)).to(y.dtype).reshape(shape)
     filler = y.index_select(axis, last) * (1 - fade) + y.index_select(axis, first) * fade
     return torch.cat([y, filler], axis).roll(at, axis)
-
-
-def _mirror(index: Tensor, n: int) -> Tensor:
-    index = index % max(2 * n - 2, 1)
-    return torch.where(index < n, index, 2 * n - 2 - index)
 
 
 def fast_length(n: int) -> int:
@@ -229,99 +221,10 @@ class Unknown(Operator):
         return "unknown blur"
 
 
-class Downsample(Operator):
-    """Every side divided by `scale`: bicubic with antialiasing (MATLAB's imresize), area (means), or gaussian:SIGMA before every scale-th pixel.
-
-    Rows and columns are reduced one after the other, D = A (x) B, so (D D^T + rho)^-1 is diagonal between the eigenvectors of A A^T and B B^T.
-    """
-
-    def __init__(self, scale: int, kind: str = "bicubic"):
-        super().__init__()
-        self.scale = self.align = scale
-        self.kind, self.reach = kind, resample.reach(scale, kind)
-
-    def out_shape(self, in_shape):
-        if any(n % self.scale for n in in_shape[1:]):
-            raise RestoreError(f"a picture of {in_shape[2]} x {in_shape[1]} pixels is to be reduced by {self.scale}", f"sides that are multiples of {self.scale}")
-        return (in_shape[0], *(n // self.scale for n in in_shape[1:]))
-
-    def x_shape(self, out_shape):
-        return (out_shape[0], *(n * self.scale for n in out_shape[1:]))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return resample.resize(x, *self.out_shape(x.shape[1:])[1:], self.kind)
-
-    def adjoint(self, y: Tensor) -> Tensor:
-        return resample.transposed(y, *self.x_shape(y.shape[1:])[1:], self.kind)
-
-    def prox(self, v, y, rho):
-        (left, down), (right, across) = (_eigen(n * self.scale, n, self.kind, y.device, y.dtype) for n in y.shape[-2:])
-        inner = left.mT @ (y - self(v)) @ right / (down[:, None] * across + rho)
-        return v + self.adjoint(left @ inner @ right.mT)
-
-    def __repr__(self):
-        return f"{self.kind} reduction by {self.scale}"
-
-
-_EIGEN: dict[tuple, tuple[Tensor, Tensor]] = {}
-
-
-def _eigen(size: int, out: int, kind: str, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Eigenvectors and eigenvalues of A A^T, A the reduction of one axis; the last few are kept."""
-    key = (size, out, kind, device, dtype)
-    if key not in _EIGEN:
-        a = resample.matrix(size, out, kind)
-        values, vectors = torch.linalg.eigh(a @ a.mT)
-        while len(_EIGEN) > 7:
-            _EIGEN.pop(next(iter(_EIGEN)))
-        _EIGEN[key] = vectors.to(device, dtype), values.clamp_min(0).to(device, dtype)
-    return _EIGEN[key]
-
-
-class Mask(Operator):
-    """Pixels that were measured, times 1, and those that are missing, times 0. mask: (B | 1, C | 1, H, W)."""
-
-    def __init__(self, mask: Tensor):
-        super().__init__()
-        self.register_buffer("mask", mask.reshape((1,) * (4 - mask.ndim) + tuple(mask.shape)).float())
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.shape[-2:] != self.mask.shape[-2:]:
-            raise RestoreError(f"a mask of {self.mask.shape[3]} x {self.mask.shape[2]} pixels for a picture of {x.shape[3]} x {x.shape[2]}", "equal sizes")
-        return x * self.mask.to(x.dtype)
-
-    def adjoint(self, y: Tensor) -> Tensor:
-        return self(y)
-
-    def prox(self, v, y, rho):
-        mask = self.mask.to(y.dtype)
-        return (mask * y + rho * v) / (mask + rho)
-
-    def crop(self, boxes: Sequence[Box]) -> "Mask":
-        """Beyond the edges the mask goes on mirrored, as pictures do."""
-        parts = []
-        for top, left, height, width in boxes:
-            rows, columns = (_mirror(torch.arange(first, first + length, device=self.mask.device), n)
-                             for first, length, n in zip((top, left), (height, width), self.mask.shape[-2:], strict=True))
-            parts.append(self.mask[..., rows, :][..., columns])
-        return Mask(torch.cat(parts))
-
-    def rows(self, rows):
-        return Mask(of_rows(self.mask, rows))
-
-    def turn(self, turn):
-        return Mask(turns.apply(self.mask, turn))
-
-    def __repr__(self):
-        return f"mask, {100 * (1 - float(self.mask.mean())):.1f} % missing"
-
-
 def examples(dtype: torch.dtype = torch.float64) -> list[tuple[Operator, Tensor]]:
-    """For the sweep: every boundary, sums and transforms, even sides, kernels per picture, all reductions, a mask."""
+    """For the sweep: every boundary, sums and transforms, even sides, kernels per picture."""
     generator = torch.Generator().manual_seed(0)
     x, grid = (torch.randn(*shape, dtype=dtype, generator=generator) for shape in ((2, 3, 9, 7), (2, 3, 30, 36)))
     small, even, large = (torch.rand(*shape, dtype=dtype, generator=generator) for shape in ((3, 5), (2, 4), (2, 1, 13, 12)))
-    blurs = [(Blur(kernel / kernel.sum((-2, -1), keepdim=True), boundary), grid if boundary == "valid" else x)
-             for kernel in (small, even, large) for boundary in ("reflect", "circular", "valid")]
-    downs = [(Downsample(scale, kind), grid) for scale, kind in ((2, "bicubic"), (3, "bicubic"), (3, "area"), (2, "gaussian:1.2"))]
-    return [*blurs, *downs, (Mask((torch.rand(1, 1, 9, 7, generator=generator) > 0.4)), x)]
+    return [(Blur(kernel / kernel.sum((-2, -1), keepdim=True), boundary), grid if boundary == "valid" else x)
+            for kernel in (small, even, large) for boundary in ("reflect", "circular", "valid")]
