@@ -45,7 +45,7 @@ class Method(nn.Module):
     """The base. A subclass writes `restore` and states facts; numbers are buffers, parts are methods.
 
     channels: how many the method works on; None means any. multiple: H and W are padded (by reflection) to it.
-    noises: the kinds of noise it can be given. takes, gives: srgb, linear, camera, or balanced (camera after the white balance).
+    noises: the kinds of noise it can be given. takes, gives: srgb, linear, camera, or exposed (camera after white balance and exposure).
     half_ok: fp16 and bf16 give what float32 gives, to a fraction of a level.
     A method that draws random numbers takes a seed in its constructor; one that iterates may call `tick(i, n)`.
     """

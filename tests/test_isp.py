@@ -27,7 +27,7 @@ from restore.methods.menon import Menon
 from restore.numerics import camera, develop
 from restore.operators.mosaic import PATTERNS, Mosaic
 from restore.operators.noise import NoNoise, Poisson
-from restore.operators.problem import Problem, balanced, problem_of
+from restore.operators.problem import Problem, exposed, problem_of
 from restore.tasks import Isp
 
 NIKON = (0.9020, -0.2890, -0.0715), (-0.4535, 1.2436, 0.2348), (-0.0934, 0.1919, 0.7086)  # XYZ to camera
@@ -712,7 +712,7 @@ def test_what_is_held_is_what_training_holds(data):
 
 def test_after_the_white_balance_noise_is_of_the_same_kind():
     before, gains, x = problem_of(Isp("grbg", "poisson-gaussian", 500.0, 2.0)), torch.tensor([2.0, 1.0, 1.5]).reshape(1, 3, 1, 1), 0.1 + 0.8 * smooth()
-    after, gain = balanced(before, gains, x), before.operator.gain(x, gains)
+    after, gain = exposed(before, gains, torch.eye(3)[None], x), before.operator.gain(x, gains)
     assert set(gain.unique().tolist()) == {1.0, 1.5, 2.0} and torch.equal(gain, before.operator(gains.expand_as(x)))
     torch.testing.assert_close(after.noise.std(gain * before.operator(x)), gain * before.noise.std(before.operator(x)))
     y = torch.cat([after.simulate(gains * x, torch.Generator().manual_seed(seed)) for seed in range(400)])

@@ -18,6 +18,7 @@ from restore.measure.score import load
 from restore.method import Chain, Method
 from restore.methods.development import Rendering, placed
 from restore.methods.planes import Planes
+from restore.numerics import develop
 from restore.numerics.colour import lab
 from restore.numerics.unprocess import Shot, unprocess
 from restore.operators.problem import READ_NOISE, Problem, problem_of
@@ -51,7 +52,7 @@ def score(name: str, peak: float, files: list[Path]) -> Iterator[Row]:
         y = problem.simulate(shot.light, generator)
         began = time.perf_counter()
         with torch.inference_mode():
-            method = _method(name, task, problem, shot).prepare(iter([y]), problem)
+            method = _method(name, task, problem, shot, y).prepare(iter([y]), problem)
             found = method(y, problem)
         seconds = time.perf_counter() - began
         finished = method.gives == "srgb"
@@ -67,15 +68,20 @@ def task_of(peak: float) -> Isp:
 
 def developed(light: Tensor, shot: Shot) -> Tensor:
     """The picture that `restore isp` makes of camera light."""
-    rendering = Rendering(1 / shot.neutral.flatten(), shot.matrix[0])
-    rendering.exposure = overview.exposure(rendering.linear(light))
-    return rendering(light, Problem(None, problem_of(Isp("linear")).noise))
+    return rendering(light, shot)(light, Problem(None, problem_of(Isp("linear")).noise))
 
 
-def _method(name: str, task: Isp, problem: Problem, shot: Shot) -> Method:
+def rendering(light: Tensor, shot: Shot) -> Rendering:
+    """The white balance and the matrix of the shot, and the exposure for this light."""
+    known = Rendering(1 / shot.neutral.flatten(), shot.matrix[0])
+    known.exposure = float(develop.exposure(known.linear(light)))
+    return known
+
+
+def _method(name: str, task: Isp, problem: Problem, shot: Shot, y: Tensor) -> Method:
     name, card = cards.choose(task, name)
     method = _loaded(name, card and card.path)
-    whole = placed(method, 1 / shot.neutral.flatten(), noisy=card is not None)
+    whole = placed(method, rendering(overview.cells(y, problem.operator.pattern), shot), noisy=card is not None)
     return whole if card else Chain(Planes(isp.denoiser(float(problem.noise.gain), float(problem.noise.sigma), 1, frugal=True)[0]), whole)
 
 

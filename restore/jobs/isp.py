@@ -135,14 +135,18 @@ class Developing(Walk):
             lines.append(f"noise is taken away by {called}")
         if look.low_level and not demosaics:
             lines.append("there is no mosaic: --low-level has nothing to do")
+        rendering, said = (Rendering(seen.gains.float(), torch.eye(3)), []) if look.dng else self._rendering(seen)
         if demosaics:
-            method = _loaded(name, card and card.path)
-            steps.append(placed(method, seen.gains, noisy=card is not None).prepare(overview.parts(seen.source, page), problem))
-        finished = bool(steps) and steps[-1].gives == "srgb"
-        if finished and (look.linear or look.dng or look.match or look.space != "srgb"):
-            raise UsageError(f"{name} gives finished pictures in sRGB", "no --linear, --match-embedded, other --space or DNG", "type --model menon")
-        made, rendering, said = self._end(task, seen, finished)
-        chain = reduce(Chain, [*steps, *rendering] or [_As()])
+            method = placed(_loaded(name, card and card.path), rendering, noisy=card is not None)
+            if method.gives == "srgb" and (look.linear or look.dng or look.match or look.space != "srgb"):
+                raise UsageError(f"{name} gives finished pictures in sRGB", "no --linear, --match-embedded, other --space or DNG", "type --model menon")
+            steps.append(method.prepare(overview.parts(seen.source, page), problem))
+        if steps and steps[-1].gives == "srgb":
+            said.append("tone and sharpness are the network's")
+        elif not look.dng:
+            steps.append(rendering)
+        made = self._made(task, seen)
+        chain = reduce(Chain, steps or [_As()])
         return Developed(task, problem, name, card, tuple(([sensor.note] if sensor.note else []) + lines + said), chain=chain, header=made)
 
     def _seen(self, source: io.Source, page: int) -> Seen:
@@ -163,21 +167,16 @@ class Developing(Walk):
                                "leave --low-level out, or make them: restore train demosaicnet")
         return cards.choose(task, name, frugal)
 
-    def _end(self, task: Isp, seen: Seen, finished: bool) -> tuple[Header, list[Rendering], list[str]]:
-        """The header of the output, the step that makes a picture where that is left to do, and what is to be said of it."""
+    def _made(self, task: Isp, seen: Seen) -> Header:
+        """The header of the output."""
         look, header, sensor = self.asked, seen.header, seen.sensor
         if look.dng:
             pattern = "" if look.linear else sensor.pattern
             kept = replace(sensor, pattern=pattern, black=(BLACK,) * (4 if pattern else 3), white=(65535.0,) * (4 if pattern else 3),
                            neutral=seen.neutral, noise=None if task.noise != "none" else sensor.noise)
-            return header.replace(channels=1 if pattern else 3, dtype=np.dtype(np.uint16), sensor=kept), [], []
+            return header.replace(channels=1 if pattern else 3, dtype=np.dtype(np.uint16), sensor=kept)
         dtype = np.dtype(np.float32 if look.linear else np.uint16)
-        made = out_header(header.replace(channels=3, dtype=dtype, icc=icc.build(SPACES[look.space], look.linear), sensor=None), self.request)
-        balance = f"white balance {', '.join(f'{gain:.3g}' for gain in seen.gains)} ({seen.how})"
-        if finished:
-            return made, [], [balance, "colours, exposure, tone and sharpness are the network's"]
-        rendering, said = self._rendering(seen)
-        return made, [rendering], [balance, *said]
+        return out_header(header.replace(channels=3, dtype=dtype, icc=icc.build(SPACES[look.space], look.linear), sensor=None), self.request)
 
     def _noise(self, task: Isp, seen: Seen) -> tuple[Isp, list[str]]:
         """The task with the noise that is given, that the file tells of, or that is found in the mosaic."""
@@ -199,9 +198,10 @@ class Developing(Walk):
         return replace(task, noise="poisson-gaussian", peak=1 / a, sigma=255 * b**0.5), [f"variance of the noise {a:.3g} x + {b:.3g}, {how}"]
 
     def _rendering(self, seen: Seen) -> tuple[Rendering, list[str]]:
+        """White balance, colours, exposure and tone as they are asked for, and what is to be said of them."""
         look, space, sensor = self.asked, SPACES[self.asked.space], seen.sensor
         matrix = camera.matrix(sensor, seen.neutral, space)
-        lines = []
+        lines = [f"white balance {', '.join(f'{gain:.3g}' for gain in seen.gains)} ({seen.how})"]
         if not sensor.profiles:
             lines.append("colours by LibRaw's matrix" if sensor.to_srgb else "no colour matrix is known: the camera's colours are taken for sRGB's")
         curve = "linear" if look.linear else look.curve
@@ -215,7 +215,7 @@ class Developing(Walk):
         elif look.exposure is not None:
             rendering.exposure = 2.0 ** (look.exposure + (0 if look.linear else sensor.stops))
         elif not look.linear:
-            rendering.exposure = overview.exposure(rendering.linear(seen.cells))
+            rendering.exposure = float(develop.exposure(rendering.linear(seen.cells)))
             lines.append(f"exposure {np.log2(rendering.exposure):+.2f} stops (automatic)")
         return rendering, lines
 

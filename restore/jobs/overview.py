@@ -14,10 +14,6 @@ CELLS = 1 << 20  # pixels that decide what is decided once, at most
 PARTS, SIDE = 3, 512  # of the picture, by which a network decides what is decided once
 BAND = 256  # rows read at one go
 MINKOWSKI = 6  # between the mean of the world (1) and its brightest spot (infinity)
-GREY = 0.18  # of white: where automatic exposure puts the logarithmic mean, unless
-BRIGHT = 0.99  # of the pixels would then not be
-LIMIT = 1.0  # under white
-STRONGEST = 16.0  # factor of exposure
 
 
 def superpixels(source: io.Source, page: int) -> Tensor:
@@ -27,16 +23,17 @@ def superpixels(source: io.Source, page: int) -> Tensor:
     bands = []
     for top in range(0, header.height - header.height % 2 or 1, BAND):
         light = header.sensor.light(source.read(top, min(top + BAND, header.height), page), top)
-        bands.append(_cells(light, header.sensor.pattern)[::step, ::step])
-    return torch.from_numpy(np.concatenate(bands)).permute(2, 0, 1)[None]
+        bands.append(cells(torch.from_numpy(light).permute(2, 0, 1)[None], header.sensor.pattern)[..., ::step, ::step])
+    return torch.cat(bands, 2)
 
 
-def _cells(light: np.ndarray, pattern: str) -> np.ndarray:
+def cells(light: Tensor, pattern: str) -> Tensor:
+    """(B, 3, h, w): the colours of each cell of a mosaic (B, 1, H, W); with no pattern the light as it is."""
     if not pattern:
         return light
-    height, width = (max(size // 2 * 2, 1) for size in light.shape[:2])
-    planes = [light[place // 2 : height : 2, place % 2 : width : 2, 0] for place in range(4)]
-    return np.stack([np.mean([planes[place] for place in range(4) if pattern[place] == colour], 0) for colour in "rgb"], -1)
+    height, width = (max(size // 2 * 2, 1) for size in light.shape[-2:])
+    planes = [light[:, 0, place // 2 : height : 2, place % 2 : width : 2] for place in range(4)]
+    return torch.stack([sum(plane for plane, its in zip(planes, pattern, strict=True) if its == colour) / pattern.count(colour) for colour in "rgb"], 1)
 
 
 def patch(source: io.Source, page: int) -> Tensor:
@@ -72,10 +69,3 @@ def white_balance(wb: str | tuple[float, float, float], sensor: Sensor, cells: T
     lit = cells.clamp_min(0) * (cells.amax(1, keepdim=True) < develop.NEAR_CLIP)
     mean = lit.double().pow(MINKOWSKI).mean((0, 2, 3)).pow(1 / MINKOWSKI).clamp_min(1e-6)
     return tuple((mean / mean[1]).tolist()), "shades of grey" if wb == "auto" else f"shades of grey: the file says nothing of {wb}"
-
-
-def exposure(light: Tensor) -> float:
-    """The factor that puts the logarithmic mean of the light at GREY, and no more than the brightest of it above LIMIT."""
-    luminance = (light * torch.tensor([0.2126, 0.7152, 0.0722]).reshape(1, 3, 1, 1)).sum(1).clamp_min(1e-4)
-    bright = float(light.amax(1).flatten().kthvalue(max(1, int(BRIGHT * luminance.numel()))).values)
-    return float(np.clip(min(GREY / float(luminance.log().mean().exp()), LIMIT / max(bright, 1e-4)), 1 / STRONGEST, STRONGEST))

@@ -2,7 +2,8 @@
 
 Low level: the bilinear demosaicing v_0, scaled to [-1/2, 1/2]; each block reads 64 channels, adds tanh(first 3) / 10 to v, and hands on v and
 relu(the other 61). High level: three times conv 3 x 3 of stride 2, relu, 2 x 2 maximum; the mean over the picture; a dense layer gives W
-(10 x 3): x = W^T (r, g, b, r^2, rg, rb, g^2, gb, b^2, 1).
+(10 x 3): x = W^T (r, g, b, r^2, rg, rb, g^2, gb, b^2, 1). What is known is not guessed: between the two stand the camera's matrix and the curve of
+sRGB, and what is transformed looks like a picture already.
 
 Schwartz, Giryes & Bronstein, DeepISP: toward learning an end-to-end image processing pipeline, TIP 2019 (section III; what it leaves
 open is as in the authors' code).
@@ -14,15 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore.image import SPACES
 from restore.method import Exact, Method, Network, Whole
-from restore.numerics import develop
-from restore.operators.problem import Problem
+from restore.numerics.colour import encoded
+from restore.operators.problem import Exposed, Problem
 
 NOISES = ("NoNoise", "PoissonGaussian")
 STEP = 10.0  # a block changes a value by a tenth at most
 LEAST = 96  # the smallest side that the high level reads
-AVERAGE = ((2.04, -0.71, -0.08), (-0.23, 1.85, -0.37), (0.03, -0.53, 1.75))  # balanced light to linear sRGB: the mean of unprocessed cameras and exposures
+AVERAGE = ((1.63, -0.57, -0.06), (-0.18, 1.48, -0.30), (0.02, -0.42, 1.40))  # balanced light to linear sRGB, where nobody says: the mean of unprocessed cameras
 
 
 class LowLevel(Network):
@@ -50,16 +50,15 @@ class LowLevel(Network):
 
 
 class DeepISP(Network):
-    """The whole: an sRGB picture (B, 3, H, W) from the mosaic y after the white balance, colours decided once for each picture.
+    """The whole: an sRGB picture (B, 3, H, W) from the mosaic y after white balance and exposure, the tone decided once for each picture.
 
-    `prepare` decides them from some of it, and what it returns tiles exactly. The paper's input is not balanced; what a camera says of the light, or a
-    user, is not to be guessed again.
+    `prepare` decides it from some of it, and what it returns tiles exactly. The paper's input is as the sensor saw it, and its camera is always the same.
     """
 
     channels, multiple, seen, blind = 1, 2, 3, True
     layout = torch.contiguous_format
     noises = NOISES
-    takes, gives = "balanced", "srgb"
+    takes, gives = "exposed", "srgb"
 
     def __init__(self, start: Method, width: int = 64, depth: int = 15):
         super().__init__()
@@ -67,22 +66,27 @@ class DeepISP(Network):
         self.blocks = Blocks(width, depth, last=width)
         self.convs = nn.ModuleList(_conv(width, width, stride=2, padding=0) for _ in range(3))
         self.dense = nn.Linear(width, 30)
-        bias = torch.zeros(10, 3)
-        bias[:3] = torch.tensor(AVERAGE).T
-        self.register_buffer("bias", bias)
-        self.decided: Tensor | None = None
-        with torch.no_grad():  # the transform starts near that of the average camera
+        self.register_buffer("average", torch.tensor(AVERAGE)[None])
+        self.decided: tuple[Tensor, Tensor] | None = None  # what the high level saw, and the matrix
+        with torch.no_grad():  # the transform starts near none
             self.dense.weight.mul_(0.01)
-            self.dense.bias.zero_()
+            self.dense.bias.copy_(torch.eye(10, 3).flatten())
 
-    def net(self, y: Tensor, sigma: Tensor | None = None) -> Tensor:
+    def net(self, y: Tensor, sigma: Tensor | None = None, matrix: Tensor | None = None) -> Tensor:
+        pooled, matrix = self.decided or (None, self.average if matrix is None else matrix)
+        picture, features = self.low(y, matrix)
+        pooled = self.pooled(picture, features) if pooled is None else pooled.to(y).expand(len(y), -1)
+        return torch.einsum("bkhw,bkc->bchw", products(picture), self.dense(pooled).reshape(-1, 10, 3)).clamp(0, 1)
+
+    def low(self, y: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
+        """The picture (B, 3, H, W) before its tone, not clipped at white, and the features beside it."""
         image, features = self.blocks(y - 0.5)
-        pooled = self.pooled(torch.cat([image, features], 1)) if self.decided is None else self.decided.to(y).expand(len(y), -1)
-        weights = self.bias + self.dense(pooled).reshape(-1, 10, 3)
-        return develop.encoded(torch.einsum("bkhw,bkc->bchw", products(image + 0.5), weights), SPACES["srgb"])
+        light = torch.einsum("bij,bjhw->bihw", matrix.to(y).expand(len(y), -1, -1), image + 0.5)
+        return encoded(light), features
 
-    def pooled(self, features: Tensor) -> Tensor:
+    def pooled(self, picture: Tensor, features: Tensor) -> Tensor:
         """The mean over the picture of what the high level sees, (B, width)."""
+        features = torch.cat([picture - 0.5, features], 1)
         down, right = (max(0, LEAST - size) for size in features.shape[-2:])
         features = F.pad(features, (0, right, 0, down), mode="replicate")
         for conv in self.convs:
@@ -90,14 +94,18 @@ class DeepISP(Network):
         return features.mean((2, 3))
 
     def restore(self, y, problem):
-        return self.net(self.start(y, problem))
+        return self.net(self.start(y, problem), matrix=self._matrix(problem))
+
+    def _matrix(self, problem: Problem) -> Tensor:
+        return problem.matrix if isinstance(problem, Exposed) else self.average
 
     def prepare(self, parts: Iterable[Tensor], problem: Problem) -> Method:
         """The method for one picture, of which these are parts (1, 1, h, w) that begin at even rows and columns."""
         with torch.no_grad():
-            pooled = [self.pooled(torch.cat(self.blocks(self.start(part.to(self.bias), problem) - 0.5), 1)) for part in parts]
+            matrix = self._matrix(problem)
+            pooled = [self.pooled(*self.low(self.start(part.to(self.average), problem), matrix)) for part in parts]
         prepared = DeepISP.__new__(DeepISP)
-        prepared.__dict__ = self.__dict__ | {"decided": torch.cat(pooled).mean(0, keepdim=True)}
+        prepared.__dict__ = self.__dict__ | {"decided": (torch.cat(pooled).mean(0, keepdim=True), matrix)}
         prepared.__dict__.pop("facts", None)
         return prepared
 

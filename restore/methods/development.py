@@ -10,7 +10,7 @@ from restore.image import SPACES, Space
 from restore.method import Exact, Method
 from restore.numerics import develop
 from restore.operators.noise import Gaussian, NoNoise
-from restore.operators.problem import Problem
+from restore.operators.problem import Exposed, Problem
 
 WIDEST = 0.1  # of white, is the straight part of a curve
 EVERY = ("NoNoise", "Gaussian", "Poisson", "PoissonGaussian")
@@ -33,22 +33,26 @@ class Repair(Method):
         return 48.0
 
 
-class Balanced(Method):
-    """A method made for balanced light, on what a sensor saw: inner(gains y). gains: of the white balance, for R, G, B. `inner` is not told the noise."""
+class Exposing(Method):
+    """A method made for exposed light, on what a sensor saw: inner(exposure gains y), clipped where the first colour is, as `rendering` has them."""
 
     noises, channels, multiple = EVERY, 1, 2
     takes = "camera"
 
-    def __init__(self, inner: Method, gains: Tensor):
+    def __init__(self, inner: Method, rendering: "Rendering"):
         super().__init__()
-        self.inner, self.gives = inner, inner.gives
-        self.register_buffer("gains", (gains / gains.min()).float().reshape(1, 3, 1, 1))
+        self.inner, self.rendering, self.gives = inner, rendering, inner.gives
+
+    def exposed(self, y: Tensor, problem: Problem) -> Tensor:
+        gains = self.rendering.gains.to(y).reshape(1, 3, 1, 1)
+        return self.rendering.exposure * (problem.operator.gain(y, gains) * y).clamp_max(1)
 
     def restore(self, y, problem):
-        return self.inner(problem.operator.gain(y, self.gains) * y, problem)
+        return self.inner(self.exposed(y, problem), problem)
 
     def prepare(self, parts, problem):
-        return Balanced(self.inner.prepare((problem.operator.gain(part, self.gains) * part for part in parts), problem), self.gains)
+        told = Exposed(problem.operator, problem.noise, self.rendering.matrix[None].float())
+        return Exposing(self.inner.prepare((self.exposed(part, problem) for part in parts), told), self.rendering)
 
     def tiling(self, problem):
         return self.inner.tiling(problem)
@@ -95,13 +99,6 @@ class Toned(Method):
         return 60.0 + self.inner.bytes_per_pixel(problem)
 
 
-def placed(method: Method, gains: Tensor, noisy: bool) -> Method:
-    """A method that takes a mosaic, where it stands in a development: after the white balance, and through a curve if it was made for pictures."""
-    if method.takes == "camera":
-        return method
-    return Balanced(method, gains) if method.takes == "balanced" else Toned(method, gains, noisy)
-
-
 class Rendering(Method):
     """Camera values (B, 3, H, W) on [0, 1] to a picture, or to linear light.
 
@@ -137,3 +134,10 @@ class Rendering(Method):
 
     def bytes_per_pixel(self, problem):
         return 120.0
+
+
+def placed(method: Method, rendering: Rendering, noisy: bool) -> Method:
+    """A method that takes a mosaic, where it stands in a development: after white balance and exposure, or through a curve if it was made for pictures."""
+    if method.takes == "camera":
+        return method
+    return Exposing(method, rendering) if method.takes == "exposed" else Toned(method, rendering.gains, noisy)

@@ -13,6 +13,11 @@ def linear(srgb: Tensor) -> Tensor:
     return torch.where(srgb <= 0.04045, srgb / 12.92, ((srgb.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4)
 
 
+def encoded(light: Tensor) -> Tensor:
+    """Linear light to sRGB values, not clipped: beyond white the curve goes on, below black it is straight."""
+    return torch.where(light <= 0.0031308, 12.92 * light, 1.055 * light.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)
+
+
 def lab(srgb: Tensor) -> Tensor:
     """CIE 1976 L*a*b* (L* on [0, 100]) of sRGB on [0, 1], white D65; a grey picture (B, 1, H, W) gives L* alone."""
     light = linear(srgb)

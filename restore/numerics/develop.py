@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from restore.image import Space
+from restore.numerics import colour
 from restore.numerics.mirror import mirrored
 
 SAME = tuple((down, right) for down in (-2, 0, 2) for right in (-2, 0, 2) if (down, right) != (0, 0))  # the next samples of a colour in any mosaic
@@ -21,6 +22,10 @@ FOLLOWS = 0.05  # share of it by which the pixels beside stand out too, where it
 SPAN = 8  # pixels to every side, over which the two greens are compared
 UNLIKE = 0.05  # no sensor's greens differ by more
 NEAR_CLIP = 0.95  # from here on a sample is no longer taken at its word
+GREY = 0.18  # of white: where automatic exposure puts the logarithmic mean, unless
+BRIGHT = 0.99  # of the pixels would then not be
+LIMIT = 1.0  # under white
+STRONGEST = 16.0  # factor of exposure
 TOE = 1e-3  # of white
 KNEE = 0.6  # of white: where the shoulder begins
 CONTRAST = 0.5  # share of the S-curve
@@ -119,6 +124,13 @@ def coloured(v: Tensor, matrix: Tensor) -> Tensor:
     return torch.einsum("ij,bjhw->bihw", matrix.to(v), v)
 
 
+def exposure(light: Tensor) -> Tensor:
+    """(B,) factors that put the logarithmic mean of the light of a picture at GREY, and no more than the brightest of it above LIMIT."""
+    luminance = (light * torch.tensor([0.2126, 0.7152, 0.0722]).to(light).reshape(1, 3, 1, 1)).sum(1).flatten(1).clamp_min(1e-4)
+    bright = light.amax(1).flatten(1).kthvalue(max(1, int(BRIGHT * luminance.shape[1])), 1).values
+    return torch.minimum(GREY / luminance.log().mean(1).exp(), LIMIT / bright.clamp_min(1e-4)).clamp(1 / STRONGEST, STRONGEST)
+
+
 def filmic(light: Tensor, space: Space) -> Tensor:
     """Linear light to a picture: highlights above KNEE roll off towards white, the curve of the space, then more contrast by an S-curve."""
     light = light.clamp_min(0)
@@ -149,7 +161,7 @@ def encoded(light: Tensor, space: Space) -> Tensor:
     light = light.clamp(0, 1)
     if space.gamma:
         return light ** (1 / space.gamma)
-    return torch.where(light <= 0.0031308, 12.92 * light, 1.055 * light.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)
+    return colour.encoded(light)
 
 
 def sharpened(x: Tensor, amount: float) -> Tensor:

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from restore.errors import RestoreError
 from restore.operators import jpeg, kernels, masks
-from restore.operators.base import Box, Identity, Operator
+from restore.operators.base import Box, Identity, Operator, of_rows
 from restore.operators.blur import Blur, Unknown
 from restore.operators.burst import Shake
 from restore.operators.decimation import Downsample
@@ -47,15 +47,19 @@ class Problem:
 
     def crop(self, boxes: Sequence[Box]) -> "Problem":
         """The problem on a batch of equal boxes of x."""
-        return Problem(self.operator.crop(boxes), self.noise)
+        return replace(self, operator=self.operator.crop(boxes))
+
+    def rows(self, rows: slice) -> "Problem":
+        """The problem of some pictures of a batch."""
+        return replace(self, operator=self.operator.rows(rows), noise=self.noise.map(lambda value: of_rows(value, rows)))
 
     def turn(self, turn: int) -> "Problem":
         """The problem of the turned picture."""
-        return Problem(self.operator.turn(turn), self.noise)
+        return replace(self, operator=self.operator.turn(turn))
 
     def channel(self, number: int) -> "Problem":
         """The problem of one channel, taken as a grey picture."""
-        return Problem(self.operator, self.noise.map(lambda value: value[:, number : number + 1] if value.shape[1] > 1 else value))
+        return replace(self, noise=self.noise.map(lambda value: value[:, number : number + 1] if value.shape[1] > 1 else value))
 
     @property
     def scale(self) -> int:
@@ -67,14 +71,26 @@ class Problem:
         return Problem(Identity(), self.noise)
 
     def to(self, device: torch.device) -> "Problem":
-        return Problem(self.operator.to(device), self.noise.to(device))
+        return replace(self, operator=self.operator.to(device), noise=self.noise.to(device))
 
 
-def balanced(problem: Problem, gains: Tensor, like: Tensor) -> Problem:
-    """The problem of a mosaic after the white balance, for x like this one: gains (B | 1, 3, 1, 1) times y come of gains times x, with noise of the same kind
-    and more of it where the gain is high."""
-    gain = problem.operator.gain(like, gains)
-    return Problem(problem.operator, problem.noise.amplified(gain))
+@dataclass(frozen=True)
+class Exposed(Problem):
+    """The problem of a mosaic after white balance and exposure. matrix (B | 1, 3, 3): x to linear sRGB."""
+
+    matrix: Tensor
+
+    def rows(self, rows):
+        return replace(super().rows(rows), matrix=of_rows(self.matrix, rows))
+
+    def to(self, device):
+        return replace(super().to(device), matrix=self.matrix.to(device))
+
+
+def exposed(problem: Problem, gains: Tensor, matrix: Tensor, like: Tensor) -> Exposed:
+    """The problem of gains (B | 1, 3, 1, 1) times the y of a mosaic, for x like this one: gains times x, with noise of the same kind and more of it where the
+    gain is high."""
+    return Exposed(problem.operator, problem.noise.amplified(problem.operator.gain(like, gains)), matrix)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,6 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from restore.errors import UsageError
-from restore.operators.base import of_rows
-from restore.operators.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -72,8 +70,3 @@ def leave(group: Group) -> None:
         dist.barrier()
         gc.collect()  # DistributedDataParallel is part of a cycle, and is to go before what it calls
         dist.destroy_process_group()
-
-
-def part(problem: Problem, rows: slice) -> Problem:
-    """The problem of some pictures of a batch."""
-    return Problem(problem.operator.rows(rows), problem.noise.map(lambda value: of_rows(value, rows)))

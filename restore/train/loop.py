@@ -20,7 +20,7 @@ from restore.tasks import Task
 from restore.train import checkpoint, curves, progress
 from restore.train.checkpoint import Run
 from restore.train.data import Pool
-from restore.train.group import Group, part
+from restore.train.group import Group
 from restore.train.loss import LOSSES
 from restore.train.optimisers import OPTIMISERS
 from restore.train.progress import Clock, Event, Interrupt
@@ -89,7 +89,7 @@ def step(recipe: Recipe, run: Run, call: Callable[[Tensor, Problem], Tensor], gr
     y = problem.simulate(scene.x, run.generator) if y is None else y
     y, problem = begun(recipe.begin, y, problem)
     with devices.mixed(device, recipe.precision):
-        estimate = call(y[rows], part(problem, rows))
+        estimate = call(y[rows], problem.rows(rows))
     loss = LOSSES[recipe.loss](estimate.float(), x[rows])
     run.optimiser.zero_grad(set_to_none=True)
     loss.backward()

@@ -128,7 +128,7 @@ deepisp_low_fast = replace(deepisp_low, name="deepisp-low-fast", args={"width": 
                            line="the same for CPUs: 6 blocks of 32, 0.10 MFLOP/px, two hours of two CPU cores")
 deepisp_low_srgb = replace(deepisp_low_fast, name="deepisp-low-srgb", task=Isp(pattern=None, noise="poisson-gaussian", peak=1e9, sigma=Range(0, 20)), tag="srgb",
                            scene="", line="the same on mosaics of finished pictures, as the bench has them: 3 dB above Malvar on Set14 without noise")
-deepisp = replace(deepisp_low, name="deepisp", method="deepisp", scene="photograph", loss="deepisp", patch=128, batch=16, rate=2e-4,
+deepisp = replace(deepisp_low, name="deepisp", method="deepisp", scene="photograph", loss="deepisp", patch=256, batch=16, rate=2e-4,
                   line="Schwartz et al., TIP 2019: 15 blocks and the transform of colours, 1.1 MFLOP/px, an hour of one GPU")
 deepisp_fast = replace(deepisp, name="deepisp-fast", args={"width": 32, "depth": 5}, tag="fast", batch=4, steps=20_000, rate=5e-4,
                        line="the same for CPUs: 5 blocks of 32, two hours of two CPU cores")
