@@ -720,11 +720,17 @@ def test_after_the_white_balance_noise_is_of_the_same_kind():
     assert float((y.std(0) / after.noise.std(gain * before.operator(x))).mean()) == pytest.approx(1, abs=0.01)
 
 
-def test_the_white_balance_reaches_networks_that_finish(networks, headerless, tmp_path, monkeypatch):
+def test_white_balance_exposure_and_matrix_reach_networks_that_finish(networks, headerless, tmp_path, monkeypatch):
     monkeypatch.setenv("RESTORE_WEIGHTS", str(networks))
     files, how = headerless()
-    pictures = []
-    for wb in ("2,1,1.5", "1,1,3"):
-        assert isp(files, model="deepisp", noise="0.001,0.00001", output=str(tmp_path / "x.tif"), overwrite=True, **how | {"wb": wb}) == 0
-        pictures.append(tifffile.imread(tmp_path / "x.tif").astype(float))
-    assert pictures[1][..., 2].mean() > pictures[0][..., 2].mean() and pictures[1][..., 0].mean() < pictures[0][..., 0].mean()
+
+    def picture(**more):
+        assert isp(files, model="deepisp", noise="0.001,0.00001", output=str(tmp_path / "x.tif"), overwrite=True, **how | more) == 0
+        return tifffile.imread(tmp_path / "x.tif").astype(float)
+    plain, blue = picture(wb="2,1,1.5"), picture(wb="1,1,3")
+    assert blue[..., 2].mean() > plain[..., 2].mean() and blue[..., 0].mean() < plain[..., 0].mean()
+    dark, light = (picture(exposure=stops) for stops in ("-3", "-1"))
+    assert light.mean() > 1.5 * dark.mean()
+    to_rgb = torch.linalg.inv(camera.to_xyz(SPACES["srgb"])).numpy()
+    dull, vivid = (picture(xyz2cam=",".join(str(value) for value in (((1 - share) * np.eye(3) + share / 3) @ to_rgb).flatten())) for share in (0.1, 0.5))
+    assert vivid.std(-1).mean() > 1.2 * dull.std(-1).mean()  # the more a camera's colours overlap, the more they are drawn apart
