@@ -1,6 +1,8 @@
 """The one error that a user is meant to read."""
 
 import difflib
+import os
+import traceback
 from collections.abc import Iterable
 
 
@@ -18,6 +20,13 @@ class RestoreError(Exception):
 
     def __str__(self) -> str:
         return "\n  ".join(part for part in (self.what, self.expected and f"expected: {self.expected}", self.remedy) if part)
+
+
+def fault(name: str, error: Exception) -> RestoreError:
+    """What nobody foresaw, as the failure of one file: the others go on."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return RestoreError(f"{name}: {type(error).__name__} in {os.path.basename(place.filename)}:{place.lineno}: {' '.join(str(error).split())}",
+                        "no such fault: it is one of this program", "report it, with the file if you may")
 
 
 class UsageError(RestoreError):

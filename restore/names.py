@@ -4,7 +4,7 @@ import glob
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,10 +32,11 @@ class Names:
     more: tuple[Path, ...] = ()
 
 
-def expand(given: Sequence[str], readable: Iterable[str], command: str, from_file: str | None = None, nul: bool = False) -> list[Input]:
+def expand(given: Sequence[str], readable: Iterable[str], command: str, from_file: str | None = None, nul: bool = False,
+           known: Callable[[Path], bool] = lambda path: False) -> list[Input]:
     """Files, folders (with sub-folders), glob patterns and lists of names -> files, in natural order, each once.
 
-    In folders, files of a readable suffix are taken, but for those that this command wrote beside their input (`x.denoise.png`) and hidden ones.
+    In folders, files of a readable suffix are taken, and those that are `known` by what they hold, but for those that this command wrote beside their input (`x.denoise.png`) and hidden ones.
     """
     suffixes, found = set(readable), []
     for name in [*given, *(_listed(from_file, nul) if from_file else ())]:
@@ -43,8 +44,8 @@ def expand(given: Sequence[str], readable: Iterable[str], command: str, from_fil
         if name == "-":
             found.append(Input(STREAM))
         elif path.is_dir():
-            inside = [p for p in path.rglob("*") if parted(p)[1].lower() in suffixes and p.is_file() and not _ours(p, command)
-                      and not any(part.startswith(".") for part in p.relative_to(path).parts)]
+            inside = [p for p in path.rglob("*") if p.is_file() and not _ours(p, command) and not any(part.startswith(".") for part in p.relative_to(path).parts)
+                      and (parted(p)[1].lower() in suffixes or known(p))]
             if not inside:
                 raise UsageError(f"the folder {_show(path)} holds no picture", "files ending in " + " ".join(sorted(suffixes)))
             found += [Input(p, p.relative_to(path).parent) for p in sorted(inside, key=_natural)]

@@ -1,8 +1,10 @@
 """Scans from files to files: what the commands for scanners share. One file after another, the exit code made from the results."""
 
+import os
+import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -12,9 +14,10 @@ import numpy as np
 from restore import console
 from restore.batch import Files
 from restore.engine.run import Report
-from restore.errors import RestoreError, UsageError
+from restore.errors import RestoreError, UsageError, fault
 from restore.image import Scan
-from restore.io.scans import SUFFIXES, VOLUMES, WRITABLE_SUFFIXES, read_scan, suffix_of, write_scan
+from restore.io import scans
+from restore.io.scans import SINGLE, SUFFIXES, VOLUMES, WRITABLE_SUFFIXES, read_scan, suffix_of, write_scan
 from restore.names import STREAM, Input, Names, expand, make_folder, parted, settle
 
 
@@ -44,17 +47,22 @@ class Done:
 
 
 def run(command: str, work: Work, files: Files, writable: Sequence[str] = WRITABLE_SUFFIXES, default: str = ".h5",
-        after: Callable[[Done], None] | None = None) -> int:
+        after: Callable[[Done], None] | None = None, also: Callable[[Path], Path] | None = None) -> int:
     """Settle all names, work on all files, tell of each; the exit code: 0 all done, 1 some failed.
 
-    writable: suffixes of what is made; default: the one taken where the input's is not among them.
+    writable: suffixes of what is made; default: the one taken where the input's is not among them. after: what is done with what was written, `also`: the
+    file that it writes beside a target.
     """
     given = files.files or []
     whole = len(given) == 1 and Path(given[0]).is_dir() and files.output is not None and suffix_of(Path(files.output)) in VOLUMES
-    inputs = [Input(Path(given[0]))] if whole else expand(given, SUFFIXES, command, files.from_file, files.nul)  # a series into one volume, or file by file
+    inputs = [Input(Path(given[0]))] if whole else expand(given, SUFFIXES, command, files.from_file, files.nul, scans.is_dicom)  # a series into one volume, or file by file
     if any(item.path == STREAM for item in inputs) or files.output == "-":
         raise UsageError("scans do not go through streams", "files", "give -o a file")
-    names = settle(inputs, command, files.output, {}, writable, (), files.overwrite, files.skip_existing, default)
+    names = [_numbers(one, files) for one in settle(inputs, command, files.output, {}, writable, (), files.overwrite, files.skip_existing, default)]
+    for one in names:
+        scans.check_writable(one.target)
+        if also and not one.skip and not files.overwrite and also(one.target).exists():
+            raise UsageError(f"{console.shown(also(one.target))} exists already", "", "type --overwrite, or give another -o")
     failed = 0
     with console.batch(len(names), files.quiet) as shown:
         for number, one in enumerate(names):
@@ -81,6 +89,8 @@ def _job(one: Names, work: Work, files: Files, shown: console.Batch, after: Call
     try:
         done.scan = read_scan(Path(one.source), work.expect)
         done.plan = work.plan(done.scan, name)
+        if len(done.scan.array) > 1 and SUFFIXES.get(suffix_of(one.target)) == "dicom" and "datasets" in done.scan.header.carry:
+            raise RestoreError(f"{name}: holds {len(done.scan.array)} frames, which do not fit into one DICOM file", "one slice per file", "-o NAME.nii.gz")
         if not files.dry_run:
             shown.note(one.source, done.plan)
             done.result = work(done.scan, name, Report(shown.progress, note))
@@ -92,27 +102,43 @@ def _job(one: Names, work: Work, files: Files, shown: console.Batch, after: Call
         done.error = error
     except (OSError, MemoryError) as error:
         done.error = RestoreError(f"{name}: {getattr(error, 'strerror', None) or error or 'memory ended'}")
+    except Exception as error:
+        done.error = fault(name, error)
     done.seconds = time.perf_counter() - began
     return done
 
 
 def _write(target: Path, scan: Scan, overwrite: bool) -> None:
-    """A scan to its file. A volume of which there are no DICOM slices goes to one per slice, NAME.0001.dcm and so on, as one series; all of them or none."""
-    stem, suffix = parted(target)
-    if SUFFIXES.get(suffix.lower()) != "dicom" or len(scan.array) == 1 or scan.header.kind != "image" or "datasets" in scan.header.carry:
+    """A scan to its file. A volume goes to one file per slice, NAME.0001.dcm and so on, where a file holds but one; all of them or none."""
+    if suffix_of(target) not in SINGLE or len(scan.array) == 1 or scan.header.kind != "image":
         write_scan(target, scan, overwrite=overwrite)
         return
-    series, white, written = str(uuid4()), float(np.abs(scan.array).max()), []
-    try:
-        for number in range(len(scan.array)):
+    series, white, window = str(uuid4()), float(np.abs(scan.array).max()), scans.window(scan.array, scan.header.unit)
+    finals = [_numbered(target, number + 1) for number in range(len(scan.array))]
+    there = [path for path in finals if path.exists() and not overwrite]
+    if there:
+        raise RestoreError(f"{console.shown(there[0])}: exists already", "names that are free", "--overwrite replaces it")
+    with tempfile.TemporaryDirectory(prefix=f".{target.name[:200]}.", dir=target.parent) as staged:
+        for number, path in enumerate(finals):
             part = scan.slices(number, number)
-            path = target.with_name(f"{stem}.{number + 1:04}{suffix}")
-            write_scan(path, part.replace(part.array, carry={**part.header.carry, "place": (series, number + 1, white)}), overwrite=overwrite)
-            written.append(path)
-    except BaseException:
-        for path in written:
-            path.unlink(missing_ok=True)
-        raise
+            write_scan(Path(staged, path.name), part.replace(part.array, carry={**part.header.carry, "place": (series, number + 1, white), "window": window}))
+        for path in finals:
+            os.replace(Path(staged, path.name), path)
+
+
+def _numbered(target: Path, number: int) -> Path:
+    stem, suffix = parted(target)
+    return target.with_name(f"{stem}.{number:04}{suffix}")
+
+
+def _numbers(one: Names, files: Files) -> Names:
+    """The name, where the first of the numbered files that may be written for it is not in the way; skipped where it is and is to be kept."""
+    first = _numbered(one.target, 1)
+    if one.skip or files.overwrite or suffix_of(one.target) not in SINGLE or not first.exists():
+        return one
+    if files.skip_existing:
+        return replace(one, skip=True)
+    raise UsageError(f"{console.shown(first)} exists already", "", "type --overwrite or --skip-existing, or give another -o")
 
 
 def _tell(done: Done, files: Files, shown: console.Batch) -> None:

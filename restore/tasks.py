@@ -5,7 +5,7 @@ line, on a model card, in a recipe, in a bench table, in `--json` and in the Pyt
 """
 
 from dataclasses import dataclass, fields, replace
-from math import ceil
+from math import ceil, inf
 from typing import ClassVar
 
 from restore.errors import UsageError, nearest
@@ -242,6 +242,10 @@ class Mri(Task):
     def __post_init__(self):
         if self.mask is not None:
             _known("mask", self.mask, self.MASKS)
+        if not (isinstance(self.coils, float | int) and self.coils >= 1 and self.coils % 1 == 0):
+            raise UsageError(f"coils {self.coils} is out of range", "a whole number, 1 or more")
+        if isinstance(self.acceleration, float | int) and not 1 <= self.acceleration < inf:
+            raise UsageError(f"acceleration {self.acceleration:g} is out of range", "1 or more")
         super().__post_init__()
 
     def relevant(self):

@@ -1,5 +1,6 @@
 """Values of the parts of a task: a number, one per channel, a range, or unknown; how they are typed and written. No numpy, no torch."""
 
+import math
 from dataclasses import dataclass
 
 from restore.errors import UsageError
@@ -43,6 +44,14 @@ def parse_value(text: str | float | None, name: str = "value") -> Value:
         return float(text)
     except ValueError:
         raise UsageError(f"{name} {text!r} is not a number", "a number (25), one per channel (12,10,14), or auto") from None
+
+
+def parse_number(text: str | float | None, name: str, above: float = -math.inf) -> float | None:
+    """One finite number above `above`; None, and `auto`, stay unknown."""
+    value = parse_value(text, name)
+    if value is not None and not (isinstance(value, float) and above < value < math.inf):
+        raise UsageError(f"{name} {text} is out of range", "one number" + (f" above {above:g}" if above > -math.inf else ""))
+    return value
 
 
 def parse_numbers(text: str, count: int, name: str, words: str = "") -> tuple[float, ...]:

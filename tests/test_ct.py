@@ -295,3 +295,91 @@ def test_the_bench_of_sinograms(data, capsys):
     rows = {(row["method"], row["arc"]): row for row in map(json.loads, capsys.readouterr().out.splitlines())}
     assert rows["fbp", 360]["views"] == 721 and rows["fbp", 90]["views"] == 180 and rows["fbp", 360]["correlation"] > 0.999
     assert rows["fbp", 90]["error"] > 10 * rows["fbp", 360]["error"]
+
+
+def command(*files, **how):
+    from restore.commands.ct import ct as run
+
+    return run([str(file) for file in files], **{"quiet": True} | {key: str(value) if key == "output" else value for key, value in how.items()})
+
+
+def test_fields_that_are_damaged_and_fields_that_were_divided_already(tmp_path, capsys):
+    with h5py.File(exchange(tmp_path / "nan.h5", slices=1), "r+") as file:
+        file["exchange/data_white"][0, 0, 3] = np.nan
+    with h5py.File(exchange(tmp_path / "theta.h5", slices=1), "r+") as file:
+        file["exchange/theta"][5] = np.nan
+    for name in ("nan", "theta"):
+        assert command(tmp_path / f"{name}.h5", output=tmp_path / "x.npy", center="68") == 1 and "NaN" in capsys.readouterr().err
+    with h5py.File(exchange(tmp_path / "shares.h5", slices=1), "r+") as file:
+        for field in ("data", "data_white", "data_dark"):
+            file[f"exchange/{field}"][:] = file[f"exchange/{field}"][:] / 20000
+    exchange(tmp_path / "counts.h5", slices=1)
+    found = []
+    for name in ("counts", "shares"):
+        assert command(tmp_path / f"{name}.h5", output=tmp_path / f"{name}.npy", center="68", size=SIDE, pixel=1.0) == 0
+        found.append(np.load(tmp_path / f"{name}.npy"))
+    assert np.allclose(*found, atol=1e-6) and found[0].max() > 0.01
+
+
+def test_reconstructions_in_hdf5_are_no_sinograms(tmp_path, capsys):
+    exchange(tmp_path / "scan.h5", slices=1)
+    assert command(tmp_path / "scan.h5", output=tmp_path / "x.h5", center="68", size=SIDE, pixel=1.0) == 0
+    again = read_scan(tmp_path / "x.h5", "sinogram")
+    assert (again.header.kind, again.header.unit, again.header.spacing) == ("image", "1/mm", (1.0, 1.0, 1.0))
+    assert command(tmp_path / "x.h5", output=tmp_path / "y.npy") == 1 and "Hounsfield" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", [{"hu": "40-60"}, {"hu": "1,2"}, {"hu": "-3"}, {"center": "10-20"}, {"center": "nan"}, {"center": "inf"}])
+def test_numbers_that_are_none(wrong, tmp_path):
+    from restore.errors import UsageError
+
+    exchange(tmp_path / "scan.h5", slices=1)
+    with pytest.raises(UsageError):
+        command(tmp_path / "scan.h5", output=tmp_path / "x.npy", **wrong)
+
+
+def test_geometries_that_are_none(tmp_path, capsys):
+    exchange(tmp_path / "scan.h5", slices=1)
+    for text in ("pitch = inf", "arc = nan", "source = inf\ndetector = inf", "angles = [nan]"):
+        (tmp_path / "g.toml").write_text(text)
+        assert command(tmp_path / "scan.h5", output=tmp_path / "x.npy", geometry=str(tmp_path / "g.toml")) == 1 and "Traceback" not in capsys.readouterr().err
+    assert command(tmp_path / "scan.h5", output=tmp_path / "x.npy", center="1e9") == 1 and "no ray meets the axis" in capsys.readouterr().err
+
+
+def test_a_scan_of_nothing_is_nothing(tmp_path):
+    np.save(tmp_path / "y.npy", np.zeros((2, 30, 40), np.float32))
+    assert command(tmp_path / "y.npy", output=tmp_path / "x.npy", center="19.5", model="tv") == 0 and not np.load(tmp_path / "x.npy").any()
+
+
+@pytest.mark.parametrize("geometry", [PARALLEL, FAN], ids=["parallel", "fan"])
+def test_the_noise_of_a_reconstruction_is_foretold(geometry):
+    y = 0.01 * torch.randn(1, 1, len(geometry.angles), geometry.detectors, generator=torch.Generator().manual_seed(0))
+    x = FBP("ramp")(y, Problem(Projection(geometry, SIDE, 1.0), NoNoise()))[0, 0]
+    middle = x[SIDE // 3 : -SIDE // 3, SIDE // 3 : -SIDE // 3]
+    assert ct.noise_of(y, geometry) == pytest.approx(float(middle.std()), rel=0.1)
+
+
+def test_names_of_numbered_slices_are_settled_first(tmp_path, capsys):
+    from restore.errors import UsageError
+
+    exchange(tmp_path / "scan.h5", slices=2)
+    how = {"center": "68", "size": 32}
+    for suffix in ("dcm", "png"):
+        out = tmp_path / f"x.{suffix}"
+        assert command(tmp_path / "scan.h5", output=out, **how) == 0
+        parts = [tmp_path / f"x.000{number}.{suffix}" for number in (1, 2)]
+        before = [part.read_bytes() for part in parts]
+        with pytest.raises(UsageError, match="exists already"):
+            command(tmp_path / "scan.h5", output=out, **how)
+        assert command(tmp_path / "scan.h5", output=out, skip_existing=True, **how) == 0 and [part.read_bytes() for part in parts] == before
+        assert command(tmp_path / "scan.h5", output=out, overwrite=True, **how) == 0
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_what_nobody_foresaw_is_one_files_failure(tmp_path, monkeypatch, capsys):
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", np.zeros((30, 40), np.float32))
+    right = ct.lines
+    monkeypatch.setattr(ct, "lines", lambda scan, name: right(scan, name) if name.endswith("b.npy") else 1 // 0)
+    assert command(tmp_path / "a.npy", tmp_path / "b.npy", output=str(tmp_path / "out") + "/", center="19.5") == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err and (tmp_path / "out/b.npy").exists() and not (tmp_path / "out/a.npy").exists()

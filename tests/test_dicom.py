@@ -140,3 +140,92 @@ def test_what_is_no_slice_is_refused(cli, tmp_path):
         done = cli("ct", name, "-o", "out.dcm", "--hu", "40", "--model", "bm3d")
         assert done.returncode == 1 and words in done.stderr and b"Traceback" not in done.stderr, (name, done.stderr)
     assert not (tmp_path / "out.dcm").exists()
+
+
+def test_a_series_stays_one_whatever_the_noise_of_its_slices(tmp_path):
+    """Levels are found slice by slice; the identity of the series is that of the run."""
+    from restore.commands.ct import ct
+
+    (tmp_path / "in").mkdir()
+    for number, spread in enumerate((30, 50, 80)):
+        ds = slice_of(number, Rows=128, Columns=128, PixelPaddingValue=None)
+        draw = np.random.default_rng(number)
+        ds.PixelData = (1060 + spread * draw.standard_normal((128, 128))).astype(np.int16).tobytes()
+        saved(tmp_path / f"in/{number}.dcm", ds)
+    series = []
+    for strength in (1.0, 0.5):
+        assert ct([str(tmp_path / "in")], output=str(tmp_path / f"out{strength}") + "/", model="bm3d", strength=strength, quiet=True) == 0
+        found = [pydicom.dcmread(tmp_path / f"out{strength}/{number}.dcm") for number in range(3)]
+        assert len({str(one.DerivationDescription) for one in found}) == 3  # each says its own level
+        series.append({str(one.SeriesInstanceUID) for one in found})
+    assert len(series[0]) == len(series[1]) == 1 and series[0] != series[1]
+
+
+def test_slices_of_air_have_the_noise_of_the_others(tmp_path, capsys):
+    from restore.commands.ct import ct
+
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        ds = slice_of(number, Rows=128, Columns=128, PixelPaddingValue=None)
+        level = 24 if number == 2 else 1060
+        ds.PixelData = (level + 40 * np.random.default_rng(number).standard_normal((128, 128))).astype(np.int16).tobytes()
+        saved(tmp_path / f"in/{number}.dcm", ds)
+    assert ct([str(tmp_path / "in")], output=str(tmp_path / "volume.nii.gz"), model="bm3d") == 0
+    assert "1 slice(s) in which no noise was found" in capsys.readouterr().err
+    assert read_scan(tmp_path / "volume.nii.gz").array.shape == (3, 128, 128)
+
+
+def test_dicom_as_scanners_and_archives_have_it(tmp_path):
+    """Without suffixes, without a meta header, with one word of ImageType, in fewer bits than are allocated, in 32 bits with padding; big-endian is refused."""
+    from restore.commands.ct import ct
+
+    (tmp_path / "in").mkdir()
+    for number in range(2):
+        saved(tmp_path / f"in/IM{number:04}", slice_of(number, ImageType="ORIGINAL"))
+    assert ct([str(tmp_path / "in")], output=str(tmp_path / "x.nii"), hu="40", model="bm3d", quiet=True) == 0
+    assert ct([str(tmp_path / "in/IM0000")], output=str(tmp_path / "x.dcm"), hu="40", model="bm3d", quiet=True) == 0
+    assert list(pydicom.dcmread(tmp_path / "x.dcm").ImageType) == ["DERIVED", "PRIMARY"]
+    ds = slice_of()
+    del ds.file_meta
+    pydicom.dcmwrite(tmp_path / "old.dcm", ds, implicit_vr=True, little_endian=True)
+    assert np.array_equal(read_scan(tmp_path / "old.dcm").array, read_scan(tmp_path / "in/IM0000").array)
+    wide = slice_of(BitsAllocated=32, BitsStored=32, HighBit=31)
+    stored = np.full((64, 48), 1000, np.int32)
+    stored[:4] = -2000
+    wide.PixelData = stored.tobytes()
+    assert read_scan(saved(tmp_path / "wide.dcm", wide)).header.carry["padding"].sum() == 4 * 48
+    imagecodecs = pytest.importorskip("imagecodecs")
+    small = slice_of(BitsStored=8, HighBit=7, PixelRepresentation=0, PixelPaddingValue=None)
+    samples = np.random.default_rng(0).integers(0, 255, (64, 48)).astype(np.uint8)
+    small.PixelData = encapsulate([imagecodecs.jpeg2k_encode(samples, codecformat="j2k", reversible=True)])
+    small["PixelData"].is_undefined_length = True
+    small.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    scan = read_scan(saved(tmp_path / "small.dcm", small))
+    write_scan(tmp_path / "again.dcm", scan)
+    assert np.array_equal(pydicom.dcmread(tmp_path / "again.dcm").pixel_array, samples)
+    big = slice_of()
+    big.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.2"
+    pydicom.dcmwrite(tmp_path / "big.dcm", big, implicit_vr=False, little_endian=False, enforce_file_format=True, overwrite=True)
+    with pytest.raises(RestoreError, match="big-endian"):
+        read_scan(tmp_path / "big.dcm")
+
+
+def test_an_image_that_is_no_hounsfield_units_does_not_come_back_as_such(tmp_path):
+    from restore.image import Scan, ScanHeader
+
+    write_scan(tmp_path / "x.dcm", Scan(ScanHeader("image", ("slice", "y", "x"), "1/mm", "CT"), np.full((1, 8, 8), 0.02, np.float32)))
+    assert read_scan(tmp_path / "x.dcm").header.unit != "HU"
+
+
+def test_what_is_not_installed_is_said_before_the_work(tmp_path, monkeypatch):
+    import sys
+
+    path = saved(tmp_path / "a.dcm", slice_of())
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(RestoreError, match="pydicom is not installed"):
+        read_scan(path)
+    from restore.commands.ct import ct
+
+    np.save(tmp_path / "y.npy", np.zeros((8, 8)))
+    with pytest.raises(RestoreError, match="pydicom is not installed"):
+        ct([str(tmp_path / "y.npy")], output=str(tmp_path / "x.dcm"), quiet=True)

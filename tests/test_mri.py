@@ -441,3 +441,56 @@ def test_the_phantom_sensed_with_maps_from_all_data(data):
     zero, own = error(ZeroFilled()(y * taken, None_(taken)), rss, inside), coils.estimate(y[0], torch.ones(160, 160, dtype=torch.bool))
     assert error(WaveletCS(0.01, 30)(y * taken, None_(taken, own.maps)), rss, inside) < zero / 2
     assert error(CGSense(0.01)(y * taken, None_(taken, own.maps)), rss, inside) < 0.62 * zero  # its own noise, 8 % of the signal, is what is left
+
+
+def test_what_cannot_be_made_kspace_of_is_refused(tmp_path, capsys):
+    from restore.commands.degrade import degrade
+    from restore.image import Scan, ScanHeader
+    from restore.io.scans import write_scan
+
+    def spoil(name, **how):
+        return degrade([str(tmp_path / name)], task="mri", output=str(tmp_path / "y.h5"), quiet=True, **{"acceleration": "4"} | how)
+    fastmri(tmp_path / "k.h5", transform(volume()))
+    write_scan(tmp_path / "ct.dcm", Scan(ScanHeader("image", ("slice", "y", "x"), "HU", "CT"), np.zeros((1, 32, 32), np.float32)))
+    assert spoil("ct.dcm") == 1 and "CT image" in capsys.readouterr().err
+    assert spoil("k.h5") != 0 and "Traceback" not in capsys.readouterr().err
+    for wrong in ({"coils": "0"}, {"coils": "-2"}, {"coils": "1,2"}, {"coils": "2.5"}, {"acceleration": "0"}, {"acceleration": "0.5"}, {"acceleration": "2-4"}):
+        with pytest.raises(UsageError):
+            spoil("ct.dcm", **wrong)
+    assert not (tmp_path / "y.h5").exists()
+
+
+def test_units_lines_and_slices_are_taken_at_their_word(tmp_path, capsys):
+    """Micrometres; lines read backwards; partial Fourier, of which something is missing; slices that are no numbers; a sheet that is in the way."""
+    import nibabel
+
+    from restore.commands.mri import mri
+    from restore.io.scans import read_scan
+    from restore.jobs import mri as work
+
+    image = nibabel.Nifti1Image(np.ones((8, 8, 2), np.float32), np.diag([50, 50, 100, 1]))
+    image.header.set_xyzt_units("micron")
+    nibabel.save(image, tmp_path / "small.nii")
+    header = read_scan(tmp_path / "small.nii").header
+    assert header.spacing == pytest.approx((0.1, 0.05, 0.05)) and np.diag(header.affine)[:3] == pytest.approx([0.05, 0.05, 0.1])
+    kspace = np.ones((1, 2, 128, 48), np.complex64)
+    with h5py.File(ismrmrd(tmp_path / "epi.h5", kspace, range(48)), "r+") as file:
+        rows = file["dataset/data"][()]
+        rows["head"]["flags"][2::2] |= 1 << 21
+        file["dataset/data"][...] = rows
+    assert mri([str(tmp_path / "epi.h5")], output=str(tmp_path / "x.npy"), quiet=True) == 1 and "backwards" in capsys.readouterr().err
+    partial = transform(volume())
+    partial[..., :14] = 0
+    fastmri(tmp_path / "partial.h5", partial)
+    scan = read_scan(tmp_path / "partial.h5", "kspace")
+    assert work.chosen_for(scan, "partial.h5")[0] != "zerofill"
+    fastmri(tmp_path / "k.h5", transform(volume()))
+    assert work.chosen_for(read_scan(tmp_path / "k.h5", "kspace"), "k.h5")[0] == "zerofill"
+    for wrong in ("1,2", "-1", "nan", "1.5"):
+        with pytest.raises(UsageError, match="counted from 0"):
+            mri([str(tmp_path / "k.h5")], output=str(tmp_path / "x.npy"), slices=wrong, quiet=True)
+    (tmp_path / "x.compare.png").write_bytes(b"mine")
+    with pytest.raises(UsageError, match="compare"):
+        mri([str(tmp_path / "k.h5")], output=str(tmp_path / "x.nii"), compare=True, quiet=True)
+    assert (tmp_path / "x.compare.png").read_bytes() == b"mine"
+    assert mri([str(tmp_path / "k.h5")], output=str(tmp_path / "x.png"), quiet=True) == 0 and (tmp_path / "x.0003.png").exists()

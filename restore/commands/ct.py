@@ -36,13 +36,12 @@ def ct(
     from restore.engine.run import Settings
     from restore.errors import UsageError
     from restore.jobs.ct import Reconstruction, facts
-    from restore.tasks import LowDose
-    from restore.values import parse_value
+    from restore.values import parse_number
 
     if files and files[0] == "info":
         return scanning.info(files[1:], "sinogram", facts, json)
-    level = LowDose(hu=parse_value(hu, "hu")).hu
-    where = center if center in (None, "auto") else parse_value(center, "center")
+    level = parse_number(hu, "hu", 0)
+    where = center if center in (None, "auto") else parse_number(center, "center")
     for name, value in (("size", size), ("pixel", pixel), ("water", water)):
         if value is not None and not 0 < value < 1e6:
             raise UsageError(f"{name} {value:g} is out of range", "a number above 0")

@@ -51,18 +51,18 @@ def degrade(
         from restore.jobs.mri import Simulation
         from restore.scanning import run
         from restore.tasks import Mri
-        from restore.values import parse_value
+        from restore.values import parse_number
 
-        numbers = {part: parse_value(text, part) for part, text in (("acceleration", acceleration), ("center_fraction", center_fraction), ("coils", coils))}
-        job = Simulation(Mri(mask=mask or "random", sigma=parse_value(sigma or "0", "sigma"), **numbers), seed)
+        numbers = {part: parse_number(text, part, 0) for part, text in (("acceleration", acceleration), ("center_fraction", center_fraction), ("coils", coils))}
+        job = Simulation(Mri(mask=mask or "random", sigma=parse_number(sigma or "0", "sigma"), **numbers), seed)
         return run("degrade", job, batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet), (".h5", ".hdf5", ".npy"))
     if task == "ct":
         from restore.jobs.ct import Simulation as LowerDose
         from restore.scanning import run
         from restore.tasks import LowDose
-        from restore.values import parse_value
+        from restore.values import parse_number
 
-        job = LowerDose(LowDose(dose=parse_value(dose, "dose"), photons=parse_value(photons, "photons")), seed)
+        job = LowerDose(LowDose(dose=parse_number(dose, "dose", 0), photons=parse_number(photons, "photons", 0)), seed)
         return run("degrade", job, batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet), default=".nii.gz")
     if task == "isp":
         from restore.jobs.mosaicking import Mosaicking

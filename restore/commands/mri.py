@@ -36,4 +36,5 @@ def mri(
         return scanning.info(files[1:], "kspace", work.facts, json)
     job = work.Reconstruction(model, Settings(device), parse_value(slices, "slices"))
     files_ = Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
-    return scanning.run("mri", job, files_, after=(lambda done: panels.beside(done.names.target, job.views(done.scan, done.result))) if compare else None)
+    return scanning.run("mri", job, files_, after=(lambda done: panels.beside(done.names.target, job.views(done.scan, done.result), overwrite)) if compare else None,
+                        also=panels.place if compare else None)

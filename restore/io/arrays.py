@@ -9,6 +9,7 @@ from restore.errors import RestoreError
 from restore.image import Geometry, Scan, ScanHeader
 from restore.io import kspace
 
+IMAGES = ("image", "reconstruction", "volume")  # names of datasets that are no sinograms
 AXES = {"image": ("slice", "y", "x"), "sinogram": ("slice", "view", "detector"), "kspace": kspace.AXES}
 
 
@@ -44,10 +45,12 @@ def read_hdf5(path: Path, name: str, expect: str) -> Scan:
         if kspace.here(file):
             return kspace.read(file, name)
         found = _datasets(file)
-        for known in () if expect == "kspace" else ("sinogram", "data", "image", "reconstruction", "volume"):
+        for known in () if expect == "kspace" else ("sinogram", "data", *IMAGES):
             if known in found:
-                scan = bare(file[known][()], name, expect, "hdf5")
-                return scan.replace(scan.array, geometry=_stated(file[known], scan.array.shape[-1]))
+                kind, attrs = ("image" if known in IMAGES else "sinogram" if known == "sinogram" else expect), file[known].attrs
+                scan = bare(file[known][()], name, kind, "hdf5")
+                spacing = tuple(float(step) for step in attrs["spacing"]) if "spacing" in attrs else None
+                return scan.replace(scan.array, geometry=_stated(file[known], scan.array.shape[-1]), unit=str(attrs.get("unit", "")), spacing=spacing)
     raise RestoreError(f"{name}: holds no {expect} under a name known here; found: {', '.join(sorted(found)[:12]) or 'nothing'}",
                        "kspace (fastMRI) or dataset/data (ISMRMRD)" if expect == "kspace" else "exchange/data (Data Exchange), sinogram, data, image or volume")
 
@@ -71,13 +74,19 @@ def _exchange(file, name: str) -> Scan:
             shots = file[f"exchange/{field}"][()]
             if shots.shape[-2:] != data.shape[-2:]:
                 raise RestoreError(f"{name}: exchange/{field} has shape {shots.shape}", f"(shot, {data.shape[1]}, {data.shape[2]}), as exchange/data has")
-            carry[field] = shots.reshape(-1, *data.shape[1:]).mean(0, dtype=np.float64)
+            carry[field] = _finite(shots.reshape(-1, *data.shape[1:]).mean(0, dtype=np.float64), f"{name}: exchange/{field}")
     theta = file["exchange/theta"][()] if "exchange/theta" in file else None
     if theta is not None and theta.shape != data.shape[:1]:
         raise RestoreError(f"{name}: exchange/theta has {theta.size} angles for {data.shape[0]} views", "one angle per view")
-    geometry = None if theta is None else Geometry(tuple(float(angle) for angle in theta), data.shape[2])
+    geometry = None if theta is None else Geometry(tuple(float(angle) for angle in _finite(theta, f"{name}: exchange/theta")), data.shape[2])
     header = ScanHeader("sinogram", AXES["sinogram"], "counts" if "data_white" in carry else "", geometry=geometry, format="hdf5", carry=carry)
     return Scan(header, np.ascontiguousarray(data.transpose(1, 0, 2)))
+
+
+def _finite(values: np.ndarray, name: str) -> np.ndarray:
+    if not np.isfinite(values).all():
+        raise RestoreError(f"{name} has values that are NaN or Inf", "finite numbers", "replace them before, or scan again")
+    return values
 
 
 def _stated(dataset, detectors: int) -> Geometry | None:
@@ -99,6 +108,8 @@ def write_hdf5(file: BinaryIO, scan: Scan, suffix: str) -> None:
     with h5py.File(file, "w") as out:
         dataset = out.create_dataset(scan.header.kind, data=scan.array)
         dataset.attrs["unit"] = scan.header.unit
+        if scan.header.spacing:
+            dataset.attrs["spacing"] = scan.header.spacing
         geometry = scan.header.geometry
         if geometry:
             for key in ("angles", "pitch", "source", "detector", "center"):

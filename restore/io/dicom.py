@@ -106,9 +106,15 @@ def _dataset(path: Path, name: str):
 
 
 def _stored(dataset, name: str) -> np.ndarray:
-    """(slice, y, x) as stored."""
+    """(slice, y, x) as stored, in the type that the file's bits have."""
+    from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
+
     syntax = dataset.file_meta.TransferSyntaxUID if "TransferSyntaxUID" in getattr(dataset, "file_meta", {}) else None
-    if syntax is None or not syntax.is_compressed or syntax == _RLE:
+    if syntax is None:  # old files without a meta header
+        dataset.file_meta.TransferSyntaxUID = syntax = ImplicitVRLittleEndian
+    if syntax == ExplicitVRBigEndian:
+        raise RestoreError(f"{name}: its numbers are big-endian, a retired way", "little-endian", "convert it first: gdcmconv --raw FILE OUT.dcm")
+    if not syntax.is_compressed or syntax == _RLE:
         expected = int(dataset.get("NumberOfFrames") or 1) * dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
         if syntax != _RLE and len(dataset.PixelData) < expected:
             raise RestoreError(f"{name}: is cut off: {len(dataset.PixelData)} of {expected} bytes of pixels are there", "a complete file", "copy or download the file again")
@@ -118,6 +124,8 @@ def _stored(dataset, name: str) -> np.ndarray:
     else:
         raise RestoreError(f"{name}: nothing here decodes {syntax.name}", "uncompressed, RLE, JPEG, JPEG-LS or JPEG 2000", "convert it first: gdcmconv --raw FILE OUT.dcm")
     array = array.reshape(-1, dataset.Rows, dataset.Columns)
+    if array.dtype.itemsize * 8 < dataset.BitsAllocated:  # a codec says how many bits it found, not how many there are to be
+        array = array.astype(f"{array.dtype.kind}{dataset.BitsAllocated // 8}")
     if array.dtype.kind == "u" and dataset.PixelRepresentation:  # two's complement in fewer bits
         spare = 8 * array.dtype.itemsize - dataset.BitsStored
         array = (array << spare).view(array.dtype.str.replace("u", "i")) >> spare
@@ -141,7 +149,8 @@ def _padding(dataset, stored: np.ndarray) -> np.ndarray:
     if dataset.get("PixelPaddingValue") is None:
         return np.zeros(stored.shape, bool)
     limits = [dataset.PixelPaddingValue, dataset.get("PixelPaddingRangeLimit", dataset.PixelPaddingValue)]
-    limits = [int(np.array(value & 0xFFFF, np.uint16).astype(stored.dtype)) if isinstance(value, int) else int(value) for value in limits]
+    bits = 8 * stored.dtype.itemsize
+    limits = [int(np.array(value & ((1 << bits) - 1), f"u{bits // 8}").astype(stored.dtype)) if isinstance(value, int) else int(value) for value in limits]
     return (stored >= min(limits)) & (stored <= max(limits))
 
 
@@ -163,7 +172,8 @@ def _affine(dataset, spacing: tuple[float, float, float] | None) -> np.ndarray |
 
 
 def write(file: BinaryIO, scan: Scan, suffix: str) -> None:
-    """One slice. Of a DICOM slice a derived image of it, else a new one; `carry["derivation"]` is the sentence that says how it came about."""
+    """One slice. Of a DICOM slice a derived image of it, else a new one; `carry["derivation"]` is the sentence that says how it came about, "run" what all
+    slices of one run have in common, by which their series is known."""
     from pydicom.uid import ExplicitVRLittleEndian
 
     if scan.header.kind != "image" or np.iscomplexobj(scan.array) or len(scan.array) != 1:
@@ -190,8 +200,9 @@ def _derived(source, scan: Scan):
     original.ReferencedSOPClassUID, original.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
     dataset.SourceImageSequence = [original]
     dataset.SOPInstanceUID = _uid(str(source.SOPInstanceUID), said, stored.tobytes())
-    dataset.SeriesInstanceUID = _uid(str(source.get("SeriesInstanceUID", source.SOPInstanceUID)), said)
-    dataset.ImageType = ["DERIVED", *(list(source.get("ImageType", ["", "PRIMARY"]))[1:] or ["PRIMARY"])]
+    dataset.SeriesInstanceUID = _uid(str(source.get("SeriesInstanceUID", source.SOPInstanceUID)), str(carry.get("run", said)))
+    kind = source.get("ImageType") or ["", "PRIMARY"]
+    dataset.ImageType = ["DERIVED", *(["PRIMARY"] if isinstance(kind, str) or len(kind) < 2 else list(kind)[1:])]
     earlier = str(source.get("DerivationDescription", ""))
     dataset.DerivationDescription = f"{earlier}; {said}"[-1024:] if earlier else said[:1024]
     for keyword in ("SmallestImagePixelValue", "LargestImagePixelValue", "InstanceCreationDate", "InstanceCreationTime"):
@@ -258,7 +269,7 @@ def _fresh(scan: Scan):
     dataset.PixelSpacing, dataset.SliceThickness = [f"{down:.10g}", f"{across:.10g}"], f"{thick:.10g}"
     dataset.ImageOrientationPatient, dataset.ImagePositionPatient = _placed(header, height, width)
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 1
-    dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = 0, f"{slope:.10g}", "HU" if header.unit == "HU" else "US"
+    dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = 0, f"{slope:.10g}", header.unit.upper() or "US"
     stored = np.clip(np.rint(scan.array / float(dataset.RescaleSlope)), -32768, 32767).astype(np.int16)
     dataset.PixelData = b""
     _put(dataset, stored)

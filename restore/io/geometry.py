@@ -1,6 +1,7 @@
 """The geometry of a scan in a small file of its own, TOML or JSON."""
 
 import json
+import math
 import tomllib
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def read_geometry(path: Path, views: int, detectors: int) -> Geometry:
         angles = [float(angle) for angle in words["angles"]] if "angles" in words else [float(words.get("arc", 180)) * k / views for k in range(views)]
     except (OSError, ValueError, TypeError) as error:
         raise RestoreError(f"{name}: is no geometry: {getattr(error, 'strerror', None) or error}", "TOML or JSON with angles or arc, pitch, source, detector, center") from error
+    if not all(map(math.isfinite, (*angles, *lengths.values()))):
+        raise RestoreError(f"{name}: holds NaN or Inf", "finite numbers")
     if len(angles) != views:
         raise RestoreError(f"{name}: has {len(angles)} angles, the sinogram {views} views", "one angle per view")
     if ("source" in lengths) != ("detector" in lengths):

@@ -14,6 +14,7 @@ from restore.image import Scan, ScanHeader
 AXES = ("slice", "coil", "ky", "kx")
 REFERENCES = ("reconstruction_rss", "reconstruction_esc")  # of fastMRI: the picture from all samples, of several coils and of one
 # ISMRMRD's flags of noise, navigators, phase correction, feedback, dummies, feedback in real time and coil correction
+_REVERSE = 1 << 21  # samples from the end of the line to its beginning
 _NO_PICTURE = sum(1 << bit for bit in (18, 22, 23, 25, 26, 27, 28))
 _SPACE = '<{0}><matrixSize><x>{1}</x><y>{2}</y><z>1</z></matrixSize><fieldOfView_mm><x>{3:.6g}</x><y>{4:.6g}</y><z>{5:.6g}</z></fieldOfView_mm></{0}>'
 
@@ -95,6 +96,9 @@ def _ismrmrd(file, name: str) -> Scan:
     head, data = head[wanted], lines["data"][wanted]
     if not len(head):
         raise RestoreError(f"{name}: none of its {len(lines)} lines is of a picture", "lines of k-space")
+    if (head["flags"] & _REVERSE).any():
+        raise RestoreError(f"{name}: {int(((head['flags'] & _REVERSE) > 0).sum())} of its {len(head)} lines were read backwards, as echo-planar imaging does",
+                           "lines that run one way", "turn them and correct their phase first")
     if head["idx"]["kspace_encode_step_2"].max() > 0:
         raise RestoreError(f"{name}: is a 3-D acquisition", "slices of two-dimensional k-space", "transform it along the slices first")
     columns = head["idx"]["kspace_encode_step_1"].astype(int) - centre + encoded[0][1] // 2

@@ -8,6 +8,8 @@ import numpy as np
 from restore.errors import RestoreError
 from restore.image import Scan, ScanHeader
 
+UNITS = {"meter": 1e3, "micron": 1e-3}  # of lengths, in mm
+
 
 def read(path: Path, name: str, expect: str) -> Scan:
     """A volume (slice, y, x) in float32 (complex64 where the file is complex), scaled as the header says; the header is carried."""
@@ -18,9 +20,11 @@ def read(path: Path, name: str, expect: str) -> Scan:
         raise RestoreError(f"{name}: a volume of shape {image.shape}", "two or three axes", "take one volume out of the series first")
     data = np.asarray(image.dataobj)
     data = data.reshape(*image.shape[:2], -1).astype(np.complex64 if data.dtype.kind == "c" else np.float32)
-    zooms = [float(size) for size in image.header.get_zooms()[:3]]
-    x, y, z = zooms + [1.0] * (3 - len(zooms))
-    header = ScanHeader("image", ("slice", "y", "x"), spacing=(z, y, x), affine=np.array(image.affine), format="nifti", carry={"nifti": image.header.copy()})
+    scale = UNITS.get(image.header.get_xyzt_units()[0], 1.0)
+    zooms = [scale * float(size) for size in image.header.get_zooms()[:3]]
+    x, y, z = zooms + [scale] * (3 - len(zooms))
+    affine = np.diag([scale, scale, scale, 1.0]) @ image.affine
+    header = ScanHeader("image", ("slice", "y", "x"), spacing=(z, y, x), affine=affine, format="nifti", carry={"nifti": image.header.copy()})
     return Scan(header, np.ascontiguousarray(data.transpose(2, 1, 0)))
 
 

@@ -34,6 +34,7 @@ WINDOW = "hann"  # and its filter
 TRIALS = 6  # exposures that it tries at most
 SMALL = 256  # side of the picture that a centre is judged by
 SCALED = ("tv", "pnp")  # methods made for pictures on [0, 1] whose noise is known
+AT_ONCE = 8  # slices that are reconstructed together
 OPAQUE = 20.0  # nepers: more than any detector can count
 
 
@@ -72,7 +73,7 @@ class Reconstruction:
         kind = f"fan, source {geometry.source:g} mm and detector {geometry.detector:g} mm away" if geometry.fan else "parallel"
         centre = f"centre {geometry.center:g}" if geometry.center is not None and self.center != "auto" else "centre to be found"
         return (f"{len(scan.array)} slice(s) of {shape}: {kind}, {centre}; {self.model or 'fbp'}; {size} x {size} pixels of {pixel:.4g} mm, "
-                f"about {memory(geometry, size) / 2**20:.0f} MiB")
+                f"about {memory(geometry, size, len(scan.array)) / 2**20:.0f} MiB")
 
     def __call__(self, scan: Scan, name: str, report: Report) -> Scan:
         if is_slice(scan, name):
@@ -85,7 +86,7 @@ class Reconstruction:
             report.note(found.describe())
         chosen, card = cards.choose(Tomography(), self.model)
         method = cards.build(chosen, {"window": self.window}) if chosen == "fbp" else cards.load(chosen, card)
-        x = np.concatenate([reconstruct(part, geometry, size, pixel, method, chosen in SCALED, self.settings, report).numpy() for part in y.split(8)])[:, 0]
+        x = np.concatenate([reconstruct(part, geometry, size, pixel, method, chosen in SCALED, self.settings, report).numpy() for part in y.split(AT_ONCE)])[:, 0]
         said = f"{chosen}{', ' + self.window if chosen == 'fbp' else ''}, {len(geometry.angles)} views"
         unit = "HU" if self.water else "1/mm"
         return Scan(scan.header.replace(kind="image", axes=("slice", "y", "x"), unit=unit, modality="CT", geometry=None, spacing=(pixel, pixel, pixel),
@@ -100,26 +101,48 @@ class Reconstruction:
             raise RestoreError(f"{name}: {views} views of {detectors} pixels, the geometry is of {len(geometry.angles)} of {geometry.detectors}", "one geometry")
         if isinstance(self.center, float):
             geometry = geometry.replace(center=self.center)
+        if geometry.center is not None and abs(geometry.center - (detectors - 1) / 2) > detectors:
+            raise RestoreError(f"{name}: no ray meets the axis if its shadow falls on pixel {geometry.center:g} of {detectors}", "a pixel of the detector, or near it")
         size = self.size or detectors
         return geometry, size, self.pixel or geometry.pitch / geometry.magnification * detectors / size
 
     def clean(self, scan: Scan, report: Report) -> Scan:
         """Slices in HU without their noise; what lies outside of [-1024, 3071], padding too, is left as it was."""
-        out = np.empty_like(scan.array)
-        said = ""
-        for number, slice in enumerate(scan.array):
+        out, said, loaded = np.empty_like(scan.array), "", {}
+        levels = [self.hu] * len(scan.array) if self.hu is not None else estimated(scan.array, report)
+        for number, (slice, level) in enumerate(zip(scan.array, levels, strict=True)):
             hu = torch.from_numpy(slice)
-            level = self.hu
-            if level is None:
-                found = hounsfield.estimate(hu)
-                report.note(found.describe())
-                level = found.hu
             y, kept = unit(hu), (hu < HU_LOW) | (hu > HU_LOW + HU_SPAN)
-            method, problem, said = serving(self.model, level)
-            x = HU_LOW + HU_SPAN * engine.solve(method, problem, y, self.settings, Report(note=report.note))[0, 0]
+            (chosen, card), problem = serving(self.model, level)
+            said = card.full_name if card else chosen
+            if said not in loaded:
+                loaded[said] = cards.load(chosen, card, channels=1)
+            x = HU_LOW + HU_SPAN * engine.solve(loaded[said], problem, y, self.settings, Report(note=report.note))[0, 0]
             out[number] = torch.where(kept, hu, hu + self.strength * (x - hu)).numpy()
             report.progress(number + 1, len(scan.array))
-        return scan.replace(out, carry={**scan.header.carry, "derivation": f"restore ct: {said}, noise {level:.3g} HU"})
+        how = f"restore ct: {said}{f', strength {self.strength:g}' if self.strength != 1 else ''}"
+        heard = f"{min(levels):.3g}" + (f" to {max(levels):.3g}" if max(levels) > min(levels) else "")
+        carry = {**scan.header.carry, "derivation": f"{how}, noise {heard} HU", "run": f"{how}, {self.hu or 'estimated'}"}
+        return scan.replace(out, unit="HU", modality="CT", carry=carry)
+
+
+def estimated(slices: np.ndarray, report: Report) -> list[float]:
+    """The noise of each slice (y, x) inside the body in HU; where a slice shows none, the median of the others. RestoreError where none does."""
+    found, last = [], None
+    for number, slice in enumerate(slices):
+        try:
+            level = hounsfield.estimate(torch.from_numpy(slice))
+            report.note(level.describe())
+            found.append(level.hu)
+        except RestoreError as error:
+            found.append(None)
+            last = error
+    known = [level for level in found if level is not None]
+    if not known:
+        raise last
+    if len(known) < len(found):
+        report.note(f"{len(found) - len(known)} slice(s) in which no noise was found are taken to have that of the others")
+    return [float(np.median(known)) if level is None else level for level in found]
 
 
 def is_slice(scan: Scan, name: str) -> bool:
@@ -139,8 +162,8 @@ def unit(hu: Tensor) -> Tensor:
     return ((hu.clamp(HU_LOW, HU_LOW + HU_SPAN).where(hu >= HU_LOW, torch.tensor(-1000.0)) - HU_LOW) / HU_SPAN)[None, None]
 
 
-def serving(model: str | None, hu: float) -> tuple[Method, Problem, str]:
-    """The method, its problem and its name for slices with so much noise. One made for pictures is asked as for a picture.
+def serving(model: str | None, hu: float) -> tuple[tuple[str, cards.Card | None], Problem]:
+    """The method's name and card, and its problem, for slices with so much noise. One made for pictures is asked as for a picture.
 
     Without `model`: weights made for slices where some cover the noise, else the default for pictures; the flagship was better than BM3D on all slices tried.
     """
@@ -151,8 +174,7 @@ def serving(model: str | None, hu: float) -> tuple[Method, Problem, str]:
         slices = "lowdose" in CATALOG[cards.find(model)[0]].tasks
     if not slices:
         task = Denoise(sigma=255 * hu / HU_SPAN)
-    name, card = cards.choose(task, model)
-    return cards.load(name, card, channels=1), problem_of(task), card.full_name if card else name
+    return cards.choose(task, model), problem_of(task)
 
 
 def lines(scan: Scan, name: str) -> Tensor:
@@ -163,7 +185,8 @@ def lines(scan: Scan, name: str) -> Tensor:
         light = (carry["data_white"] - dark)[:, None]
         if not (light > 0).any():
             raise RestoreError(f"{name}: its bright field is nowhere above its dark field", "fields taken with and without the beam")
-        array = -np.log(np.maximum(array - dark[:, None], 1) / np.maximum(light, 1)).astype(np.float32)
+        least = min(1.0, 1e-4 * float(np.median(light[light > 0])))  # one count, or next to nothing of fields that were divided already
+        array = -np.log(np.maximum(array - dark[:, None], least) / np.maximum(light, least)).astype(np.float32)
     if array.max() > OPAQUE:
         raise RestoreError(f"{name}: its values go up to {array.max():g}, which is no line integral of attenuation", f"at most {OPAQUE:g} nepers, or counts with a bright field",
                            "take -log(counts / bright field) first, or put the field beside it: exchange/data_white")
@@ -183,7 +206,9 @@ def reconstruct(y: Tensor, geometry: Geometry, size: int, pixel: float, method: 
         return engine.solve(method, Problem(operator, NoNoise()), y, settings, report)
     half = HalfRamp(geometry, pixel)
     first = FBP("ramp")(y, Problem(operator, NoNoise()))
-    white = float(torch.quantile(first[0, 0].flatten()[:: 1 + first[0].numel() // 1_000_000], 0.999))
+    white = max(float(torch.quantile(part.flatten()[:: 1 + part.numel() // 1_000_000], 0.999)) for part in first)
+    if not white > 0:
+        return torch.zeros_like(first)
     sigma = noise_of(y, geometry) / white
     report.note(f"noise {sigma * white:.3g} 1/mm, {100 * sigma:.2g} % of the brightest")
     return white * engine.solve(method, Problem(half @ operator, Gaussian(sigma)), half(y) / white, settings, report)
@@ -192,14 +217,15 @@ def reconstruct(y: Tensor, geometry: Geometry, size: int, pixel: float, method: 
 def noise_of(y: Tensor, geometry: Geometry) -> float:
     """The noise of FBP in 1/mm: that of y, from the median of second differences along the detector, through ramp, interpolation and sum over views."""
     level = float((y[..., 2:] - 2 * y[..., 1:-1] + y[..., :-2]).abs().median()) / (0.6745 * math.sqrt(6))
-    ramp = response(2 * y.shape[-1], geometry.pitch / geometry.magnification).square().mean()
+    power = response(2 * y.shape[-1], geometry.pitch / geometry.magnification).square()
+    beside = power * torch.cos(torch.linspace(0, math.pi, len(power), dtype=power.dtype))  # the ramp makes neighbours unlike
     views = shares(geometry.angles, 360.0 if geometry.fan else 180.0) / (2 if geometry.fan else 1)
-    return level * math.sqrt(float(ramp * views.square().sum()) * 2 / 3)
+    return level * math.sqrt(float((2 * power + beside).mean() / 3 * views.square().sum()))
 
 
-def memory(geometry: Geometry, size: int) -> int:
-    """Bytes that a reconstruction takes beside its data: tables of turned pictures, and what is gathered from them."""
-    return 4 * (9 * size**2 + 12 * len(geometry.angles) * geometry.detectors) + (1 << 26)
+def memory(geometry: Geometry, size: int, slices: int) -> int:
+    """Bytes that a reconstruction of so many slices takes beside its data: tables of turned pictures and what is gathered from them, and what is made."""
+    return 4 * (min(slices, AT_ONCE) * (9 * size**2 + 12 * len(geometry.angles) * geometry.detectors) + slices * size**2) + (1 << 26)
 
 
 @dataclass(frozen=True)
@@ -226,7 +252,8 @@ class Simulation:
             report.note(f"{photons:.3g} photons per ray; noise inside the body {float((y - hu)[inside].square().mean().sqrt()):.1f} HU")
             out[number] = y.numpy()
             report.progress(number + 1, len(scan.array))
-        return scan.replace(out, carry={**scan.header.carry, "derivation": f"restore degrade: simulated, {self.plan(scan, name).partition(' at ')[2]}"})
+        how = f"restore degrade: simulated, {self.plan(scan, name).partition(' at ')[2]}"
+        return scan.replace(out, unit="HU", modality="CT", carry={**scan.header.carry, "derivation": how, "run": f"{how}, seed {self.seed}"})
 
 
 @torch.inference_mode()

@@ -1,5 +1,6 @@
 """Magnetic resonance: from k-space to pictures and from pictures to simulated k-space, slice by slice. No file is touched here."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,11 +112,13 @@ def cropped(x: Tensor, size: tuple[int, int] | None) -> Tensor:
 
 def load(scan: Scan, name: str, model: str | None) -> tuple[Method, str]:
     """The method for the k-space of a file, and its full name."""
-    task = task_of(scan, name)
-    if model is None and task.acceleration == 1:
-        model = "zerofill"  # nothing is missing
-    chosen, card = cards.choose(task, model)
-    return fitted(chosen, cards.load(chosen, card)), card.full_name if card else chosen
+    chosen, card = chosen_for(scan, name, model)
+    return fitted(chosen, cards.load(chosen, card)), _named(chosen, card)
+
+
+def chosen_for(scan: Scan, name: str, model: str | None = None) -> tuple[str, cards.Card | None]:
+    """The method and its card: the one that is named, zero-filling where nothing is missing, else the best that serves."""
+    return cards.choose(task_of(scan, name), model or ("zerofill" if full(scan) else None))
 
 
 def fitted(name: str, method: Method) -> Method:
@@ -128,8 +131,6 @@ def simulate(volume: Scan, task: Mri, name: str, seed: int = 0) -> Scan:
 
     The largest value of the volume counts as 255 for `task.sigma`. The volume itself is kept as the reference.
     """
-    if volume.header.kind != "image" or np.iscomplexobj(volume.array):
-        raise UsageError(f"{name}: a {volume.header.kind} cannot be made k-space of", "a magnitude volume: NIfTI or DICOM", "give a picture")
     white, generator = float(np.abs(volume.array).max()), torch.Generator().manual_seed(seed)
     if not white > 0:
         raise RestoreError(f"{name}: is 0 throughout", "a picture")
@@ -153,6 +154,8 @@ class Reconstruction:
     def __post_init__(self):
         if self.model is not None:
             cards.find(self.model)
+        if isinstance(self.slices, tuple) or self.slices is not None and not all(0 <= end < math.inf and end % 1 == 0 for end in _ends(self.slices)):
+            raise UsageError("slices are counted from 0", "one, as 12, or a range, as 10-20")
 
     def plan(self, scan: Scan, name: str) -> str:
         """The line that is said before work begins, the memory it takes with it."""
@@ -193,6 +196,10 @@ class Simulation:
 
     def plan(self, scan: Scan, name: str) -> str:
         """The line that is said before work begins."""
+        if scan.header.kind != "image" or np.iscomplexobj(scan.array):
+            raise UsageError(f"{name}: a {scan.header.kind} cannot be made k-space of", "a magnitude volume: NIfTI or DICOM", "give a picture")
+        if scan.header.modality == "CT" or scan.header.unit == "HU":
+            raise RestoreError(f"{name}: is a CT image", "a magnitude volume of MR", "restore degrade --task ct takes it")
         slices, height, width = scan.array.shape
         memory = scan.array.nbytes * (6 + 2 * int(self.task.coils))
         return f"{slices} slice(s) of {height} x {width}; {self.task}, simulated with a smooth phase; about {memory / 2**20:.0f} MiB"
@@ -201,11 +208,15 @@ class Simulation:
         return simulate(scan, self.task, Path(name).name, self.seed)
 
 
+def _ends(slices: float | Range) -> tuple[float, float]:
+    return (slices.low, slices.high) if isinstance(slices, Range) else (slices, slices)
+
+
 def selected(scan: Scan, slices: float | Range | None, name: str) -> Scan:
     """Some slices of a scan."""
     if slices is None:
         return scan
-    first, last = (int(slices.low), int(slices.high)) if isinstance(slices, Range) else (int(slices), int(slices))
+    first, last = map(int, _ends(slices))
     if last >= len(scan.array):
         raise UsageError(f"{name}: has no slice {last}", f"0 to {len(scan.array) - 1}")
     return scan.slices(first, last)
@@ -213,7 +224,7 @@ def selected(scan: Scan, slices: float | Range | None, name: str) -> Scan:
 
 def facts(scan: Scan, name: str) -> dict[str, object]:
     """What `restore mri info` tells."""
-    task = task_of(scan, name)
+    task_of(scan, name)
     slices, count, height, width = scan.array.shape
     taken, header = sampled(scan, slices // 2), scan.header
     lines = (taken == taken[:1]).all()
@@ -222,10 +233,8 @@ def facts(scan: Scan, name: str) -> dict[str, object]:
             "picture": " x ".join(map(str, header.carry.get("recon", (height, width)))),
             "taken": f"{100 * taken.mean():.1f} %, {'whole columns' if lines else 'single points'}", "acceleration": round(1 / float(taken.mean()), 2),
             "centre": f"{region[0]} x {region[1]} samples whole", "spacing": header.spacing and " x ".join(f"{step:.4g}" for step in header.spacing) + " mm",
-            "reference": "reference" in header.carry, "memory": f"{scan.array.nbytes / 2**20:.1f} MiB", "default": default(task)}
+            "reference": "reference" in header.carry, "memory": f"{scan.array.nbytes / 2**20:.1f} MiB", "default": _named(*chosen_for(scan, name))}
 
 
-def default(task: Mri) -> str:
-    """The method that is taken if none is named."""
-    name, card = cards.choose(task, "zerofill" if task.acceleration == 1 else None)
+def _named(name: str, card: cards.Card | None) -> str:
     return card.full_name if card else name
