@@ -28,16 +28,16 @@ class Files:
 
 
 def run(command: str, request: Request, files: Files, kind: Callable[[Request, Events], Walk] = Walk, after: Callable[[Result], None] | None = None,
-        gathered: bool = False, readable: Iterable[str] = SUFFIXES, writable: Sequence[str] = ()) -> int:
+        gathered: bool = False, readable: Iterable[str] = SUFFIXES, writable: Sequence[str] = (), default: str = ".png") -> int:
     """Settle all names, walk all files, tell of each; the exit code: 0 all done, 1 some failed.
 
-    gathered: all files are one job. readable, writable: suffixes of what is read and made where they are not those of pictures; the first one is taken where the input's cannot be written. A
+    gathered: all files are one job. readable, writable: suffixes of what is read and made where they are not those of pictures; the first one, or `default`, is taken where the input's cannot be written. A
     format that was asked for names the outputs too.
     """
     kinds = writable or [suffix for suffix, format in SUFFIXES.items() if format in WRITABLE]
     asked = [suffix for suffix, format in SUFFIXES.items() if format == request.format and (format == "dng" or suffix in kinds)]
     raw = [] if asked else [suffix for suffix, format in SUFFIXES.items() if format in ("raw", "dng")]
-    default = (asked or writable or [".png"])[0]
+    default = (asked or writable or [default])[0]
     inputs = expand(files.files or [], readable, command, files.from_file, files.nul)
     fields = {part: str(write_value(value) if value is not None else "auto") for part, value in request.task.words().items() if part == "sigma"}
     fields = {"sigma": "auto", "model": request.model or "auto"} | {part: value.removesuffix(".0") for part, value in fields.items()}

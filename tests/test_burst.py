@@ -393,3 +393,90 @@ def test_the_authors_set(data):
     x, y = x[..., 150:500, 250:800], y[..., 150:500, 250:800]
     found = float(psnr(FBA()(y[None], problem(14, x)), x))
     assert found > float(psnr(y, x.expand_as(y)).max()) + 2
+
+
+def test_large_frames_are_aligned_by_smaller_ones(typed, tmp_path, frames, monkeypatch):
+    """What is found on means of 2 x 2 pixels holds for the pixels."""
+    from restore.jobs import burst
+
+    monkeypatch.setattr(burst, "LOOKED_AT", 160 * 200 // 3)
+    code, said = typed("f*.png", json=True)
+    words = json.loads(next(line for line in said.splitlines() if line.startswith("{")))
+    for n, frame in enumerate(words["frames"]):
+        true = turned((3.0 * n, -2.0 * n), 0.2 * n, 160, 200)
+        assert frame["used"] and frame["shift"] == pytest.approx([float(true[0, 2]), float(true[1, 2])], abs=0.5)
+    x = result(tmp_path / "out.tif")[1]
+    first = torch.from_numpy(np.asarray(Image.open(tmp_path / "f0.png")).copy()).permute(2, 0, 1)[None] / 255
+    inside = (..., slice(16, -16), slice(24, -24))
+    assert float(psnr(x[inside], frames[inside])) > float(psnr(first[inside], frames[inside])) + 2
+
+
+def test_dark_frames_do_not_make_it_worse_and_unlike_light_is_said(typed, tmp_path):
+    x, g = picture(96, 128)[0], torch.Generator().manual_seed(0)
+    for n, light in enumerate((1.0, 1.0, 0.7, 0.25)):
+        camera_file(tmp_path / f"{n}.dng", (light * x + 0.01 * torch.randn(x.shape, generator=g)).numpy())
+    code, said = typed("0.dng", "1.dng", "2.dng", "3.dng", output="merged.dng", reference=1, sigma=str(255 * 0.01), align="none")
+    assert code == 0 and "3.dng is left out: it is 2.0 stops darker" in said and "2.dng is 0.5 stops darker" in said
+
+
+def test_noise_that_no_file_tells_of_is_found_and_said(typed, tmp_path):
+    from dataclasses import replace
+
+    x, g = picture(96, 128)[0] * 0.5 + 0.2, torch.Generator().manual_seed(0)
+    for n in range(4):
+        camera_file(tmp_path / f"n{n}.dng", (x + 0.02 * torch.randn(x.shape, generator=g)).numpy())
+        with io.open_sensor(tmp_path / f"n{n}.dng") as source:
+            header, samples = source.headers[0], source.read(0, 96)
+        with io.open_sink(tmp_path / f"{n}.dng", header.replace(format="dng", sensor=replace(header.sensor, noise=None)), format="dng", overwrite=True) as sink:
+            sink.write(samples)
+    code, said = typed("0.dng", "1.dng", "2.dng", "3.dng", output="merged.dng", reference=1)
+    assert code == 0 and "variance of the noise" in said and "estimated" in said
+    light = []
+    for name in ("0.dng", "merged.dng"):
+        with io.open_sensor(tmp_path / name) as source:
+            light.append(source.headers[0].sensor.light(source.read(0, 96)))
+    clean = camera_file(tmp_path / "clean.dng", x.numpy())
+    assert np.square(light[1] - clean).mean() < 0.5 * np.square(light[0] - clean).mean()
+
+
+def test_references_are_counted_as_they_were_named(typed, tmp_path, frames):
+    (tmp_path / "broken.png").write_bytes((tmp_path / "f1.png").read_bytes()[:500])
+    code, said = typed("broken.png", "f2.png", "f0.png", "f4.png", reference=3)
+    assert code == 0 and "reference: f0.png" in said
+    code, said = typed("broken.png", "f2.png", "f0.png", reference=1, output="other.tif")
+    assert code == 1 and "left out" in said and not (tmp_path / "other.tif").exists()
+
+
+def test_the_map_is_no_frame_and_tells_of_the_reference_where_it_stood_in(typed, tmp_path):
+    x = picture(192, 256)
+    for n in range(3):
+        y = x.clone()
+        if n:
+            y[..., 30:70, 40:90] = 0.9 - 0.8 * x[..., 30:70, 40:90]
+        Image.fromarray((255 * y[0]).round().byte().permute(1, 2, 0).numpy()).save(tmp_path / f"g{n}.png")
+    Image.fromarray((255 * x[0]).round().byte().permute(1, 2, 0).numpy()).save(tmp_path / "g3.tif")
+    before = (tmp_path / "g3.tif").read_bytes()
+    for name in ("g3.tif", "out.tif"):
+        code, said = typed("g0.png", "g1.png", "g3.tif", save_map=tmp_path / name, overwrite=True)
+        assert code == 1 and "also a frame, or the result" in said and (tmp_path / "g3.tif").read_bytes() == before
+    code, said = typed("g0.png", "g1.png", "g2.png", save_map=tmp_path / "map.tif", reference=1, align="none", model="mean")
+    assert code == 0, said
+    inside = tifffile.imread(tmp_path / "map.tif")[:, 40:60, 55:75].mean((1, 2))
+    assert inside[0] > 245 and inside[1:].max() < 5
+
+
+def test_frames_too_small_or_turned_are_refused(typed, tmp_path, frames):
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "a.png")
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "b.png")
+    assert "too few" in typed("a.png", "b.png")[1]
+    exif = Image.Exif()
+    exif[274] = 3
+    Image.open(tmp_path / "f1.png").save(tmp_path / "turned.png", exif=exif)
+    assert "orientation 3" in typed("f0.png", "turned.png")[1]
+
+
+def test_of_two_frames_the_mean_is_not_the_darker():
+    x = picture(32, 32)
+    g = torch.Generator().manual_seed(0)
+    y = torch.stack([x + 0.3 * torch.randn(x.shape, generator=g) for _ in range(2)], 1)
+    assert abs(float((Mean().contributions(y, problem(2, x, 0.02)).sum(1) - y.mean(1)).mean())) < 0.01

@@ -223,7 +223,7 @@ def test_a_dng_is_read_again_by_others_and_by_us(headerless, tmp_path, linear):
     import rawpy
 
     files, how = headerless("gbrg", 0.1 + 0.7 * smooth())
-    how |= {"noise": "none", "repair": False, "model": "menon", "xyz2cam": ",".join(str(value) for row in NIKON for value in row)}
+    how |= {"noise": "none", "repair": False, "model": "menon" if linear else None, "xyz2cam": ",".join(str(value) for row in NIKON for value in row)}
     assert isp(files, output=str(tmp_path / "out.dng"), linear=linear, **how) == 0
     with io.open_sensor(tmp_path / "out.dng") as source, io.open_sensor(files[0], Layout(52, 40, "gbrg", 600, 15520)) as first:
         header, light = source.headers[0], source.headers[0].sensor.light(source.read(0, 40))
@@ -236,7 +236,7 @@ def test_a_dng_is_read_again_by_others_and_by_us(headerless, tmp_path, linear):
         assert raw.postprocess(use_camera_wb=True, no_auto_bright=True).shape == (40, 52, 3)
         assert raw.camera_whitebalance[:3] == pytest.approx([2, 1, 1.5], rel=1e-3)
     pictures = []
-    for name, given, more in (("a.tif", files, how), ("b.tif", [str(tmp_path / "out.dng")], {"noise": "none", "repair": False, "model": "menon", "quiet": True})):
+    for name, given, more in (("a.tif", files, how | {"model": "menon"}), ("b.tif", [str(tmp_path / "out.dng")], {"noise": "none", "repair": False, "model": "menon", "quiet": True})):
         assert isp(given, output=str(tmp_path / name), exposure="0", **more) == 0
         pictures.append(tifffile.imread(tmp_path / name).astype(float) / 65535)
     assert np.abs(pictures[0] - pictures[1]).max() < 2e-3
@@ -727,10 +727,78 @@ def test_white_balance_exposure_and_matrix_reach_networks_that_finish(networks, 
     def picture(**more):
         assert isp(files, model="deepisp", noise="0.001,0.00001", output=str(tmp_path / "x.tif"), overwrite=True, **how | more) == 0
         return tifffile.imread(tmp_path / "x.tif").astype(float)
-    plain, blue = picture(wb="2,1,1.5"), picture(wb="1,1,3")
+    plain, blue = picture(wb="2,1,1.5", exposure="0"), picture(wb="1,1,3", exposure="0")
     assert blue[..., 2].mean() > plain[..., 2].mean() and blue[..., 0].mean() < plain[..., 0].mean()
     dark, light = (picture(exposure=stops) for stops in ("-3", "-1"))
     assert light.mean() > 1.5 * dark.mean()
     to_rgb = torch.linalg.inv(camera.to_xyz(SPACES["srgb"])).numpy()
     dull, vivid = (picture(xyz2cam=",".join(str(value) for value in (((1 - share) * np.eye(3) + share / 3) @ to_rgb).flatten())) for share in (0.1, 0.5))
     assert vivid.std(-1).mean() > 1.2 * dull.std(-1).mean()  # the more a camera's colours overlap, the more they are drawn apart
+
+
+def test_levels_and_sizes_that_do_not_fit_are_refused(headerless, tmp_path, capsys):
+    files, how = headerless()
+    dark = tmp_path / "dark.raw"
+    dark.write_bytes(np.full(16 * 16, 77, "<u2").tobytes())
+    plain = {"raw_size": "16x16", "quiet": True, "output": str(tmp_path / "x.tif")}
+    assert isp([str(dark)], black=600.0, **plain) == 1 and "black is said to be 600" in capsys.readouterr().err
+    twice = how | {"raw_size": "104x40", "output": str(tmp_path / "x.tif")}
+    assert isp(files, **twice) == 1 and "8 bits" in capsys.readouterr().err
+    for wrong in ({"black": float("nan")}, {"white": float("inf")}):
+        with pytest.raises(UsageError):
+            isp([str(dark)], **plain | wrong)
+    assert not (tmp_path / "x.tif").exists()
+
+
+def test_options_that_would_do_nothing_are_refused(headerless, tmp_path):
+    files, how = headerless()
+    for wrong in ({"linear": True, "format": "png"}, {"linear": True, "format": "jpeg"}, {"linear": True, "depth": "16"}, {"match_embedded": True, "exposure": "1"},
+                  {"match_embedded": True, "curve": "plain"}, {"model": "menon", "output": str(tmp_path / "x.dng")}):
+        with pytest.raises(UsageError):
+            isp(files, **how | wrong)
+    for wrong in ({"pattern": "gbrg"}, {"black": 5000.0}, {"white": 6000.0}):
+        with pytest.raises(UsageError, match="raw-size"):
+            isp(files, **wrong)
+    assert isp(files, **how) == 0 and (tmp_path / "shot.isp.tif").exists()
+
+
+def test_light_in_exr_says_whose_it_is(headerless, tmp_path):
+    oiio = pytest.importorskip("OpenImageIO")
+    files, how = headerless()
+    for space, wanted in (("srgb", 0.64), ("p3", 0.68)):
+        assert isp(files, linear=True, space=space, output=str(tmp_path / f"{space}.exr"), **how) == 0
+        spec = oiio.ImageInput.open(str(tmp_path / f"{space}.exr")).spec()
+        assert spec.getattribute("chromaticities")[0] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_long_notes_of_the_maker_do_not_stop_a_jpeg(tmp_path):
+    from restore.io import exif
+
+    sensor = Sensor("rggb", (1000.0,) * 4, (60000.0,) * 4, (0.5, 1.0, 0.6), camera="a camera", noise=((1e-5, 1e-6),) * 3)
+    block = exif.build("<", {271: (2, 6, b"Maker\0"), exif.EXIF: {33434: (5, 1, (1).to_bytes(4, "little") + (50).to_bytes(4, "little")), exif.NOTE: (7, 70000, bytes(70000))}})
+    with io.open_sink(tmp_path / "a.dng", Header(32, 32, 1, np.dtype(np.uint16), format="dng", sensor=sensor, exif=block), format="dng") as sink:
+        sink.write(np.full((32, 32, 1), 0.3, np.float32))
+    with io.open_sensor(tmp_path / "a.dng") as source:
+        assert len(source.headers[0].exif) > 65536
+    assert isp([str(tmp_path / "a.dng")], output=str(tmp_path / "a.jpg"), quiet=True) == 0
+    order, directory = exif.parse(io.read(tmp_path / "a.jpg").header.exif)
+    assert directory[271][2].startswith(b"Maker") and 33434 in directory[exif.EXIF] and exif.NOTE not in directory[exif.EXIF]
+
+
+def test_what_is_white_stays_white():
+    """Snow, a blown out sky: no exposure makes grey of what is brightest."""
+    scene = torch.full((1, 3, 40, 40), 0.3)
+    scene[..., :24, :] = 1.0
+    assert float(develop.exposure(scene)) == pytest.approx(1.0)
+    assert float(develop.exposure(torch.full((1, 3, 8, 8), 0.8))) == pytest.approx(1.0)
+    assert float(develop.exposure(torch.full((1, 3, 8, 8), 0.02))) == pytest.approx(9, rel=0.01)
+
+
+@pytest.mark.data
+def test_damaged_samples_are_not_developed(data, tmp_path, capsys):
+    file = next(path for path in sorted((data / "test/raw").rglob("*6d*.dng")))
+    whole = bytearray(file.read_bytes())
+    whole[len(whole) // 2 : len(whole) // 2 + 2000] = bytes(2000)
+    (tmp_path / "hurt.dng").write_bytes(whole)
+    assert isp([str(tmp_path / "hurt.dng")], output=str(tmp_path / "x.tif"), quiet=True) == 1 and not (tmp_path / "x.tif").exists()
+    assert "hurt.dng" in capsys.readouterr().err

@@ -62,6 +62,12 @@ def isp(
         raise UsageError("--match-embedded gives a tone, and --linear has none", "one of the two")
     if linear and PurePath(output or "").suffix.lower() not in ("", ".tif", ".tiff", ".exr", ".dng"):
         raise UsageError(f"--linear needs floats, and {output} holds none", "a .tif or .exr, or a .dng", "-o NAME.tif")
+    if linear and (format not in (None, "tiff", "exr", "dng") or depth not in (None, "32") and format != "dng"):
+        raise UsageError(f"--linear needs floats, and {f'--format {format}' if depth in (None, '32') else f'--depth {depth}'} has none", "tiff or exr, in 32 bits")
+    if match_embedded and (exposure != "auto" or curve != "filmic"):
+        raise UsageError("--match-embedded takes exposure and curve from the camera's picture", "one of the two")
+    if raw_size is None and (pattern != "rggb" or black or white is not None):
+        raise UsageError("--pattern, --black and --white are for files without a header", "--raw-size WIDTHxHEIGHT with them")
     if low_level and model:
         raise UsageError(f"--low-level chooses the network, and --model {model} another method", "one of the two")
     layout = None if raw_size is None else Layout(*parse_size(raw_size), pattern, black, white)
@@ -69,6 +75,8 @@ def isp(
     dng = format == "dng" or (output or "").lower().endswith(".dng")
     if low_level and dng and not linear:
         raise UsageError("--low-level makes colours of the mosaic, and a DNG keeps it", "", "type --linear too, for a DNG of what was demosaiced")
+    if model and dng and not linear:
+        raise UsageError(f"--model {model} demosaics, and a DNG keeps the mosaic", "", "type --linear too, for a DNG of what was demosaiced")
     look = Look(wb if wb in ("camera", "daylight", "auto") else parse_numbers(wb, 3, "wb", "camera, daylight, auto"),
                 noise if noise in ("auto", "none") else parse_numbers(noise, 2, "noise", "auto, none"),
                 None if exposure == "auto" else parse_numbers(exposure, 1, "exposure", "auto")[0], curve, linear, space, highlights, sharpen, repair, match_embedded, dng, low_level, layout,
@@ -76,4 +84,4 @@ def isp(
     request = Request(Isp(noise="none" if noise == "none" else "poisson-gaussian"), model, Settings(device, "auto", tile, memory), format="dng" if dng else format, depth=depth, quality=quality, subsampling=subsampling)
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
     readable = (".raw",) if layout else tuple(suffix for suffix, of in SUFFIXES.items() if of in ("raw", "dng"))
-    return batch.run("isp", request, files_, partial(Developing, look=look), readable=readable)
+    return batch.run("isp", request, files_, partial(Developing, look=look), readable=readable, default=".tif")

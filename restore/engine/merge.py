@@ -34,9 +34,17 @@ class Stack:
         first = self._floats(self.order[0])[:, top : top + height, left : left + width]
         parts = [first]
         for number in self.order[1:]:
-            trust = read(self.alignment.trust[number : number + 1], places, self.header.height, self.header.width)[0].float()
-            parts.append(first + trust * (self._aligned(number, places) - first))
+            parts.append(first + self._trust(number, places) * (self._aligned(number, places) - first))
         return torch.stack(parts)[None]
+
+    def told(self, shares: Tensor, top: int, left: int) -> Tensor:
+        """Shares (F, h, w) in what `box` gave -> of the frames themselves: where one was not trusted, the reference stood for it."""
+        places = warp.grid(top, left, *shares.shape[1:])
+        others = [share * self._trust(number, places)[0] for share, number in zip(shares[1:], self.order[1:], strict=True)]
+        return torch.stack([1 - sum(others), *others])
+
+    def _trust(self, number: int, places: Tensor) -> Tensor:
+        return read(self.alignment.trust[number : number + 1], places, self.header.height, self.header.width)[0].float()
 
     def _aligned(self, number: int, places: Tensor) -> Tensor:
         at = self.alignment
@@ -119,7 +127,7 @@ def run(method: Merge, problem: Problem, stack: Stack, write: Callable[[np.ndarr
                 parts = parts[..., inner[0], inner[1]].cpu()
                 x[..., column.keep : column.keep + parts.shape[-1]] = parts.sum(1)
                 if share:
-                    share(row.keep, column.keep, _shares(parts[0]))
+                    share(row.keep, column.keep, stack.told(_shares(parts[0]), row.keep, column.keep))
                 report.progress(index * len(across) + number + 1, len(down) * len(across))
             page.rows(row.keep, row.keep + x.shape[2])
             for top in range(0, x.shape[2], ROWS):

@@ -1,5 +1,6 @@
 """How the frames of a burst lie to one another, which one is the sharpest, and where they do not show the same thing."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ KINDS = ("homography", "flow", "translation", "none")
 ALIKE = 0.5  # the least correlation with the reference
 COMMON = 0.3  # the least share of the reference that a frame agrees with
 BRIGHT = 1.25  # ratio to the median brightness from which on a frame is not made the reference
+DARK = 0.6  # of the reference's light: brought up to it, a frame darker than that has more noise than it takes away
 SCALE = 90  # frames are compared at a blur of the shorter side / SCALE, at least
 FINE = 5.0  # pixels: shakes differ by less than that
 SWING = 0.3  # of the local range: what two shakes of one scene may differ by at that blur
@@ -75,12 +77,14 @@ def _to(chosen: int, frames: Tensor, factor: int, kind: str, sharp: Tensor) -> A
     trust = agreement(first, frames, homography, flow, gain, offset)
     trust[chosen] = 1
     reasons = tuple("" if exact[n] else _reason(float(fit.correlation[n]), float(gain[n]), float(trust[n].mean())) for n in range(count))
-    return Alignment(chosen, rescaled(homography, 1 / factor), None if flow is None else flow * factor, gain, offset, sharp, trust, reasons)
+    return Alignment(chosen, rescaled(homography, factor), None if flow is None else flow * factor, gain, offset, sharp, trust, reasons)
 
 
 def _reason(correlation: float, gain: float, common: float) -> str:
     if not correlation >= ALIKE or gain < 0.05:
         return "it does not show what the reference shows"
+    if gain < DARK:
+        return f"it is {-math.log2(gain):.1f} stops darker than the reference: its noise would outweigh what it shows"
     if common < COMMON:
         return f"it agrees with the reference on {100 * common:.0f} % of the picture alone"
     return ""

@@ -15,6 +15,7 @@ SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12:
 _WORDS = {5: 4, 10: 4}  # a rational is two words
 ORIENTATION, EXIF, GPS, INTEROP = 274, 34665, 34853, 40965
 FOLDERS = {EXIF, GPS, INTEROP}
+NOTE = 37500  # the maker's own
 # what a TIFF directory says of the picture and not of its layout; with Exif and GPS it is what other formats carry as EXIF
 DESCRIPTIVE = {270, 271, 272, ORIENTATION, 305, 306, 315, 316, 18246, 18249, 33432, EXIF, GPS, 40091, 40092, 40093, 40094, 40095}
 
@@ -134,6 +135,15 @@ def number(directory: Directory, tag: int, order: str) -> int | None:
     if isinstance(value, tuple) and value[0] in (1, 3, 4, 13, 16, 18):
         return _number(value[2], value[0], order)
     return None
+
+
+def without_note(exif: bytes | None) -> bytes | None:
+    """The block without the maker's own notes, whose offsets mean nothing in another file."""
+    order, directory = parse(exif)
+    inner = directory.get(EXIF)
+    if not isinstance(inner, dict) or NOTE not in inner:
+        return exif
+    return build(order, directory | {EXIF: {tag: value for tag, value in inner.items() if tag != NOTE}})
 
 
 def short(value: int, order: str) -> Entry:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import struct
 import tempfile
 from pathlib import Path
 from typing import BinaryIO
@@ -9,11 +10,14 @@ from typing import BinaryIO
 import numpy as np
 
 from restore.errors import RestoreError
-from restore.image import Header
+from restore.image import SPACES, Header
+from restore.io import exif as tags
+from restore.io import icc
 from restore.io.base import Source, WholeSink, one_page, sane, turned
 from restore.io.files import broken
 
 _CHANNELS = {("Y",): (1, False), ("Y", "A"): (1, True), ("R", "G", "B"): (3, False), ("R", "G", "B", "A"): (3, True)}
+D65 = (0.3127, 0.3290)
 _RATIO = 1 << 16  # pixels to a byte, above what runs of zeros come to
 _UNBOUND = 1 << 22  # megabytes: the size is checked here
 
@@ -120,11 +124,32 @@ class ExrSink(WholeSink):
             spec.width, spec.height, spec.full_width, spec.full_height = width, height, width, height
         spec.nchannels, spec.channelnames, spec.channelformats = channels, [*("Y" if self.header.channels == 1 else "RGB"), *"A" * self.header.alpha], ()
         spec.set_format(kind)
+        if carried is None:
+            self._tell(oiio, spec)
         if self.header.dpi:
             spec.attribute("XResolution", float(self.header.dpi[0]))
             spec.attribute("YResolution", float(self.header.dpi[1]))
             spec.attribute("PixelAspectRatio", float(self.header.dpi[1] / self.header.dpi[0]))
         return spec
+
+    def _tell(self, oiio, spec) -> None:
+        """Whose light it is, by the linear profiles that are made here, and the words of EXIF that the format knows."""
+        space = next((space for space in SPACES.values() if self.given.icc == icc.build(space, linear=True)), None)
+        if space:
+            spec.attribute("chromaticities", oiio.TypeDesc("float[8]"), [value for pair in (*space.primaries, D65) for value in pair])
+        order, directory = tags.parse(self.given.exif)
+        for tag, name in ((271, "Make"), (272, "Model"), (306, "DateTime"), (315, "Artist"), (33432, "Copyright")):
+            value = directory.get(tag)
+            if isinstance(value, tuple):
+                spec.attribute(name, value[2].rstrip(b"\0 ").decode("utf-8", "replace"))
+        exposed = directory.get(tags.EXIF)
+        for tag, name in ((33434, "ExposureTime"), (33437, "FNumber"), (37386, "Exif:FocalLength")):
+            value = exposed.get(tag) if isinstance(exposed, dict) else None
+            if value and value[0] == 5 and (parts := struct.unpack(order + "LL", value[2][:8]))[1]:
+                spec.attribute(name, parts[0] / parts[1])
+        speed = tags.number(exposed, 34855, order) if isinstance(exposed, dict) else None
+        if speed:
+            spec.attribute("Exif:ISOSpeedRatings", speed)
 
     def _verify(self, oiio, path: Path) -> None:
         """Read it back: the library does not tell when its last bytes did not reach the disk."""

@@ -1,6 +1,7 @@
 """What a camera's sensor saw, before any development: the mosaic with its levels and colours, and mosaics without a header."""
 
 import io
+import math
 import os
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -12,7 +13,7 @@ from restore.image import Header, Matrix, Profile, Sensor
 from restore.io import dngtags
 from restore.io import exif as tags
 from restore.io.base import Source, WholeSource, sane
-from restore.io.raw import first_directory, listening, opened, told, uneven
+from restore.io.raw import first_directory, listening, opened, told, uneven, unpacked
 
 PATTERNS = ("rggb", "bggr", "grbg", "gbrg")
 _ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}  # LibRaw's turns in EXIF's words
@@ -31,6 +32,7 @@ class MosaicSource(WholeSource):
     def __init__(self, file: BinaryIO, name: str):
         super().__init__(file, name)
         self.raw = opened(file, name)
+        unpacked(self.raw, name)
         self._whole, pattern, black, white, note = self._samples()
         height, width, channels = self._whole.shape
         sane(name, height, width)
@@ -58,6 +60,8 @@ class MosaicSource(WholeSource):
         with listening(self.name):
             whole = raw.postprocess(output_color=rawpy.ColorSpace.raw, gamma=(1, 1), user_wb=[1.0] * 4, no_auto_bright=True, output_bps=16,
                                     adjust_maximum_thr=0, user_flip=0)
+        if whole.shape[2] == 1:
+            return np.repeat(whole, 3, 2), "", (0.0,) * 3, (65535.0,) * 3, "its sensor sees no colours"
         return whole[..., :3], "", (0.0,) * 3, (65535.0,) * 3, f"its mosaic ({_kind(raw)}) is no Bayer mosaic: demosaiced by LibRaw"
 
     def _sensor(self, pattern: str, black: tuple[float, ...], white: tuple[float, ...], note: str) -> Sensor:
@@ -82,7 +86,8 @@ class MosaicSource(WholeSource):
             plain, coloured = (self.raw.postprocess(output_color=space, **how).reshape(-1, 3).astype(np.float64)
                                for space in (rawpy.ColorSpace.raw, rawpy.ColorSpace.sRGB))
         whole = np.all((plain < _UNCLIPPED) & (coloured < _UNCLIPPED) & (coloured > 0), 1)
-        return np.linalg.lstsq(plain[whole], coloured[whole], rcond=None)[0].T if whole.sum() > _ENOUGH else np.zeros((3, 3))
+        found = np.linalg.lstsq(plain[whole], coloured[whole], rcond=None)[0].T if whole.sum() > _ENOUGH else np.zeros((3, 3))
+        return np.zeros((3, 3)) if np.allclose(found, np.eye(3), atol=0.01) else found  # it knows none either
 
     def preview(self) -> np.ndarray | None:
         """The picture that the camera made itself, (h, w, 3) in 8 bits, as far as it put one in."""
@@ -117,8 +122,8 @@ class Layout:
     def __post_init__(self):
         if self.pattern not in PATTERNS:
             raise UsageError(f"unknown pattern {self.pattern!r}", " or ".join(PATTERNS), "the colours of the first 2 x 2 pixels in reading order")
-        if self.white is not None and not self.white > self.black:
-            raise UsageError(f"white {self.white:g} is not above black {self.black:g}", "two levels of the file's samples, as --black 600 --white 15520")
+        if not math.isfinite(self.black) or self.white is not None and not self.black < self.white < math.inf:
+            raise UsageError(f"white {self.white} is not above black {self.black:g}", "two levels of the file's samples, as --black 600 --white 15520")
 
 
 class HeaderlessSource(Source):
@@ -133,7 +138,14 @@ class HeaderlessSource(Source):
                                "8 or 16 bits for every sample and no header", "give the size of the whole sensor: --raw-size WIDTHxHEIGHT")
         dtype = np.dtype("<u2") if size > pixels else np.dtype(np.uint8)
         bits = 0 if layout.white else _bits(file, dtype)
-        sensor = Sensor(layout.pattern, (layout.black,) * 4, (layout.white or 2.0**bits - 1,) * 4, note=f"white {2**bits - 1}: its samples have {bits} bits" if bits else "")
+        white, most = layout.white or 2.0**bits - 1, np.iinfo(dtype).max
+        if not layout.black < white:
+            raise RestoreError(f"{name}: its samples have {bits} bits, and black is said to be {layout.black:g}", "black below the brightest sample",
+                               "check --black and --raw-size, or give --white")
+        if max(white, layout.black) > most:
+            raise RestoreError(f"{name}: {layout.width} x {layout.height} samples in {size} bytes have 8 bits, and do not reach white {white:g}", f"levels up to {most}",
+                               "check --raw-size")
+        sensor = Sensor(layout.pattern, (layout.black,) * 4, (white,) * 4, note=f"white {2**bits - 1}: its samples have {bits} bits" if bits else "")
         self.headers = [Header(layout.height, layout.width, channels=1, dtype=dtype.newbyteorder("="), format="raw", sensor=sensor)]
         self.stored = dtype
 

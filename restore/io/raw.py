@@ -66,6 +66,17 @@ def opened(file: BinaryIO, name: str):
                            "the file of a camera that LibRaw knows", "convert it to DNG first") from cause
 
 
+def unpacked(raw, name: str) -> None:
+    """Decode the samples, which else happens when somebody looks at them; RestoreError where the file is damaged."""
+    import rawpy
+
+    try:
+        with listening(name):
+            raw.unpack()
+    except rawpy.LibRawError as cause:
+        raise broken(name, _reason(cause)) from cause
+
+
 def demosaiced(file: BinaryIO, name: str, algorithm: str) -> np.ndarray:
     """(H, W, 3) in 16 bits: a mosaic in the camera's colours as LibRaw's `algorithm` (AHD, DHT, PPG, VNG, LINEAR ...) demosaics it, and nothing else done."""
     import rawpy

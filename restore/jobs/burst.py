@@ -1,5 +1,6 @@
 """The walk of `restore burst`: many inputs, one output. Frames that cannot be used are left out, and said."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, sqrt
@@ -23,6 +24,8 @@ from restore.names import STREAM
 from restore.operators.noise import PoissonGaussian
 from restore.operators.problem import Problem
 
+STOPS = 0.32  # of difference in light that is said
+SMALLEST = 16  # side of a frame
 LOOKED_AT = 1 << 21  # pixels of a frame that registration sees, at most
 PATCH = 512  # pixels of a plane, a side, that noise is estimated from
 BLACK = 2048.0  # of 65535, in a DNG: noise goes below black
@@ -60,21 +63,27 @@ class Merging(Walk):
 
     def look(self, opened: Open) -> None:
         result, files = opened.result, (opened.names.source, *opened.names.more)
-        named = [page for file in files for page in self.read(file, result.notes)]
+        if self.asked.map and os.path.realpath(self.asked.map) in map(os.path.realpath, (opened.names.target, *files)):
+            raise UsageError(f"the map {self.asked.map} is also a frame, or the result", "a name of its own", "give --save-map another")
+        slots = [page for file in files for page in self.read(file, result.notes) or [None]]
+        named = [page for page in slots if page]
         if len(named) < 2:
             raise RestoreError(f"{named[0][0] if named else 'nothing'} is all there is of the burst", "two frames or more of one scene",
                                "restore denoise and restore deblur take one picture")
         _same_size(named)
-        align = shifts.align(*_seen([image for _, image in named]), self.asked.align, self.asked.reference)
+        align = shifts.align(*_seen([image for _, image in named]), self.asked.align, _place(slots, self.asked.reference))
         reference = named[align.reference]
         result.header = reference[1].header
         result.notes.append(f"reference: {reference[0]}" + (", the sharpest" if self.asked.reference is None else ""))
         result.notes += [f"{name} is left out: {reason}" for (name, _), reason in zip(named, align.reasons, strict=True) if reason]
+        result.notes += [f"{name} is {abs(stops):.1f} stops {'darker' if stops < 0 else 'brighter'} than the reference, and brought to its light"
+                         for (name, _), reason, stops in zip(named, align.reasons, align.gain.clamp_min(1e-6).log2().tolist(), strict=True) if not reason and abs(stops) > STOPS]
         result.details = {"reference": reference[0], "frames": [_words(align, n, name) for n, (name, _) in enumerate(named)]}
         if len(align.kept) < 2:
             raise RestoreError(f"no other frame agrees with {reference[0]}", "frames of one scene", "name another with --reference, or try --align flow")
         opened.source = Frames([image.samples for _, image in named], [reference[1].header], align)
         opened.stated = self.stated(opened.source)
+        result.notes += opened.stated.lines
         result.task, result.model, result.problem = opened.stated.task, opened.stated.full_name, opened.stated.problem.describe()
 
     def read(self, file: Path, notes: list[str]) -> list[tuple[str, Image]]:
@@ -84,12 +93,12 @@ class Merging(Walk):
         if file == STREAM:
             raise UsageError("a burst is not read from standard input", "its frames as files")
         try:
-            return self.pages(file)
+            return self.pages(file, notes)
         except RestoreError as error:
             notes.append(f"{file} is left out: {error.what}")
             return []
 
-    def pages(self, file: Path) -> list[tuple[str, Image]]:
+    def pages(self, file: Path, notes: list[str]) -> list[tuple[str, Image]]:
         with io.open_source(file) as source:
             several = len(source.headers) > 1
             return [(f"{file} page {number + 1}" if several else str(file), Image(header, source.read(0, header.height, number).copy()))
@@ -106,6 +115,8 @@ class Merging(Walk):
 
     def method(self, stated: Stated) -> Merge:
         if stated.card:
+            if self.asked.args:
+                raise UsageError(f"{stated.full_name} does not take {', '.join(name for name, _ in self.asked.args)}", "the option of another method", "--model fba takes it")
             return super().method(stated)
         try:
             return cards.build(stated.model, dict(self.asked.args)).eval()
@@ -136,37 +147,45 @@ class Merging(Walk):
 class MergingMosaics(Merging):
     """Camera files to a DNG: the four planes of a mosaic (or what is linear already) are merged in linear light, with the noise of the sensor."""
 
-    def pages(self, file: Path) -> list[tuple[str, Image]]:
+    def pages(self, file: Path, notes: list[str]) -> list[tuple[str, Image]]:
         with io.open_sensor(file) as source:
             header = source.headers[0]
             light = header.sensor.light(source.read(0, header.height))
         if header.sensor.pattern:
             if min(header.height, header.width) < 2:
                 raise RestoreError(f"{file}: {header.width} x {header.height} samples hold no cell of a mosaic", "2 x 2 samples or more")
+            if header.height % 2 or header.width % 2:
+                notes.append(f"{file}: its last row or column is half a cell, and left away")
             height, width = header.height // 2, header.width // 2
             light = light[: 2 * height, : 2 * width].reshape(height, 2, width, 2).transpose(0, 2, 1, 3).reshape(height, width, 4)
         return [(str(file), Image(header.replace(height=light.shape[0], width=light.shape[1], channels=light.shape[2], dtype=np.dtype(np.float32)), light))]
 
     def stated(self, frames: Frames) -> Stated:
         header, first = frames.headers[0], frames.samples[frames.alignment.reference]
-        a, b = self._noise(header.sensor, first)
+        (a, b), how = self._noise(header.sensor, first)
+        line = f"variance of the noise {a:.3g} x + {b:.3g}, {how}" if a or b else "no noise was found, so frames are hardly mixed: --sigma says how much there is"
         task = self.request.task.replace(frames=float(len(frames.alignment.kept)), sigma=255 * sqrt(b))
         request = replace(self.request, task=task, model=self.request.model or "hdrplus")
         stated = choose(request, self.settings, (header.channels, header.height, header.width))
-        return replace(stated, problem=Problem(stated.problem.operator, PoissonGaussian(1 / a, sqrt(b)))) if a > 0 else stated
+        problem = Problem(stated.problem.operator, PoissonGaussian(1 / a, sqrt(b))) if a > 0 else stated.problem
+        return replace(stated, problem=problem, lines=(*stated.lines, line))
 
-    def _noise(self, sensor: Sensor, planes: np.ndarray) -> tuple[float, float]:
-        """Variance = a x + b: read noise as the user says, as the file says, as found in the middle of the reference, or none."""
+    def _noise(self, sensor: Sensor, planes: np.ndarray) -> tuple[tuple[float, float], str]:
+        """(a, b) of the variance a x + b, and how it is known: as the user says, as the file says, as found in the middle of the reference."""
         if self.request.task.sigma is not None:
-            return 0.0, (self.request.task.sigma / 255) ** 2
+            return (0.0, (self.request.task.sigma / 255) ** 2), "as given"
         if sensor.noise:
-            return tuple(np.mean(sensor.noise, 0).tolist())
+            return tuple(np.mean(sensor.noise, 0).tolist()), "as the file says"
         top, left = (max(size - PATCH, 0) // 2 for size in planes.shape[:2])
+        part = torch.from_numpy(planes[top : top + PATCH, left : left + PATCH].transpose(2, 0, 1).copy())[None]
         try:
-            found = poisson_gaussian.estimate(torch.from_numpy(planes[top : top + PATCH, left : left + PATCH].transpose(2, 0, 1).copy())[None])
+            found = poisson_gaussian.estimate(part)
+            a, b = float(np.median(found.a)), float(np.median(found.b))
         except RestoreError:
-            return 0.0, 0.0
-        return float(np.median(found.a)), float(np.median(found.b))
+            a = b = 0.0
+        if a <= 0 and b <= 0:  # too small, too flat or too clean for a line through many levels: one level for all
+            a, b = 0.0, float(np.mean(np.square(sigma.estimate(part).sigma))) / 255**2
+        return (a, b), "estimated"
 
     def header(self, opened: Open, number: int) -> Header:
         header = opened.source.headers[0]
@@ -196,13 +215,26 @@ def _draw(chart: np.ndarray, path: Path, overwrite: bool) -> None:
             sink.write(page[..., None])
 
 
+def _place(slots: Sequence[tuple[str, Image] | None], reference: int | None) -> int | None:
+    """Where the reference, counted among all that were named, stands among those that could be read."""
+    if reference is None:
+        return None
+    if not 0 <= reference < len(slots):
+        raise UsageError(f"there is no frame {reference + 1}", f"1 to {len(slots)}, in the order in which frames are named")
+    if slots[reference] is None:
+        raise RestoreError(f"frame {reference + 1}, the reference, was left out", "a frame that can be read", "name another with --reference")
+    return sum(slot is not None for slot in slots[:reference])
+
+
 def _same_size(named: Sequence[tuple[str, Image]]) -> None:
     first = named[0][1].header
     for name, image in named:
         header = image.header
         if (header.height, header.width, header.orientation) != (first.height, first.width, first.orientation):
-            raise RestoreError(f"{name} has {header.width} x {header.height} pixels, {named[0][0]} has {first.width} x {first.height}",
-                               "frames of one size, held the same way", "leave it out, or crop it first")
+            held = [f"{one.width} x {one.height} pixels, orientation {one.orientation}" for one in (header, first)]
+            raise RestoreError(f"{name} has {held[0]}; {named[0][0]} has {held[1]}", "frames of one size, held the same way", "leave it out, or crop or turn it first")
+        if min(header.height, header.width) < SMALLEST:
+            raise RestoreError(f"{name} has {header.width} x {header.height} pixels, too few to be aligned", f"{SMALLEST} x {SMALLEST} or more")
         if header.sensor and header.sensor.pattern != first.sensor.pattern:
             raise RestoreError(f"{name} begins with {header.sensor.pattern or 'no mosaic'}, {named[0][0]} with {first.sensor.pattern or 'no mosaic'}",
                                "frames of one camera, cut alike")

@@ -15,7 +15,7 @@ from restore.engine.picture import Page
 from restore.errors import RestoreError, UsageError, nearest
 from restore.estimate import poisson_gaussian
 from restore.image import SPACES, Header, Matrix, Profile, Sensor
-from restore.io import icc
+from restore.io import exif, icc
 from restore.jobs import overview
 from restore.jobs.stating import Stated, out_header
 from restore.jobs.walk import Open, Walk
@@ -35,6 +35,7 @@ HIGHLIGHTS = ("rebuild", "clip")
 LARGE = 4e6  # pixels from which a CPU takes the cheapest of several weights
 FAR, STOPS = 1e6, 20.0  # no gain, no stop is beyond
 BLACK = 2048.0  # of 65535, in a DNG: noise goes below black
+LONG = 65_000  # bytes of EXIF: a JPEG holds hardly more
 STEEP = 100.0  # read noise over noise of photons, at white: beyond it nothing changes any more
 
 
@@ -126,7 +127,7 @@ class Developing(Walk):
         task, lines = self._noise(Isp(sensor.pattern or "linear"), seen)
         problem, steps = problem_of(task), [Repair()] if look.repair and sensor.pattern else []
         frugal = engine.devices.pick(self.settings.device).type == "cpu" and header.height * header.width > LARGE
-        name, card = self._demosaicing(task, frugal) if demosaics else ("libraw" if sensor.note else "as stored", None)
+        name, card = self._demosaicing(task, frugal) if demosaics else ("libraw" if sensor.note and not sensor.pattern else "as stored", None)
         if task.noise != "none":
             called = card and card.full_name  # a network was trained for the noise of its card
             if not card:
@@ -146,6 +147,9 @@ class Developing(Walk):
         elif not look.dng:
             steps.append(rendering)
         made = self._made(task, seen)
+        if len(made.exif or b"") > LONG and (self.request.format == "jpeg" or opened.names.target.suffix.lower() in (".jpg", ".jpeg")):
+            made = made.replace(exif=exif.without_note(made.exif))
+            said.append("the maker's own notes in EXIF are too long for a JPEG, and left away")
         chain = reduce(Chain, steps or [_As()])
         return Developed(task, problem, name, card, tuple(([sensor.note] if sensor.note else []) + lines + said), chain=chain, header=made)
 

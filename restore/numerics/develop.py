@@ -125,10 +125,14 @@ def coloured(v: Tensor, matrix: Tensor) -> Tensor:
 
 
 def exposure(light: Tensor) -> Tensor:
-    """(B,) factors that put the logarithmic mean of the light of a picture at GREY, and no more than the brightest of it above LIMIT."""
+    """(B,) factors that put the logarithmic mean of the light of a picture at GREY, and no more than the brightest of it above LIMIT.
+
+    Nothing is made darker than takes the brightest to LIMIT: snow, and what the sensor clipped, stay white.
+    """
     luminance = (light * torch.tensor([0.2126, 0.7152, 0.0722]).to(light).reshape(1, 3, 1, 1)).sum(1).flatten(1).clamp_min(1e-4)
     bright = light.amax(1).flatten(1).kthvalue(max(1, int(BRIGHT * luminance.shape[1])), 1).values
-    return torch.minimum(GREY / luminance.log().mean(1).exp(), LIMIT / bright.clamp_min(1e-4)).clamp(1 / STRONGEST, STRONGEST)
+    most = LIMIT / bright.clamp_min(1e-4)
+    return torch.minimum((GREY / luminance.log().mean(1).exp()).maximum(most.clamp_max(1)), most).clamp(1 / STRONGEST, STRONGEST)
 
 
 def filmic(light: Tensor, space: Space) -> Tensor:

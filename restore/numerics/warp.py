@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from restore.numerics.mirror import mirrored_index
+
 POLE = sqrt(3) - 2  # of the inverse of the cubic B-spline's samples (1, 4, 1) / 6
 REACH = 14  # samples beyond which the prefilter, POLE^n, and the four taps of the spline see nothing in float32
 
@@ -23,13 +25,7 @@ def coefficients(x: Tensor) -> Tensor:
 
 
 def _mirrored(x: Tensor, axis: int, edge: int) -> Tensor:
-    return x.index_select(axis, mirror_index(torch.arange(-edge, x.shape[axis] + edge, device=x.device), x.shape[axis]))
-
-
-def mirror_index(at: Tensor, size: int) -> Tensor:
-    """Whole places along a line of `size` samples, brought inside by reflection that does not repeat the edge sample."""
-    at = at % max(2 * size - 2, 1)
-    return torch.where(at < size, at, 2 * size - 2 - at)
+    return x.index_select(axis, mirrored_index(torch.arange(-edge, x.shape[axis] + edge, device=x.device), x.shape[axis]))
 
 
 def sample(c: Tensor, places: Tensor) -> Tensor:
@@ -39,10 +35,10 @@ def sample(c: Tensor, places: Tensor) -> Tensor:
     (wx, wy), (x0, y0) = ([_weights(part) for part in (places - whole).to(c.dtype).unbind(-1)], whole.long().unbind(-1))
     flat, out = c.flatten(2), 0
     for row, down in zip(wy, range(-1, 3), strict=True):
-        base = mirror_index(y0 + down, height) * width
+        base = mirrored_index(y0 + down, height) * width
         line = 0
         for column, right in zip(wx, range(-1, 3), strict=True):
-            index = (base + mirror_index(x0 + right, width)).flatten(1)[:, None].expand(-1, c.shape[1], -1)
+            index = (base + mirrored_index(x0 + right, width)).flatten(1)[:, None].expand(-1, c.shape[1], -1)
             line = line + column[:, None] * flat.gather(2, index).unflatten(2, places.shape[1:3])
         out = out + row[:, None] * line
     return out
