@@ -7,7 +7,7 @@ from math import inf, isnan
 from pathlib import Path
 
 from restore import cards, console
-from restore.bench import report
+from restore.bench import carded, report
 from restore.bench import speed as speeds
 from restore.bench import table as tables
 from restore.bench.run import Choice, Events, Result, beyond, run
@@ -71,7 +71,7 @@ def mri(names: Sequence[str], accelerations: Sequence[float], every: int, device
     files = scans.volumes()
     sheet = _sheet([scans.FLATTERS, "random columns as fastMRI draws them by the file's name, a smooth phase, noise of sigma 1/255; per volume"
                     + (f", of every {every} slices one" if every > 1 else "")], ["method", "acceleration", "volume", "NMSE", "PSNR", "SSIM", "s/slice"], outputs)
-    for acceleration in accelerations:
+    for acceleration in accelerations or scans.ACCELERATIONS:
         task = Mri(acceleration, sigma=1.0)
         for name in names or scans.methods(task):
             rows = []
@@ -126,7 +126,7 @@ def raw(names: tuple[str, ...], peaks: Sequence[float], every: int, outputs: Seq
     files = held[::every]
     sheet = _sheet([shots.TEXT, f"{len(files)} of {len(held)} pictures of the set held; untrained methods after the flagship denoiser"],
                    ["method", "peak", "linear PSNR", "CIEDE2000", "s per picture"], outputs)
-    for peak in peaks:
+    for peak in peaks or shots.PEAKS:
         for name in names or shots.NAMES:
             try:
                 rows = list(shots.score(name, peak, files))
@@ -260,6 +260,7 @@ def card(name: str | None, choice: Choice, quiet: bool) -> int:
                     covered = tuple(level for level in asked.levels if found.task.covers(asked.at(level)))
                     wanted = replace(choice, set=published.set, methods=(found.full_name,), levels=covered)
                     rows += _rows(run(asked, wanted, protocols.find(asked.protocol), Events(view.progress, view.note))) if covered else []
+    rows += carded.rows(found, choice.every, choice.device)
     if not rows:
         raise RestoreError(f"no pictures are there that {name} could be scored on; its card is left as it was", "the sets of its tables",
                            "RESTORE_DATA names their folder; restore bench sets shows what is found")

@@ -225,6 +225,10 @@ class Isp(Task):
             other = other.replace(noise=self.noise, peak=NOISELESS, sigma=0.0)
         return super().covers(other)
 
+    def admits(self, other):  # cleaner light than it was trained for is less work
+        clean = getattr(other, "noise", "") == "none" or isinstance(getattr(other, "peak", None), float) and isinstance(self.peak, Range) and other.peak > self.peak.high
+        return self.covers(other.replace(noise=self.noise, peak=self.peak.high, sigma=None) if clean and isinstance(self.peak, Range) else other)
+
 
 @dataclass(frozen=True)
 class Mri(Task):

@@ -802,3 +802,12 @@ def test_damaged_samples_are_not_developed(data, tmp_path, capsys):
     (tmp_path / "hurt.dng").write_bytes(whole)
     assert isp([str(tmp_path / "hurt.dng")], output=str(tmp_path / "x.tif"), quiet=True) == 1 and not (tmp_path / "x.tif").exists()
     assert "hurt.dng" in capsys.readouterr().err
+
+
+def test_a_network_may_be_asked_for_cleaner_light_than_it_was_trained_for_not_for_darker():
+    from restore.tasks import Denoise
+    from restore.values import Range
+
+    trained = Isp(pattern=None, noise="poisson-gaussian", peak=Range(80, 1e4))
+    assert trained.admits(Isp("rggb", "poisson-gaussian", 3e4, 0.1)) and trained.admits(Isp("rggb")) and not trained.covers(Isp("rggb", "poisson-gaussian", 3e4, 0.1))
+    assert not trained.admits(Isp("rggb", "poisson-gaussian", 20.0, 0.1)) and not trained.admits(Isp("linear")) and not trained.admits(Denoise(sigma=3.0))

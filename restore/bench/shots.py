@@ -25,6 +25,7 @@ from restore.operators.problem import READ_NOISE, Problem, problem_of
 from restore.tasks import Isp
 
 NAMES = ("malvar", "menon", "demosaicnet", "deepisp-low", "deepisp")
+PEAKS = (1000.0, 200.0)  # photons at white
 PROTOCOL = Protocol("raw")
 TEXT = ("unprocessed photographs, rggb, noise of photons and of readout as sensors have it, seed 0 by name; linear PSNR in camera colours over all pixels, float; CIEDE2000 "
         "of the picture that the chain makes of it (the white balance and the matrix known, exposure automatic, filmic curve, no sharpening) from the photograph")

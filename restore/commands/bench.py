@@ -60,13 +60,13 @@ def bench(
     if table == "blind":
         return benching.captured(words[0] if words else "pnp", every, files, json, quiet)
     if table == "mri":
-        return benching.mri(words, benching.numbers(sigmas) or (4.0, 8.0), every, device, files, json)
+        return benching.mri(words, benching.numbers(sigmas), every, device, files, json)
     if table == "ct":
         return benching.ct(words, every, device, files, json)
     if table == "sinograms":
         return benching.sinograms(words, benching.numbers(sigmas), device, files, json)
     if table == "raw":
-        return benching.raw(words, benching.numbers(sigmas) or (1000.0, 200.0), every, files, json)
+        return benching.raw(words, benching.numbers(sigmas), every, files, json)
     choice = Choice(set, words, benching.levels(sigmas), tuple(part for part in (images or "").split(",") if part), every, device)
     if table == "card":
         return benching.card(name, choice, quiet)

@@ -16,6 +16,7 @@ from restore.measure.volumes import scores
 from restore.tasks import Mri
 
 FLATTERS = "k-space simulated from magnitude pictures flatters every method: these figures are not comparable with the fastMRI leaderboard"
+ACCELERATIONS = (4.0, 8.0)
 METHODS = ("zerofill", "cswavelet", "tv", "pnp", "fastmri-unet", "varnet")
 
 

@@ -21,6 +21,7 @@ from restore.train.data import Pool, pool_of
 
 EVERY = 10  # every 10th patient is kept for validation
 DRAWS = 2  # of noise, of each slice
+TOLD = 10  # slices after which it is said how far this is
 
 
 def gather(files: list[Path], task: LowDose, least: int, seed: int, device: torch.device | str = "cpu",
@@ -35,6 +36,8 @@ def gather(files: list[Path], task: LowDose, least: int, seed: int, device: torc
             parts.append(pairs(torch.from_numpy(scan.array[0]), scan.header.spacing[1], task, seed + number))
             patients.append(str(scan.header.carry["datasets"][0].get("PatientID", file.stem)))
             kept.append(file)
+            if len(kept) % TOLD == 0:
+                note(f"{number + 1} of {len(files)} slices: their low doses are simulated")
         except RestoreError as error:
             note(f"{file} is skipped: {str(error).splitlines()[0]}")
     held = set(sorted(set(patients))[::EVERY])
@@ -46,8 +49,11 @@ def gather(files: list[Path], task: LowDose, least: int, seed: int, device: torc
 
 def pairs(hu: torch.Tensor, pixel: float, task: LowDose, seed: int) -> list[np.ndarray]:
     """(H, W, 2) of x and y in 16 bits, one per draw of the noise."""
-    x = ct.unit(hu)[0, 0].numpy()
-    low = [ct.unit(ct.lowdose(hu, pixel, task, torch.Generator().manual_seed(DRAWS * seed + draw))[0])[0, 0].numpy() for draw in range(DRAWS)]
+    x, low = ct.unit(hu)[0, 0].numpy(), []
+    for draw in range(DRAWS):
+        y, photons = ct.lowdose(hu, pixel, task, torch.Generator().manual_seed(DRAWS * seed + draw))
+        low.append(ct.unit(y)[0, 0].numpy())
+        task = task.replace(photons=photons)  # found once
     return [as_samples(np.stack([x, y], 2), np.dtype(np.uint16)) for y in low]
 
 
