@@ -230,6 +230,9 @@ class Isp(Task):
         return self.covers(other.replace(noise=self.noise, peak=self.peak.high, sigma=None) if clean and isinstance(self.peak, Range) else other)
 
 
+SPREAD = 1.5  # times the acceleration that is meant, or by that, may be that of a mask drawn at random
+
+
 @dataclass(frozen=True)
 class Mri(Task):
     """y = M (F S x + n): k-space of which one sample in `acceleration` was taken, the central `center_fraction` of lines whole (None: 0.32 /
@@ -254,6 +257,13 @@ class Mri(Task):
 
     def relevant(self):
         return ("acceleration", "mask", "sigma", "coils")
+
+    def covers(self, other):  # a mask drawn for one acceleration has another, which is all that a file tells
+        if isinstance(other, Mri) and isinstance(self.acceleration, Range) and isinstance(other.acceleration, float):
+            low, high = self.acceleration.low, self.acceleration.high
+            if low / SPREAD <= other.acceleration <= high * SPREAD:
+                other = other.replace(acceleration=min(max(other.acceleration, low), high))
+        return super().covers(other)
 
 
 @dataclass(frozen=True)

@@ -243,7 +243,7 @@ def test_measures_are_those_of_scikit_image_over_the_volume():
 def test_the_task_survives_writing():
     for task in (Mri(4.0), Mri(Range(4, 8), "equispaced", Range(0, 4))):
         assert from_dict(task.to_dict()) == task
-    assert Mri(Range(4, 8), sigma=Range(0, 4)).covers(Mri(4.0, None, None)) and not Mri(Range(4, 8)).covers(Mri(12.0, None, None))
+    assert Mri(Range(4, 8), sigma=Range(0, 4)).covers(Mri(4.0, None, None)) and not Mri(Range(4, 8)).covers(Mri(12.5, None, None))
 
 
 # files
@@ -494,3 +494,9 @@ def test_units_lines_and_slices_are_taken_at_their_word(tmp_path, capsys):
         mri([str(tmp_path / "k.h5")], output=str(tmp_path / "x.nii"), compare=True, quiet=True)
     assert (tmp_path / "x.compare.png").read_bytes() == b"mine"
     assert mri([str(tmp_path / "k.h5")], output=str(tmp_path / "x.png"), quiet=True) == 0 and (tmp_path / "x.0003.png").exists()
+
+
+def test_weights_serve_what_masks_drawn_for_their_accelerations_come_out_as():
+    trained = Mri(Range(3, 10), sigma=Range(0, 4))
+    assert all(trained.covers(Mri(rate, mask=None, sigma=None)) for rate in (2.0, 3.0, 8.0, 11.0, 14.0))
+    assert not any(trained.covers(Mri(rate, mask=None, sigma=None)) for rate in (1.0, 16.0)) and not trained.covers(Mri(4.0, sigma=None, coils=8.0))
