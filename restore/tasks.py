@@ -230,7 +230,7 @@ class Isp(Task):
         return self.covers(other.replace(noise=self.noise, peak=self.peak.high, sigma=None) if clean and isinstance(self.peak, Range) else other)
 
 
-SPREAD = 1.5  # times the acceleration that is meant, or by that, may be that of a mask drawn at random
+SPREAD = 1.5  # times the acceleration that is meant may be that of a mask drawn at random
 
 
 @dataclass(frozen=True)
@@ -260,9 +260,9 @@ class Mri(Task):
 
     def covers(self, other):  # a mask drawn for one acceleration has another, which is all that a file tells
         if isinstance(other, Mri) and isinstance(self.acceleration, Range) and isinstance(other.acceleration, float):
-            low, high = self.acceleration.low, self.acceleration.high
-            if low / SPREAD <= other.acceleration <= high * SPREAD:
-                other = other.replace(acceleration=min(max(other.acceleration, low), high))
+            high = self.acceleration.high
+            if high < other.acceleration <= high * SPREAD:
+                other = other.replace(acceleration=high)
         return super().covers(other)
 
 
