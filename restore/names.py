@@ -125,7 +125,10 @@ def _target(item: Input, command: str, output: str | None, fields: dict[str, str
         return source.with_name(f"{stem}.{command}{ext}")
     if "{" in output:
         words = {"dir": str(source.parent), "stem": stem, "ext": ext, "name": source.name, "cmd": command} | fields
-        return Path(_format(output, words))
+        target = Path(_format(output, words))
+        if parted(target)[1].lower() not in writable:
+            raise UsageError(f"{str(target)!r} has no suffix that can be written", nearest(parted(target)[1].lower(), writable), "the suffix chooses the format")
+        return target
     folder = Path(output)
     if output.endswith(("/", os.sep)) or folder.is_dir() or item.below.parts or (count > 1 and not folder.suffix):
         return folder / item.below / (stem + ext)

@@ -161,13 +161,18 @@ class CompressedSensing(Task):
     seed: Value = 0.0
     sigma: Value = 0.0
 
+    def __post_init__(self):
+        if isinstance(self.sigma, tuple):
+            raise UsageError("measurements have one sigma, whatever the colours", "one number")
+        super().__post_init__()
+
 
 LIMITS: dict[str, tuple[float, float, str]] = {  # what a part may be, and how that is said
     "sigma": (0, 255, "sigma on the 0-255 scale of the papers, whatever the file's depth"),
     "peak": (1e-9, 1e12, "a peak above 0 in photons"),
     "scale": (1, 64, "from 1 to 64"),
     "quality": (1, 100, "1 to 100"),
-    "ratio": (1e-3, 1, "a share of measurements up to 1, as 0.25"),
+    "ratio": (9e-4, 1, "a share of measurements up to 1, as 0.25"),
     "hu": (0.1, 4095, "0.1 to 4095 Hounsfield units"),
     "dose": (1e-4, 100, "a share of the routine dose, as 0.25"),
     "photons": (1, 1e12, "photons per ray, as 1e5"),
@@ -188,6 +193,8 @@ def _known(part: str, word: str, words: tuple[str, ...]) -> None:
 def _check(part: str, value: Value) -> None:
     numbers = (value.low, value.high) if isinstance(value, Range) else value if isinstance(value, tuple) else () if value is None else (value,)
     low, high, said = LIMITS[part]
+    if isinstance(value, tuple) and part != "sigma":
+        raise UsageError(f"{part} {write_value(value)} is more than one number", said)
     for number in numbers:
         if not low <= number <= high:
             remedy = f"if {number:g} is in 16-bit levels, type --sigma {number / 257:.3g}" if part == "sigma" and number > high else ""

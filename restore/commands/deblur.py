@@ -54,6 +54,8 @@ def deblur(
 
     if kernel is not None and kernel_size is not None:
         raise UsageError("--kernel-size says where an unknown kernel is looked for, and --kernel says the kernel", "one of them")
+    if boundary == "valid":
+        raise UsageError("a picture blurred with the boundary valid is smaller than what it shows", "reflect or circular: what lies beyond its edges")
     if save_kernel and "{stem}" not in save_kernel and len(files or ()) > 1:
         raise UsageError("several kernels cannot be written to one file", "a name with {stem}", "--save-kernel '{dir}/{stem}.kernel.png'")
     task = Deblur(kernel, parse_value(sigma, "sigma"), boundary, parse_value(kernel_size))

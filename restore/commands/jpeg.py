@@ -34,12 +34,17 @@ def jpeg(
     """
     from restore import batch
     from restore.engine.run import Settings
+    from restore.errors import UsageError
     from restore.jobs.stating import Request
     from restore.measure import sheet
     from restore.tasks import Jpeg
-    from restore.values import parse_value
+    from restore.values import parse_number
 
-    task = Jpeg(parse_value(coded, "quality"))
+    if format in ("jpeg", "jpg"):
+        raise UsageError("coded as JPEG again, the result would have its blocks again", "png, tiff or another format without loss")
+    if format is None and (output == "-" or "-" in (files or ()) and output is None):
+        format = "png"
+    task = Jpeg(parse_number(coded, "quality-of"))
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble), strength, format=format, depth=depth,
                       parts={"denoiser": denoiser})
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)

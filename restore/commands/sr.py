@@ -39,11 +39,14 @@ def sr(
     """
     from restore import batch
     from restore.engine.run import Settings
+    from restore.errors import UsageError
     from restore.jobs.stating import Request
     from restore.measure import sheet
     from restore.tasks import SuperResolution
     from restore.values import parse_value
 
+    if consistent and parse_value(sigma, "sigma") != 0:
+        raise UsageError("--consistent makes the result fit the input, and --sigma says that the input is noisy", "one of the two")
     task, factor = SuperResolution(scale, down, parse_value(sigma, "sigma")).whole()
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble, consistent if task.sigma == 0 else False), check=check, format=format, depth=depth, quality=quality, subsampling=subsampling,
                       parts={"denoiser": denoiser}, factor=factor)

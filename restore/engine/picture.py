@@ -50,6 +50,13 @@ class Page:
         mask = mask.transpose(2, 0, 1)
         return x.masked_fill(torch.from_numpy(np.broadcast_to(mask, x.shape[1:]).copy()), float("nan"))
 
+    def known(self, top: int, height: int, left: int, width: int) -> bool:
+        """Whether all pixels of a box stay as they were."""
+        if self.keep is None:
+            return False
+        rows, columns = _reflected(top, top + height, self.header.height), _reflected(left, left + width, self.header.width)
+        return bool((self.keep[rows][:, columns] == 1).all())
+
     def alpha(self) -> Tensor | None:
         """(1, 1, h, W) of the rows at hand, on [0, 1], or nothing."""
         return torch.from_numpy(as_float(self._kept[..., -1]))[None, None] if self.header.alpha else None
@@ -64,6 +71,9 @@ class Page:
         if x.shape[1] != self.header.channels:
             return x[0, :, :height, : self.header.width].permute(1, 2, 0).float().numpy()
         out, hidden = self._before(top, height)
+        if self.keep is not None and self.header.dtype in (np.uint32, np.float64):  # which single precision would round
+            samples = self._kept[top - self._base : top - self._base + height]
+            out = samples.astype(np.float64) / self.header.white if self.header.dtype == np.uint32 else samples.copy()
         fresh = x[0, :, : height * self.scale, : self.header.width * self.scale].permute(1, 2, 0).float().numpy()
         colour = out[..., : self.header.channels]
         if strength != 1:
@@ -91,8 +101,12 @@ class Page:
         planes = torch.from_numpy(np.where(np.isfinite(as_float(samples)), as_float(samples), 0).transpose(2, 0, 1).copy())
         wide = resample.resize(planes, self.scale * planes.shape[1], self.scale * planes.shape[2], "bilinear").permute(1, 2, 0).contiguous().numpy()
         rows = slice(self.scale * (top - first), self.scale * (top - first + height))
-        hidden = np.broadcast_to(hidden, (*samples.shape[:2], self.header.channels)) if hidden.any() else hidden
-        return wide[rows].copy(), hidden.repeat(self.scale, 0).repeat(self.scale, 1)[rows] if hidden.any() else hidden
+        if not hidden.any():
+            return wide[rows].copy(), hidden
+        out, hidden = wide[rows].copy(), np.broadcast_to(hidden, (*samples.shape[:2], self.header.channels)).repeat(self.scale, 0).repeat(self.scale, 1)[rows]
+        before = as_float(samples[..., : self.header.channels]).repeat(self.scale, 0).repeat(self.scale, 1)[rows]
+        out[..., : self.header.channels] = np.where(hidden & ~np.isfinite(before), before, out[..., : self.header.channels])  # NaN stays NaN
+        return out, hidden
 
     def _share(self, rows) -> np.ndarray:
         return self.keep[rows, :, None].astype(np.float32)

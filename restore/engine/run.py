@@ -181,7 +181,8 @@ def _exact(work: Method, problem: Problem, page: Page, write, now: Plan, report:
         for group in planning.equal_groups(across, now.batch):
             try:
                 boxes = [(down.start, window.start, down.size, window.size) for window in group]
-                out = _tiles(work, problem, y, down.start, boxes, now)
+                out = _known(page, problem, y, down.start, boxes)
+                out = _tiles(work, problem, y, down.start, boxes, now) if out is None else out
             except Exception as error:
                 if not devices.out_of_memory(error):
                     raise
@@ -200,6 +201,13 @@ def _exact(work: Method, problem: Problem, page: Page, write, now: Plan, report:
         if done < page.height:
             page.forget(min(planning.next_window(done, page.height, now.height, halo, multiple).start, done))
     return done, tiles
+
+
+def _known(page: Page, problem: Problem, y: Tensor, base: int, boxes: list[Box]) -> Tensor | None:
+    """y itself in boxes of which nothing is missing."""
+    if problem.scale == 1 and all(page.known(top, height, left, width) for top, left, height, width in boxes):
+        return torch.cat([y[..., top - base : top - base + height, left : left + width] for top, left, height, width in boxes])
+    return None
 
 
 def _tiles(work: Method, problem: Problem, y: Tensor, base: int, boxes: list[Box], now: Plan) -> Tensor:
@@ -222,7 +230,17 @@ def _blend(work: Method, problem: Problem, page: Page, write, now: Plan, report:
         for left, width in across:
             ramp = _ramp(scale * height, scale * half)[:, None] * _ramp(scale * width, scale * half)[None]
             place = (..., slice(scale * start - top, bottom - top), slice(scale * left, scale * (left + width)))
-            x = _tiles(work, problem, y, start, [(start, left, height, width)], now)
+            box = [(start, left, height, width)]
+            x = _known(page, problem, y, start, box)
+            try:
+                x = _tiles(work, problem, y, start, box, now) if x is None else x
+            except Exception as error:
+                if not devices.out_of_memory(error):
+                    raise
+                error.__traceback__ = None
+                if top == 0:  # nothing is written yet
+                    raise _Short(0, 0) from None
+                raise RestoreError(f"memory ended with tiles of {now.height} x {now.width}", "", "take a smaller --tile or --memory") from None
             if left == across[0][0]:
                 total = _grown(total, x.shape[:2], bottom - top, scale * page.width)
             total[place] += ramp * x
@@ -251,9 +269,9 @@ def _ramp(size: int, half: int) -> Tensor:
 
 def _step_down(now: Plan, method: Method, settings: Settings, report: Report) -> Settings:
     """The next rung: a smaller tile, a lower precision, the CPU."""
-    least = now.kind.multiple + 2 * now.kind.halo if isinstance(now.kind, Exact) else 0
-    smaller = max(now.height, now.width) // 2
-    if isinstance(now.kind, Exact) and smaller >= max(least, 16):
+    reach = 2 * now.kind.halo if isinstance(now.kind, Exact) else now.kind.overlap if isinstance(now.kind, Blend) else 0
+    least, smaller = now.kind.multiple + reach if reach else 0, max(now.height, now.width) // 2
+    if not isinstance(now.kind, Whole) and smaller >= max(least, 16):
         report.note(f"memory ended with tiles of {now.height} x {now.width}; tiles of {smaller} are used")
         return replace(settings, tile=smaller)
     if now.device.type != "cpu" and now.dtype == torch.float32 and method.half_ok:

@@ -1,5 +1,6 @@
 """Wrappers: they take a method and return a method. Padding is in `Method` itself, tiles are in `run`."""
 
+import math
 from math import lcm
 
 import torch
@@ -12,6 +13,8 @@ from restore.operators.jpeg import Coding
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
 
+ROUNDS = 60  # of nearest and in range
+TOLERATED = 0.5 / 255
 SMOOTH = 0.03  # cycles per pixel: the width of the spectrum that the phase is taken from
 
 
@@ -40,7 +43,10 @@ class Turned(Method):
 
 
 class Consistent(Method):
-    """Moves a result to the nearest x that D takes to y."""
+    """Moves a result to the nearest x in range that D takes to y: by turns to the nearest such x and into the range, where that leaves it.
+
+    Where y is clipped, black or white, more than that is allowed.
+    """
 
     def __init__(self, inner: Method):
         super().__init__()
@@ -49,13 +55,32 @@ class Consistent(Method):
             inner.channels, inner.multiple, inner.noises, inner.half_ok, inner.takes, inner.gives)
 
     def restore(self, y: Tensor, problem: Problem) -> Tensor:
-        return problem.operator.nearest(self.inner(y, problem).float(), y.float())
+        y, low, high = y.float(), min(0.0, float(y.min())), max(1.0, float(y.max()))
+        operator, x = problem.operator, problem.operator.nearest(self.inner(y, problem).float(), y)
+        if not operator.linear or float(x.min()) >= low and float(x.max()) <= high:
+            return x
+
+        def missed(x: Tensor) -> Tensor:
+            """y - D x, but for what a clipped y allows."""
+            seen = operator(x)
+            return torch.where((y <= low) & (seen < low) | (y >= high) & (seen > high), 0.0, y - seen)
+        x, t = x.clamp(low, high), 1.0
+        ahead = x
+        for _ in range(ROUNDS):  # with Nesterov's momentum, as FISTA
+            before, x = x, operator.nearest(ahead, operator(ahead) + missed(ahead)).clamp(low, high)
+            if float(missed(x).abs().max()) < TOLERATED:
+                break
+            t, last = (1 + math.sqrt(1 + 4 * t * t)) / 2, t
+            ahead = x + (last - 1) / t * (x - before)
+        return x
 
     def tiling(self, problem):
         """Blocks of JPEG are moved each alone; what one sample moves otherwise fades out quickly, but does not end."""
         kind = self.inner.tiling(problem)
         if isinstance(problem.operator, Coding):
             halo, multiple = problem.operator.span
+            if isinstance(kind, Blend):
+                return Blend(kind.overlap, lcm(kind.multiple, multiple))
             return Exact(kind.halo + halo, lcm(kind.multiple, multiple)) if isinstance(kind, Exact) else kind
         return Blend(2 * max(kind.halo, 16), kind.multiple) if isinstance(kind, Exact) else kind
 

@@ -24,6 +24,7 @@ class Measured:
     width: int
     seed: int
     sigma: float
+    header: Header | None = None  # of the picture that was measured: what of it can be given back
 
     @property
     def nbytes(self) -> int:
@@ -42,6 +43,9 @@ class MeasuredSource:
                         raise broken(name, f"holds {', '.join(file.files) or 'nothing'}, not {', '.join(FIELDS)}")
                     y, (height, width) = file["measurements"], (int(n) for n in file["size"])
                     self.measured = Measured(y.astype(np.float32), height, width, int(file["seed"]), float(file["sigma"]))
+                    told = {part: file[part].tobytes() for part in ("icc", "exif", "xmp") if part in file.files}
+                    told |= {"dtype": np.dtype(str(file["dtype"]))} if "dtype" in file.files else {}
+                    told |= {"orientation": int(file["orientation"])} if "orientation" in file.files else {}
             except FileNotFoundError as cause:
                 raise RestoreError(f"{name}: there is no such file", "measurements that exist", "restore degrade IMAGE --task cs --ratio 0.25 -o NAME.npz makes them") from cause
         whole = (-(-height // 33), -(-width // 33))
@@ -49,7 +53,9 @@ class MeasuredSource:
             raise broken(name, f"an array of shape {y.shape} is no measurement of a picture of {width} x {height} pixels")
         if not np.isfinite(y).all():
             raise broken(name, "there are NaN or Inf among the measurements")
-        self.headers = [Header(height, width, y.shape[0])]
+        if not 0 <= self.measured.seed < 1 << 53 or told.get("orientation", 1) not in range(1, 9) or told.get("dtype", np.dtype(np.uint8)).kind not in "uf":
+            raise broken(name, f"its seed, {self.measured.seed}, its depth or its orientation is out of range")
+        self.headers = [Header(height, width, y.shape[0]).replace(**told)]
 
     def close(self) -> None:
         pass
@@ -80,7 +86,9 @@ class MeasuredSink:
             if kind is None:
                 with writing(self.target.name):
                     m = self.measured
-                    np.savez(self.target.file, measurements=m.measurements, size=np.array([m.height, m.width]), seed=m.seed, sigma=m.sigma)
+                    told = {part: np.frombuffer(value, np.uint8) for part in ("icc", "exif", "xmp") if m.header and (value := getattr(m.header, part))}
+                    told |= {"dtype": np.array(m.header.dtype.str), "orientation": m.header.orientation} if m.header else {}
+                    np.savez(self.target.file, measurements=m.measurements, size=np.array([m.height, m.width]), seed=m.seed, sigma=m.sigma, **told)
                 self.target.commit()
         finally:
             self.target.discard()

@@ -10,6 +10,7 @@ import torch
 from restore import io
 from restore.engine import run as engine
 from restore.engine.picture import Page
+from restore.errors import RestoreError
 from restore.image import Header
 from restore.io.measured import Measured, MeasuredSink, MeasuredSource
 from restore.jobs.stating import Stated, choose, out_header
@@ -67,12 +68,19 @@ class Recovering(Walk):
 class Measuring(Degrading):
     """Jobs of `restore degrade --task cs`: measurements instead of a picture."""
 
+    def look(self, opened):
+        super().look(opened)
+        if len(opened.source.headers) > 1:
+            raise RestoreError(f"{opened.names.source}: has {len(opened.source.headers)} pages, and measurements are of one picture", "one page", "take one out first")
+
     def work(self, opened, write, report):
         header, problem = opened.ahead.header, opened.stated.problem
         x = Page(opened.ahead.read, header).rows(0, header.height)
         y = problem.simulate(x, torch.Generator().manual_seed(self.request.seed))
         task = self.request.task
-        write(Measured(y[0].unflatten(0, (header.channels, -1)).numpy().astype(np.float32), header.height, header.width, int(task.seed), float(task.sigma)))
+        if header.alpha:
+            report.note("its transparency is not measured, and will not come back")
+        write(Measured(y[0].unflatten(0, (header.channels, -1)).numpy().astype(np.float32), header.height, header.width, int(task.seed), float(task.sigma), header))
 
     def header(self, opened, number):
         return opened.source.headers[number]

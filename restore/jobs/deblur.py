@@ -6,6 +6,7 @@ import numpy as np
 
 from restore import io
 from restore.errors import UsageError
+from restore.image import upright
 from restore.jobs.stating import Request
 from restore.jobs.walk import Events, Open, Walk
 from restore.names import beside
@@ -28,7 +29,8 @@ class Keeping(Walk):
     def work(self, opened, write, report):
         super().work(opened, write, report)
         if opened.ahead.page == 0:
-            kernel = opened.stated.problem.operator.kernel[0, 0].numpy()
+            kernel = opened.stated.problem.operator.kernel[0, 0].cpu().numpy()
+            kernel = upright(kernel[..., None], opened.ahead.header.orientation)[..., 0]
             io.write(self._path(opened), np.rint(kernel * (65535 / kernel.max())).astype(np.uint16), overwrite=self.request.overwrite)
 
     def _path(self, opened: Open) -> Path:

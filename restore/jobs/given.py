@@ -35,10 +35,12 @@ def draw(task: Task, shape: Sequence[int], seed: int) -> Given:
 
 
 def _kernel(task: Deblur, source: io.Source, page: int, path: Path) -> Given:
-    """A kernel in a file: a picture of one, or an array (.npy), made to sum to 1."""
-    if task.kernel is None or kernels.is_made(task.kernel):
+    """A kernel in a file: a picture of one, or an array (.npy), made to sum to 1; turned as the picture is stored, for it is meant as that is seen."""
+    turn = STORED[source.headers[page].orientation]
+    if task.kernel is None or kernels.is_made(task.kernel) and (task.hidden or turn == 1):
         return {}
-    return {"kernel": load_kernel(task.kernel)}
+    kernel = kernels.make(task.kernel) if kernels.is_made(task.kernel) else load_kernel(task.kernel)
+    return {"kernel": torch.from_numpy(upright(kernel.numpy()[..., None], turn)[..., 0].copy())}
 
 
 def load_kernel(name: str) -> Tensor:
@@ -52,15 +54,15 @@ def load_kernel(name: str) -> Tensor:
     if path.suffix in (".npy", ".npz"):
         try:
             array = np.load(path, allow_pickle=False)
-            array = array[member] if path.suffix == ".npz" else array
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
+            array = np.squeeze(array[member] if path.suffix == ".npz" else array).astype(np.float32)
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise RestoreError(f"{name}: cannot be read: {error}", "a NumPy array of the kernel") from error
-        return kernels.normalised(torch.from_numpy(np.squeeze(array).astype(np.float32)))
+        return kernels.normalised(torch.from_numpy(array))
     return kernels.normalised(torch.from_numpy(io.read(path).pixels.mean(2)))
 
 
 def _mask(task: Inpaint, source: io.Source, page: int, path: Path) -> Given:
-    """mask (1, 1, H, W): 1 where a pixel was measured; keep (H, W): the share of the original that stays, soft where the border is feathered."""
+    """mask (1, 1, H, W): 1 where a pixel was measured and stays whole; keep (H, W): the share of the original that stays, soft where the border is feathered."""
     if task.mask is None:
         raise UsageError("it is not said which pixels are missing", "--mask FILE, alpha, nan or color:#ff00ff")
     header = source.headers[page]
@@ -75,7 +77,7 @@ def _mask(task: Inpaint, source: io.Source, page: int, path: Path) -> Given:
     keep = 1 - missing
     if task.feather:
         keep = _feathered(keep, int(task.feather))
-    return {"mask": 1 - missing, "keep": keep[0, 0]}
+    return {"mask": (keep == 1).float(), "keep": keep[0, 0]}
 
 
 def _found(word: str, source: io.Source, page: int) -> np.ndarray:

@@ -20,6 +20,7 @@ from restore.method import Method
 from restore.numerics import resample
 from restore.operators.problem import Given, Problem, problem_of
 from restore.tasks import Deblur, Task
+from restore.values import parse_number
 
 SAMPLED = 6 << 20  # pixels that an estimator looks at, at most
 
@@ -85,12 +86,20 @@ def _told(request: Request) -> Task:
     if not isinstance(task, Deblur) or (task.kernel and not task.hidden):
         return task
     card = cards.choose(task, request.model)[1] if request.model else None
-    return task.replace(kernel=card.task.kernel) if card else task.replace(kernel=None, side=task.side or (float(task.kernel.removeprefix("shake:")) if task.hidden else None))
+    return task.replace(kernel=card.task.kernel) if card else task.replace(kernel=None, side=task.side or (parse_number(task.kernel.removeprefix("shake:"), "the side of a shake", 0) if task.hidden else None))
+
+
+def fitting(task: Task, channels: int) -> None:
+    """Raise UsageError where there are levels for more or fewer channels than the picture has."""
+    levels = getattr(task, "sigma", None)
+    if isinstance(levels, tuple) and len(levels) != channels:
+        raise UsageError(f"{len(levels)} levels of noise for a picture of {channels} channel(s)", "one for all, or one per channel")
 
 
 def choose(request: Request, settings: Settings, shape: tuple[int, int, int], lines: tuple[str, ...] = (), given: Given = {}) -> Stated:
     """The method for a task without holes, on x of this shape."""
     channels, height, width = shape
+    fitting(request.task, channels)
     slow = engine.devices.pick(settings.device).type == "cpu"
     parts = {argument: part for argument, part in request.parts.items() if part}
     name, card = cards.choose(request.task, request.model, slow and height * width > 4e6, channels, parts)

@@ -15,15 +15,16 @@ from restore import io
 from restore.engine import run as engine
 from restore.engine.picture import Page
 from restore.engine.run import Plan, Report
-from restore.errors import RestoreError, UsageError
+from restore.errors import RestoreError, UsageError, fault
 from restore.image import Header
 from restore.io.overlap import Ahead, Behind
 from restore.jobs import given
-from restore.jobs.stating import Request, Stated, check, method_for, out_header, pushed, reduction, state
+from restore.jobs.stating import Request, Stated, check, fitting, method_for, out_header, pushed, reduction, state
 from restore.method import Method
 from restore.names import STREAM, Names, make_folder
 from restore.numerics import resample
-from restore.operators.base import Identity
+from restore.operators.base import Identity, Operator
+from restore.operators.blur import Blur, Unknown
 from restore.operators.problem import problem_of
 from restore.streams import stdin, stdout
 from restore.tasks import Task
@@ -201,6 +202,8 @@ class Walk:
         self._plan(opened, timed=False)
         if (opened.result.expected or 0) > PATIENCE:
             report.note(f"{stated.full_name} will take about {opened.result.expected / 60:.0f} minutes on {opened.result.plan.device}")
+        if stated.keep is not None and (stated.keep == 1).all():
+            report.note("nothing is missing: the picture stays as it is")
         kept: list[torch.Tensor] = []
         last = reduction(self.request, stated.problem.scale * header.height, stated.problem.scale * header.width)
 
@@ -219,6 +222,8 @@ class Walk:
         """How far D x is from y, beside the noise."""
         header, source, problem = opened.ahead.header, opened.source, opened.stated.problem
         number = opened.ahead.page
+        if isinstance(problem.operator, Unknown):
+            return "nobody knows D, so there is nothing to compare with y"
         y = Page(lambda top, bottom: source.read(top, bottom, number), header, keep=opened.stated.keep).rows(0, header.height)
         error = 255 * float((problem.operator(torch.nan_to_num(x)) - y).square().mean().sqrt())
         return f"D x differs from y by {error:.2f}/255 (root mean square); {problem.noise}"
@@ -244,7 +249,8 @@ class Degrading(Walk):
     def state(self, opened, number):
         header = opened.source.headers[number]
         shape = (header.channels, header.height, header.width)
-        found = given.draw(self.request.task, shape, self.request.seed) | given.read(self.request.task, opened.source, number, opened.names.source)
+        found = given.read(self.request.task, opened.source, number, opened.names.source) | given.draw(self.request.task, shape, self.request.seed)
+        fitting(self.request.task, header.channels)
         problem = problem_of(self.request.task, found, shape)
         problem.operator.out_shape(shape)  # raises where D does not take this size
         return Stated(self.request.task, problem, "degrade", None, given=found)
@@ -262,15 +268,18 @@ class Degrading(Walk):
         for top in range(0, header.height, rows):
             bottom = min(top + rows, header.height)
             y = problem.simulate(page.rows(top, bottom), generator)
-            write(page.finish(top, y) if y.shape[-2:] == (bottom - top, header.width) else _resampled(page, y))
+            write(page.finish(top, y) if y.shape[-2:] == (bottom - top, header.width) else _resampled(page, y, problem.operator))
             page.forget(bottom)
             report.progress(bottom, header.height)
 
 
-def _resampled(page: Page, y: torch.Tensor) -> np.ndarray:
-    """A y of another size than the page as its rows; alpha by means over the page's."""
+def _resampled(page: Page, y: torch.Tensor, operator: Operator) -> np.ndarray:
+    """A y of another size than the page as its rows; alpha by means over the page's, or, of a blur seen whole, what lies under it."""
     alpha = page.alpha()
-    if alpha is not None:
+    if alpha is not None and isinstance(operator, Blur):
+        top, left = ((whole - part) // 2 for whole, part in zip(alpha.shape[-2:], y.shape[-2:], strict=True))
+        y = torch.cat([y, alpha[..., top : top + y.shape[-2], left : left + y.shape[-1]]], 1)
+    elif alpha is not None:
         y = torch.cat([y, resample.resize(alpha, *y.shape[-2:], "area")], 1)
     return y[0].permute(1, 2, 0).contiguous().numpy()
 
@@ -295,6 +304,8 @@ class _into:
             return False
         elif isinstance(error, (OSError, MemoryError)):
             self.result.error = RestoreError(f"{self.result.source}: {getattr(error, 'strerror', None) or error or 'memory ended'}")
+        elif isinstance(error, Exception):
+            self.result.error = fault(str(self.result.source), error)
         return self.result.error is not None and isinstance(error, Exception)
 
 

@@ -7,7 +7,7 @@ every coefficient of the result is then moved to within half a step of the one i
 from math import lcm
 
 from restore.errors import RestoreError
-from restore.method import Exact, Method
+from restore.method import Blend, Exact, Method
 from restore.operators import jpeg
 from restore.operators.base import Identity
 from restore.operators.noise import Gaussian
@@ -32,6 +32,8 @@ class Deblock(Method):
     def tiling(self, problem):
         """Blocks are whole where tiles begin at multiples of 8."""
         kind, (halo, multiple) = self.denoiser.tiling(self._inner(problem)), problem.operator.span
+        if isinstance(kind, Blend):
+            return Blend(kind.overlap, lcm(kind.multiple, multiple))
         return Exact(kind.halo + halo, lcm(kind.multiple, multiple)) if isinstance(kind, Exact) else kind
 
     def bytes_per_pixel(self, problem):

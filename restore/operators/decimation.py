@@ -7,6 +7,8 @@ from restore.errors import RestoreError
 from restore.numerics import resample
 from restore.operators.base import Operator
 
+FAINT = 1e-4  # eigenvalue of D D^T below which a pattern is hardly seen; the largest is about 1 / scale^2
+
 
 class Downsample(Operator):
     """Every side divided by `scale`: bicubic with antialiasing (MATLAB's imresize), area (means), or gaussian:SIGMA before every scale-th pixel.
@@ -37,6 +39,10 @@ class Downsample(Operator):
         (left, down), (right, across) = (_eigen(n * self.scale, n, self.kind, y.device, y.dtype) for n in y.shape[-2:])
         inner = left.mT @ (y - self(v)) @ right / (down[:, None] * across + rho)
         return v + self.adjoint(left @ inner @ right.mT)
+
+    def nearest(self, x, y):
+        """What D hardly sees is left alone: rounding to 8 bits, divided by next to nothing, would drown all else."""
+        return self.prox(x, y, FAINT)
 
     def __repr__(self):
         return f"{self.kind} reduction by {self.scale}"

@@ -25,13 +25,13 @@ class Mask(Operator):
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-2:] != self.mask.shape[-2:]:
             raise RestoreError(f"a mask of {self.mask.shape[3]} x {self.mask.shape[2]} pixels for a picture of {x.shape[3]} x {x.shape[2]}", "equal sizes")
-        return x * self.mask.to(x.dtype)
+        return x * self.mask.to(x)
 
     def adjoint(self, y: Tensor) -> Tensor:
         return self(y)
 
     def prox(self, v, y, rho):
-        mask = self.mask.to(y.dtype)
+        mask = self.mask.to(y)
         return (mask * y + rho * v) / (mask + rho)
 
     def crop(self, boxes: Sequence[Box]) -> "Mask":

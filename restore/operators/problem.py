@@ -211,7 +211,7 @@ OPERATORS: dict[str, Callable[[Task, dict[str, Tensor], Given, Sequence[int] | N
     "lowdose": lambda task, parts, given, shape: Identity(),
     "jpeg": _coding,
     "deblur": _deblur, "sr": _reduce, "inpaint": _mask, "burst": _shake,
-    "cs": lambda task, parts, given, shape: GaussianMatrix(measured(float(parts["ratio"])), int(parts["seed"]), tuple(shape)),
+    "cs": lambda task, parts, given, shape: GaussianMatrix(measured(float(parts["ratio"])), int(task.seed), tuple(shape)),
 }
 DRAWN: dict[str, Callable[..., Given]] = {"deblur": _drawn_kernels, "inpaint": _drawn_masks, "jpeg": _drawn_sampling, "burst": _drawn_shakes}
 
