@@ -1,7 +1,7 @@
 """What `restore bench` does with a table that was asked for: runs it, shows it, writes it. The command beside it only reads the line."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from math import inf, isnan
 from pathlib import Path
@@ -16,6 +16,8 @@ from restore.errors import RestoreError, UsageError
 from restore.io.files import put
 from restore.measure import protocol as protocols
 from restore.measure.sets import SETS
+
+FIGURES = ("psnr", "ssim", "nmse", "ciede2000", "rmse_hu", "rmse_hu_before", "pictures", "slices", "rmse", "rmse_before")
 
 
 def levels(text: str | None) -> tuple[Level, ...]:
@@ -45,20 +47,26 @@ def table(asked: Table, choice: Choice, protocol: str | None, tolerance: float |
     """Run and show a table; the exit code: 0, or 3 where a figure is further from the published one than `tolerance`."""
     _suffixes(outputs, report.FORMATS)
     names = (protocol or asked.protocol).split(",")
+    if outputs and len(names) > 1:
+        raise UsageError("a report is of one protocol", "one --protocol with -o, or several without")
+    if tolerance is not None and choice.methods and asked.baseline not in choice.methods:
+        choice = replace(choice, methods=(*choice.methods, asked.baseline))  # on pictures that stand in for the paper's, distances from it are compared
     with console.counted("pictures", quiet) as view:
         results = [run(asked, choice, protocols.find(one.strip()), Events(view.progress, view.note)) for one in names]
     result = results[0]
     for path in outputs:
         put(path, report.FORMATS[path.suffix](result).encode())
     if json:
-        for record in report.records(result):
-            console.json_line({"schema": 1} | record)
+        for one in results:
+            for record in report.records(one):
+                console.json_line({"schema": 1} | record)
     else:
         _show(result)
         _moved(results)
     far = beyond(result, tolerance) if tolerance is not None else []
     for name, level, difference in far:
-        console.note(f"{name} at {asked.part} {shown(level)} is {difference:+.2f} dB from the published figure, more than {tolerance:g}")
+        far_off = "cannot be compared with the published figure" if isnan(difference) else f"is {difference:+.2f} dB from the published figure, more than {tolerance:g}"
+        console.note(f"{name} at {asked.part} {shown(level)} {far_off}")
     return 3 if far else 0
 
 
@@ -226,6 +234,8 @@ def speed(names: tuple[str, ...], side: int, device: str, json: bool) -> int:
     """Megapixels per second and peak memory of each method, beside the bare network and the peers that are installed."""
     for name in names:
         cards.find(name)
+    if names and not speeds.timed(names):
+        raise UsageError(f"{', '.join(names)} cannot be timed on a noisy picture", "methods or weights that denoise")
     if side < 64:
         raise UsageError(f"a side of {side} pixels is too small to be timed", "64 or more")
     found = []
@@ -258,16 +268,22 @@ def card(name: str | None, choice: Choice, quiet: bool) -> int:
             if found.channels in (None, asked.channels) and asked.task["name"] in found.task.name:
                 for published in [row for row in asked.sets if SETS[row.set].there]:
                     covered = tuple(level for level in asked.levels if found.task.covers(asked.at(level)))
-                    wanted = replace(choice, set=published.set, methods=(found.full_name,), levels=covered)
+                    wanted = replace(choice, set=published.set, methods=(found.full_name, f"{found.full_name} x8")[: 1 + bool(found.recipe.get("x8"))], levels=covered)
                     rows += _rows(run(asked, wanted, protocols.find(asked.protocol), Events(view.progress, view.note))) if covered else []
     rows += carded.rows(found, choice.every, choice.device)
     if not rows:
         raise RestoreError(f"no pictures are there that {name} could be scored on; its card is left as it was", "the sets of its tables",
                            "RESTORE_DATA names their folder; restore bench sets shows what is found")
-    cards.write(replace(found, results=tuple(rows)))
+    fresh = [_what(row) for row in rows]
+    cards.write(replace(found, results=(*(row for row in found.results if _what(row) not in fresh), *rows)))
     for row in rows:
         console.note(", ".join(f"{part} {value}" for part, value in row.items()))
     return 0
+
+
+def _what(row: Mapping[str, object]) -> dict[str, object]:
+    """A row of a card without its figures."""
+    return {part: value for part, value in row.items() if part not in FIGURES}
 
 
 def _rows(result: Result) -> list[dict[str, object]]:

@@ -241,3 +241,30 @@ def test_tables_of_another_kind_are_written_in_every_format(tmp_path):
 def test_what_a_table_does_not_take_is_refused(line, named):
     with pytest.raises(UsageError, match=named):
         app(["bench", *line.split()], standalone_mode=False)
+
+
+def test_a_level_as_tables_say_it_finds_its_own_setting():
+    """255 times 50/255 in single precision is a little more than 50."""
+    from restore.methods import bm3d, pclr, pgpd
+    from restore.operators.problem import problem_of
+    from restore.tasks import Denoise
+
+    for level in (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 75.0):
+        sigma = float(problem_of(Denoise(sigma=level)).noise.sigma)
+        for method in (pgpd, pclr):
+            assert method.setting_for(sigma) is method.setting_for((level - 0.01) / 255)
+        assert bm3d.profile_for(sigma) is bm3d.profile_for((level - 0.01) / 255)
+
+
+def test_weights_of_parts_are_part_of_what_was_measured(tiny_weights, tmp_path, monkeypatch):
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(tiny_weights))
+    before = cache.method_key("pnp", None)
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(tmp_path))
+    assert cache.method_key("pnp", None) != before
+
+
+def test_names_that_cannot_be_timed_are_refused():
+    from restore import benching
+
+    with pytest.raises(UsageError, match="timed"):
+        benching.speed(("fbp",), 64, "cpu", False)

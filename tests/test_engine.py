@@ -249,3 +249,23 @@ def test_a_grey_method_takes_colour_and_each_channel_its_level():
     y = torch.rand(2, 3, 8, 8)
     x = Level()(y, problem_of(Denoise(sigma=(51.0, 102.0, 153.0))))
     assert torch.allclose(x, torch.tensor([0.2, 0.4, 0.6]).reshape(1, 3, 1, 1).expand_as(x))
+
+
+def test_a_copy_in_another_precision_leaves_its_listener_alone():
+    """What hears of progress may hold a lock, as a progress bar at a terminal does."""
+    import threading
+
+    from restore import cards
+    from restore.engine.wrap import Guarded
+
+    class Bars:
+        def __init__(self):
+            self.lock, self.heard = threading.RLock(), []
+
+        def progress(self, done, of):
+            self.heard.append((done, of))
+    bars, net = Bars(), cards.build("drunet", {"widths": (8, 8, 8), "blocks": (0, 0, 0, 0, 0)})
+    net.tick = bars.progress
+    fast = Guarded(net, torch.bfloat16, lambda text: None).fast
+    assert net.tick == bars.progress and fast.tick == bars.progress and next(fast.parameters()).dtype == torch.bfloat16
+    assert next(net.parameters()).dtype == torch.float32

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from restore import cards
+from restore import cards, io
 from restore.errors import RestoreError, UsageError
 from restore.measure.protocol import PROTOCOLS
 from restore.measure.score import score_one
@@ -391,3 +391,59 @@ def test_the_command_trains_resumes_and_says_where_the_weights_are(pictures, tmp
     assert again.returncode == 2 and "--resume" in again.stderr
     card = cards.read(tmp_path / "weights" / "red10.s50.toml")
     assert (card.args["activation"], card.recipe["data"], card.results) == ("elu", [str(pictures)], ())
+
+
+@pytest.mark.parametrize("wrong", [{"steps": -5}, {"batch": -1}, {"patch": 0}, {"minutes": float("nan")}, {"rate": 0.0}])
+def test_numbers_of_a_training_are_above_0(wrong):
+    from restore.commands.train import train
+
+    with pytest.raises(UsageError, match="above 0"):
+        train("red10", **wrong)
+
+
+def test_pairs_are_told_apart_by_their_folders_and_go_with_recipes_that_take_them(tmp_path):
+    from restore.commands.train import train
+    from restore.train import data
+
+    for kind in ("y", "x"):
+        for place in ("a", "b"):
+            (tmp_path / kind / place).mkdir(parents=True)
+            io.write(tmp_path / kind / place / "1.png", np.full((8, 8), 9, np.uint8))
+    (tmp_path / "y/b/1.png").unlink()
+    assert data.pairs(tmp_path / "y", tmp_path / "x") == [(tmp_path / "x/a/1.png", tmp_path / "y/a/1.png")]
+    io.write(tmp_path / "x/a/1.tif", np.full((8, 8), 9, np.uint8))
+    with pytest.raises(UsageError, match="one name"):
+        data.pairs(tmp_path / "y", tmp_path / "x")
+    for recipe in ("edsr-x2-fast", "istanet-r25", "waveletct", "varnet"):
+        with pytest.raises(UsageError, match="pairs"):
+            train(recipe, pairs=(tmp_path / "y", tmp_path / "x"))
+
+
+def test_weights_of_another_shape_or_none_are_refused_to_begin_with(tiny_weights, monkeypatch):
+    from dataclasses import replace
+
+    from restore.train import recipes
+    from restore.train.run import build
+
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(tiny_weights))
+    for start, words in (("drunet.tiny", "another shape"), ("bm3d", "without weights")):
+        with pytest.raises(UsageError, match=words):
+            build(replace(recipes.find("drunet-fast"), start=start))
+
+
+def test_own_levels_do_not_take_the_name_of_another_net():
+    from restore.train import recipes
+
+    assert recipes.find("red30").label == "blind" and recipes.find("red30-plain").label == "plain"
+
+
+def test_every_parameter_of_the_layered_coders_is_used():
+    from restore import cards
+    from restore.operators.base import Identity
+    from restore.operators.noise import Gaussian
+    from restore.operators.problem import Problem
+
+    for coder in ("soft", "pursuit", "ml-ista"):
+        net = cards.build("ml-csc", {"coder": coder, "widths": (4, 6)})
+        net(torch.rand(1, 1, 16, 16), Problem(Identity(), Gaussian(0.1))).sum().backward()
+        assert all(parameter.grad is not None for parameter in net.parameters()), coder

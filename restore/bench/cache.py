@@ -8,9 +8,11 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from restore.cards import Card
+from restore.cards import Card, every
 from restore.catalog import CATALOG
 from restore.io.files import put
+
+MEASURING = ("restore.engine.wrap", "restore.measure.score", "restore.measure.metrics", "restore.measure.protocol")
 
 
 def folder() -> Path:
@@ -38,13 +40,15 @@ def write(name: str, words: dict[str, object]) -> None:
 
 
 def method_key(name: str, card: Card | None) -> str:
-    """What a method is: its source with all of ours that it imports, its parts, its weights."""
+    """What a method is: its source with all of ours that it imports, its parts, its weights and theirs; and how figures are taken."""
     row = CATALOG[name]
-    modules = set(_closure(row.target.partition(":")[0]))
+    modules = set(_closure(row.target.partition(":")[0])) | set(MEASURING)
     for part in row.parts.values():
         modules |= set(_closure(CATALOG[part.partition(".")[0]].target.partition(":")[0]))
+    begun = () if card is None else (card.start, dict(card.parts))
+    of_parts = [one.sha256 for one in every() if one.name in {part.partition(".")[0] for part in row.parts.values()}]
     digests = [found for _, found in sorted((module, digest(module)) for module in modules)]
-    return key(name, dict(row.args), dict(row.parts), card.sha256 if card else "", card and dict(card.args), *digests)
+    return key(name, dict(row.args), dict(row.parts), card.sha256 if card else "", card and dict(card.args), *begun, *sorted(of_parts), *digests)
 
 
 @cache

@@ -221,7 +221,7 @@ def _chosen(model: str, task: Task, table: Table) -> tuple[str, str, Callable[[]
     name, card = cards.find(model) if table.beyond and "." in model else cards.choose(task, model, channels=table.channels)
     if card and card.channels not in (None, table.channels):
         raise RestoreError(f"no weights of {name} are made for {'grey' if table.channels == 1 else 'colour'} pictures")
-    return card.full_name if card else name, cache.method_key(name, card), lambda: cards.load(name, card)
+    return card.full_name if card else name, cache.key(cache.method_key(name, card), table.channels), lambda: cards.load(name, card, channels=table.channels)
 
 
 def _measure(method: Method, task, picture: Picture, protocol: Protocol, ensemble: bool, device: torch.device) -> Figures:
@@ -259,6 +259,7 @@ class _Clock:
 
 
 def beyond(result: Result, tolerance: float) -> list[tuple[str, Level, float]]:
-    """Cells whose PSNR is further from the published than `tolerance` dB: (method, level, difference)."""
-    found = [(entry.name, level, result.difference(entry.name, level)) for entry in result.entries() for level in result.levels]
-    return [cell for cell in found if not isnan(cell[2]) and abs(cell[2]) > tolerance]
+    """Cells whose PSNR is further from the published than `tolerance` dB, or that have none to compare it with: (method, level, difference or NaN)."""
+    found = [(entry.name, level, result.difference(entry.name, level)) for entry in result.entries() for level in result.levels
+             if not isnan(result.theirs(entry.name, level))]
+    return [cell for cell in found if not abs(cell[2]) <= tolerance]

@@ -48,14 +48,20 @@ def ours(side: int, device: str, chosen: tuple[str, ...] = (), patience: float =
     Methods that would need more than `patience` seconds are timed on a smaller side.
     """
     where = devices.pick(device)
-    for name, row in CATALOG.items():
-        if "denoise" not in row.tasks or (chosen and name not in chosen):
-            continue
+    for name, card, task in timed(chosen):
+        yield from _method(name, card, task, side, where, patience)
+
+
+def timed(chosen: tuple[str, ...] = ()) -> list[tuple[str, cards.Card | None, Denoise]]:
+    """Methods that denoise, with each of their weights, and what they are timed on; of those chosen by either name."""
+    found = []
+    for name, row in ((name, row) for name, row in CATALOG.items() if "denoise" in row.tasks):
         noise = row.noises[0]
         task = Denoise(noise, SIGMA if "gaussian" in noise else None, 30.0 if "poisson" in noise else None)
         for card in [card for card in cards.every() if card.name == name] if row.trained else [None]:
-            if card is None or card.task.covers(task):
-                yield from _method(name, card, task, side, where, patience)
+            if (card is None or card.task.covers(task)) and (not chosen or name in chosen or (card and card.full_name in chosen)):
+                found.append((name, card, task))
+    return found
 
 
 def _method(name: str, card, task: Task, side: int, where: torch.device, patience: float) -> Iterator[Speed]:

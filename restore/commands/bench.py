@@ -10,7 +10,7 @@ from restore import options
 Table = Annotated[str, typer.Argument(help="A table; or blind, ct, sinograms, mri, raw, speed, sets, card NAME.TAG.", metavar="TABLE")]
 Name = Annotated[str | None, typer.Argument(help="With card: the weights that the table's figures are added to.", metavar="NAME.TAG", show_default=False)]
 
-TAKES = {"sets": (), "speed": ("--methods", "--side"), "blind": ("--methods", "--every", "-o"), "mri": ("--methods", "--levels", "--every", "-o"),
+TAKES = {"card": ("name", "--every"), "sets": (), "speed": ("--methods", "--side"), "blind": ("--methods", "--every", "-o"), "mri": ("--methods", "--levels", "--every", "-o"),
          "ct": ("--methods", "--every", "-o"), "sinograms": ("--methods", "--levels", "-o"), "raw": ("--methods", "--levels", "--every", "-o")}
 
 

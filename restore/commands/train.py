@@ -14,6 +14,8 @@ Weights = Annotated[Path, typer.Option("--weights", help="Folder that the weight
 Steps = Annotated[int | None, options.own("--steps", help="How many steps; the recipe's if not given.")]
 Minutes = Annotated[float | None, options.own("--minutes", help="How long: the rate of the first 50 steps settles how many steps that is.")]
 
+PAIRED = ("denoise", "deblur", "inpaint", "jpeg", "sr")  # tasks whose y lies on x's grid
+
 
 def train(
     recipe: Name = None,
@@ -55,10 +57,19 @@ def train(
     if recipe is None:
         raise UsageError("no recipe is named", "restore train RECIPE", "restore train --list shows all")
     chosen = recipes.find(recipe)
+    for part, value in (("steps", steps), ("minutes", minutes), ("patch", patch), ("batch", batch), ("rate", rate)):
+        if value is not None and not 0 < value < float("inf"):
+            raise UsageError(f"--{part} {value:g} is out of range", "a number above 0")
+    if chosen.learner and patch is not None:
+        raise UsageError(f"the patches of {recipe} have the sizes of its paper", "", "leave --patch out")
+    if pairs and (chosen.task.name not in PAIRED or chosen.task.name == "sr" and not chosen.begin):
+        raise UsageError(f"{recipe} takes a y that is no picture on x's grid, and cannot be trained on pairs", "a recipe of " + ", ".join(PAIRED))
     if sigma is not None:
         if not hasattr(chosen.task, "sigma"):
             raise UsageError(f"the task {chosen.task.name} of {recipe} has no noise level", "", "leave --sigma out")
-        chosen = replace(chosen, task=chosen.task.replace(sigma=parse_value(sigma, "sigma")), tag="")
+        chosen = replace(chosen, task=chosen.task.replace(sigma=parse_value(sigma, "sigma")), tag="" if chosen.label == "blind" else f"{chosen.label}-{sigma}")
+    if pairs:
+        chosen = replace(chosen, scene="", begin="")  # y is what it is
     if activation is not None:
         chosen = replace(chosen, args={**chosen.args, "activation": activation})
     own = {"data": tuple(data or ()), "pairs": tuple(map(str, pairs or ())), "start": start, "patch": patch, "batch": batch, "loss": loss,

@@ -23,7 +23,7 @@ def pick(name: str | None = None) -> torch.device:
     """
     name = name or "auto"
     kind, _, index = name.partition(":")
-    if kind not in DEVICES or (index and not index.isdigit()):
+    if kind not in DEVICES or (index and (kind != "cuda" or not index.isdigit())):
         raise UsageError(f"unknown device {name!r}", "auto, cpu, cuda, cuda:N or mps")
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
@@ -60,7 +60,8 @@ def pick_precision(name: str, device: torch.device, half_ok: bool) -> torch.dtyp
 def memory(device: torch.device) -> int:
     """Bytes that tiles may take: most of what is free on a GPU; on a CPU half of what is free, at most a gigabyte."""
     if device.type == "cuda":
-        return int(0.8 * torch.cuda.mem_get_info(device)[0])
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, for the next call
+        return int(0.8 * (torch.cuda.mem_get_info(device)[0] + kept))
     if device.type == "mps":
         return int(0.6 * (torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()))
     return min(psutil.virtual_memory().available // 2, CPU_MEMORY)

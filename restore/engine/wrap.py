@@ -113,9 +113,22 @@ class Guarded(Method):
 
 
 def _cast(inner: Method, dtype: torch.dtype) -> Method:
+    """A copy in another precision; what hears of its progress is no part of it, and may hold what cannot be copied."""
     from copy import deepcopy
 
-    return deepcopy(inner).to(dtype)
+    heard = [module.__dict__.pop("tick", None) for module in inner.modules()]
+    try:
+        copy = deepcopy(inner).to(dtype)
+    finally:
+        _hear(inner, heard)
+    _hear(copy, heard)
+    return copy
+
+
+def _hear(method: Method, heard: list) -> None:
+    for module, tick in zip(method.modules(), heard, strict=True):
+        if tick is not None:
+            module.tick = tick
 
 
 class RealParts(Method):

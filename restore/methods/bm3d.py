@@ -89,7 +89,7 @@ class BM3D(Method):
 
 
 def profile_for(sigma: float) -> Profile:
-    return STRONG if sigma > 40 / 255 else NORMAL
+    return STRONG if 255 * sigma > 40 + 1e-3 else NORMAL  # sigma is in single precision
 
 
 def collaborate(stage: Stage, y: Tensor, basic: Tensor | None, sigma: Tensor, tick: Callable[[int, int], None]) -> Tensor:

@@ -155,7 +155,8 @@ class LayeredCSC(Network):
         pairs = list(zip((1, *widths), widths, strict=False))
         self.filters = nn.ParameterList(torch.randn(many, few, size, size) / (few * size**2) ** 0.5 for few, many in pairs)
         self.thresholds = nn.ParameterList(torch.full((1, many, 1, 1), penalty) for _, many in pairs)
-        self.rates = nn.ParameterList(torch.tensor(1 / norm(filters.detach(), 24)) for filters in self.filters)
+        taken = () if coder == "soft" else self.filters
+        self.rates = nn.ParameterList(torch.tensor(1 / norm(filters.detach(), 24)) for filters in taken)
 
     def net(self, y: Tensor, sigma: Tensor) -> Tensor:
         low = base(y)
@@ -168,7 +169,7 @@ class LayeredCSC(Network):
     def code(self, high: Tensor, sigma: Tensor) -> list[Tensor]:
         """g_1 ... g_L."""
         codes: list[Tensor] = []
-        for filters, threshold, rate in zip(self.filters, self.thresholds, self.rates, strict=True):
+        for filters, threshold, rate in zip(self.filters, self.thresholds, self.rates or [1.0] * len(self.filters), strict=True):
             above, scale = (codes[-1] if codes else high), (1.0 if self.coder == "soft" else rate)
             code = F.relu(scale * analysis(above, filters) - (scale if self.coder == "pursuit" else 1.0) * threshold * sigma)
             for _ in range(self.steps if self.coder == "pursuit" else 0):

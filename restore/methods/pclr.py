@@ -103,7 +103,7 @@ class PCLR(Single):
 
 
 def setting_for(sigma: float) -> Setting:
-    return next(setting for setting in SETTINGS if 255 * sigma <= setting.most)
+    return next(setting for setting in SETTINGS if 255 * sigma <= setting.most + 1e-3)  # sigma is in single precision
 
 
 def brightness(height: int, width: int) -> float:

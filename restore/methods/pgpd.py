@@ -100,7 +100,7 @@ class PGPD(Single):
 
 
 def setting_for(sigma: float) -> Setting:
-    return next(setting for setting in SETTINGS if 255 * sigma <= setting.most)
+    return next(setting for setting in SETTINGS if 255 * sigma <= setting.most + 1e-3)  # sigma is in single precision
 
 
 def mean_of(groups: Tensor) -> Tensor:

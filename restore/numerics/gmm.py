@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-CHUNK = 1024  # samples whose products are held at a time
+CHUNK, WIDE = 1024, 1 << 16  # samples whose products are held at a time: in a core's cache; on a GPU, which a chunk is to fill
 NEGLIGIBLE = 1e-10  # a share of a sample
 
 
@@ -53,12 +53,13 @@ class Density(NamedTuple):
     precisions: Tensor
 
     def scores(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """(K, n') of x (d, m, n) and its products, CHUNK samples at a time; the last chunk is filled with zeros so that a sample's score is
+        """(K, n') of x (d, m, n) and its products, a chunk at a time; the last chunk is filled with zeros so that a sample's score is
         the same wherever it stands, and cut.
         """
-        for start in range(0, x.shape[2], CHUNK):
-            part = x[..., start : start + CHUNK]
-            found = products(torch.cat([part, part.new_zeros(*part.shape[:2], CHUNK - part.shape[2])], 2) if part.shape[2] < CHUNK else part)
+        chunk = WIDE if x.is_cuda else CHUNK
+        for start in range(0, x.shape[2], chunk):
+            part = x[..., start : start + chunk]
+            found = products(torch.cat([part, part.new_zeros(*part.shape[:2], chunk - part.shape[2])], 2) if part.shape[2] < chunk else part)
             yield torch.addmm(self.constant, self.form, found)[:, : part.shape[2]], found[:, : part.shape[2]]
 
     def best(self, x: Tensor) -> tuple[Tensor, Tensor]:

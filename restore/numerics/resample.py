@@ -99,18 +99,18 @@ def _kernel(t: Tensor, stretch: float, kind: str) -> Tensor:
 
 
 def _along(x: Tensor, index: Tensor, weight: Tensor, axis: int) -> Tensor:
-    weight = weight.to(x)
+    index, weight = index.to(x.device), weight.to(x)
     shape = (-1, 1) if axis == -2 else (-1,)
     total = 0
     for i in range(index.shape[1]):
-        total = total + x.index_select(axis, index[:, i].to(x.device)) * weight[:, i].reshape(shape)
+        total = total + x.index_select(axis, index[:, i]) * weight[:, i].reshape(shape)
     return total
 
 
 def _back(y: Tensor, index: Tensor, weight: Tensor, size: int, axis: int) -> Tensor:
-    weight = weight.to(y)
+    index, weight = index.to(y.device), weight.to(y)
     shape = (-1, 1) if axis == -2 else (-1,)
     total = y.new_zeros(*y.shape[:-2], *((size, y.shape[-1]) if axis == -2 else (y.shape[-2], size)))
     for i in range(index.shape[1]):
-        total = total.index_add(axis, index[:, i].to(y.device), y * weight[:, i].reshape(shape))
+        total = total.index_add(axis, index[:, i], y * weight[:, i].reshape(shape))
     return total

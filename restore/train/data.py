@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from restore.errors import RestoreError
+from restore.errors import RestoreError, UsageError
 from restore.image import as_samples
 from restore.io import read
 from restore.measure.sets import EVERY, is_volume, pictures
@@ -38,7 +38,8 @@ class Pool:
     def patches(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """x and, if paired, y (count, C, size, size) in float32 on [0, 1]: the next pictures in order, at any place, in any of the eight turns."""
         device = self.pixels.device
-        which = self._next(count).to(device)
+        which = self._next(count)
+        which = which.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else which.to(device)
         place = torch.rand(2, count, generator=generator, device=device)
         turn = torch.randint(8, (count,), generator=generator, device=device)
         top = (place[0] * (self.height[which] - size + 1)).long()
@@ -97,8 +98,8 @@ def gather(items: Iterable[tuple[Path, ...]], channels: int, least: int, seed: i
             kept += [item] * len(found)
         except (RestoreError, OSError, ValueError) as error:
             note(f"{item[0]} is skipped: {str(error).splitlines()[0]}")
-    if len(kept) < 2:
-        raise RestoreError(f"{len(kept)} of the pictures can be trained on", "at least two that can be read and are no smaller than a patch")
+    if len(set(kept)) < 2:
+        raise RestoreError(f"{len(set(kept))} of the pictures can be trained on", "at least two that can be read and are no smaller than a patch")
     samples = _one_depth(samples)
     held = {item for number, item in enumerate(dict.fromkeys(kept)) if number % EVERY == 0}  # a volume as a whole
     split = ([picture for picture, item in zip(samples, kept, strict=True) if (item in held) == for_test] for for_test in (False, True))
@@ -106,11 +107,21 @@ def gather(items: Iterable[tuple[Path, ...]], channels: int, least: int, seed: i
 
 
 def pairs(degraded: Path, clean: Path, note: Callable[[str], None] = lambda text: None) -> list[tuple[Path, Path]]:
-    """(x, y) by name without suffix, from a folder of y and a folder of x; those without a partner are named."""
-    y, x = ({file.stem: file for file in pictures(folder)} for folder in (degraded, clean))
+    """(x, y) by path below the folder, without suffix, from a folder of y and a folder of x; those without a partner are named."""
+    y, x = (_by_place(folder) for folder in (degraded, clean))
     for lonely in sorted(y.keys() ^ x.keys()):
         note(f"{y.get(lonely) or x[lonely]} has no partner of that name")
     return [(x[name], y[name]) for name in sorted(x.keys() & y.keys())]
+
+
+def _by_place(folder: Path) -> dict[Path, Path]:
+    found: dict[Path, Path] = {}
+    for file in pictures(folder):
+        place = file.relative_to(folder).with_suffix("")
+        if place in found:
+            raise UsageError(f"{found[place]} and {file} have one name", "a picture per name")
+        found[place] = file
+    return found
 
 
 def _joined(parts: list[np.ndarray], item: tuple[Path, ...], least: int) -> np.ndarray:

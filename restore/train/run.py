@@ -9,7 +9,7 @@ from restore import cards
 from restore.engine import device as devices
 from restore.errors import RestoreError, UsageError
 from restore.measure import sets
-from restore.method import Method
+from restore.method import Chain, Method
 from restore.tasks import LowDose
 from restore.train import checkpoint, data, em, export, group, loop, progress, slices
 from restore.train.recipes import Recipe
@@ -36,6 +36,8 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
     place = devices.of_process(devices.pick(device), team.local)
     if not team.leads:
         report, note = (lambda event: None), (lambda text: None)
+    if (weights / f"{recipe.method}.{recipe.label}.toml").exists():
+        note(f"{recipe.method}.{recipe.label} is in {weights} already, and will be replaced at the end")
     if isinstance(recipe.task, LowDose):
         training, held, files = slices.gather([file for item in items_of(recipe, note) for file in item], recipe.task, recipe.patch, recipe.seed, place, note)
     else:
@@ -47,6 +49,8 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
         run.of = run.of or steps or (0 if minutes else recipe.steps)
         if team.leads:
             progress.trim(folder, run.step)
+    if recipe.learner and team.size > 1:
+        raise UsageError(f"{recipe.name} is learned by one process", "no torchrun")
     if recipe.learner:
         em.train(recipe, run, folder, minutes, part_bytes, report)
     else:
@@ -87,5 +91,12 @@ def build(recipe: Recipe) -> Method:
         raise UsageError(f"{recipe.method} is told the noise level, and that of the pairs is unknown", "one level for all pairs",
                          "type --sigma 25, or train red30")
     if recipe.start:
-        network.load_state_dict(cards.load(*cards.find(recipe.start)).state_dict())
+        name, card = cards.find(recipe.start)
+        if card is None:
+            raise UsageError(f"{recipe.start} is a method without weights", "NAME.TAG of weights to go on from")
+        before = cards.load(name, card)
+        try:
+            network.load_state_dict((before.finish if isinstance(before, Chain) else before).state_dict())
+        except RuntimeError as error:
+            raise UsageError(f"{card.full_name} is of another shape than {recipe.name}: {str(error).splitlines()[-1].strip()}", "weights made with the same arguments") from error
     return network
