@@ -193,7 +193,7 @@ def _known(part: str, word: str, words: tuple[str, ...]) -> None:
 def _check(part: str, value: Value) -> None:
     numbers = (value.low, value.high) if isinstance(value, Range) else value if isinstance(value, tuple) else () if value is None else (value,)
     low, high, said = LIMITS[part]
-    if isinstance(value, tuple) and part != "sigma":
+    if isinstance(value, tuple) and part not in ("sigma", "peak"):
         raise UsageError(f"{part} {write_value(value)} is more than one number", said)
     for number in numbers:
         if not low <= number <= high:

@@ -57,6 +57,11 @@ def pick_precision(name: str, device: torch.device, half_ok: bool) -> torch.dtyp
     return PRECISIONS[name]
 
 
+def sent(x: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """x on the device; the host does not wait for a GPU."""
+    return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)
+
+
 def memory(device: torch.device) -> int:
     """Bytes that tiles may take: most of what is free on a GPU; on a CPU half of what is free, at most a gigabyte."""
     if device.type == "cuda":

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from restore.engine import device as devices
 from restore.errors import RestoreError, UsageError
 from restore.image import as_samples
 from restore.io import read
@@ -38,8 +39,7 @@ class Pool:
     def patches(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """x and, if paired, y (count, C, size, size) in float32 on [0, 1]: the next pictures in order, at any place, in any of the eight turns."""
         device = self.pixels.device
-        which = self._next(count)
-        which = which.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else which.to(device)
+        which = devices.sent(self._next(count), device)
         place = torch.rand(2, count, generator=generator, device=device)
         turn = torch.randint(8, (count,), generator=generator, device=device)
         top = (place[0] * (self.height[which] - size + 1)).long()
