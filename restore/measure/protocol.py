@@ -78,7 +78,7 @@ PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (
     Protocol("files", clip=True, round=True, eight_bit_y=True),  # the noisy picture comes from an 8-bit file, as Burger's and a user's does
     Protocol("sr", channel="y"),  # SRCNN's pictures as RED-Net scores them: luma, nothing shaved
     Protocol("sr-shaved", clip=True, round=True, channel="y", eight_bit_y=True, shave=True),  # EDSR and most that came after: y comes from an 8-bit file
-    Protocol("jpeg", clip=True, round=True, channel="y", blocks=True),  # AR-CNN, DnCNN: luma, both pictures in 8 bits
+    Protocol("jpeg", clip=True, round=True, channel="y", blocks=True),  # AR-CNN, DnCNN: luma, both pictures in 8 bits; they code luma itself, while a colour JPEG codes it in full range and begins higher
     Protocol("poisson", stretch=True),  # Poisson denoising: the peak is the largest mean count, PSNR over the peak
 )}
 
