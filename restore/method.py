@@ -41,6 +41,13 @@ class Whole:
 Tiling = Exact | Blend | Whole
 
 
+def wider(kind: Tiling, halo: int, multiple: int) -> Tiling:
+    """The tiling of a method followed by a step that sees `halo` more and wants tiles at multiples; blended tiles fade out what they do not see."""
+    if isinstance(kind, Exact):
+        return Exact(kind.halo + halo, lcm(kind.multiple, multiple))
+    return Blend(kind.overlap, lcm(kind.multiple, multiple)) if isinstance(kind, Blend) else kind
+
+
 class Method(nn.Module):
     """The base. A subclass writes `restore` and states facts; numbers are buffers, parts are methods.
 

@@ -233,8 +233,9 @@ class Isp(Task):
         return super().covers(other)
 
     def admits(self, other):  # cleaner light than it was trained for is less work
-        clean = getattr(other, "noise", "") == "none" or isinstance(getattr(other, "peak", None), float) and isinstance(self.peak, Range) and other.peak > self.peak.high
-        return self.covers(other.replace(noise=self.noise, peak=self.peak.high, sigma=None) if clean and isinstance(self.peak, Range) else other)
+        if isinstance(other, Isp) and isinstance(self.peak, Range) and (other.noise == "none" or isinstance(other.peak, float) and other.peak > self.peak.high):
+            other = other.replace(noise=self.noise, peak=self.peak.high, sigma=None)
+        return self.covers(other)
 
 
 SPREAD = 1.5  # times the acceleration that is meant may be that of a mask drawn at random

@@ -43,8 +43,8 @@ def degrade(
     """
     from restore import batch
     from restore.errors import UsageError
+    from restore.jobs.degrading import Degrading
     from restore.jobs.stating import Request
-    from restore.jobs.walk import Degrading
     from restore.tasks import from_dict
 
     if task == "mri":

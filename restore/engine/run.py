@@ -270,8 +270,8 @@ def _ramp(size: int, half: int) -> Tensor:
 def _step_down(now: Plan, method: Method, settings: Settings, report: Report) -> Settings:
     """The next rung: a smaller tile, a lower precision, the CPU."""
     reach = 2 * now.kind.halo if isinstance(now.kind, Exact) else now.kind.overlap if isinstance(now.kind, Blend) else 0
-    least, smaller = now.kind.multiple + reach if reach else 0, max(now.height, now.width) // 2
-    if not isinstance(now.kind, Whole) and smaller >= max(least, 16):
+    smaller = max(now.height, now.width) // 2
+    if not isinstance(now.kind, Whole) and smaller >= max(now.kind.multiple + reach, 16):
         report.note(f"memory ended with tiles of {now.height} x {now.width}; tiles of {smaller} are used")
         return replace(settings, tile=smaller)
     if now.device.type != "cpu" and now.dtype == torch.float32 and method.half_ok:

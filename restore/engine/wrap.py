@@ -1,12 +1,11 @@
 """Wrappers: they take a method and return a method. Padding is in `Method` itself, tiles are in `run`."""
 
 import math
-from math import lcm
 
 import torch
 from torch import Tensor
 
-from restore.method import Blend, Exact, Method
+from restore.method import Blend, Exact, Method, wider
 from restore.numerics import turns
 from restore.operators.fourier import AsComplex, Coils, Fourier
 from restore.operators.jpeg import Coding
@@ -78,10 +77,7 @@ class Consistent(Method):
         """Blocks of JPEG are moved each alone; what one sample moves otherwise fades out quickly, but does not end."""
         kind = self.inner.tiling(problem)
         if isinstance(problem.operator, Coding):
-            halo, multiple = problem.operator.span
-            if isinstance(kind, Blend):
-                return Blend(kind.overlap, lcm(kind.multiple, multiple))
-            return Exact(kind.halo + halo, lcm(kind.multiple, multiple)) if isinstance(kind, Exact) else kind
+            return wider(kind, *problem.operator.span)
         return Blend(2 * max(kind.halo, 16), kind.multiple) if isinstance(kind, Exact) else kind
 
     def bytes_per_pixel(self, problem):

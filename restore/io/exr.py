@@ -17,7 +17,6 @@ from restore.io.base import Source, WholeSink, one_page, sane, turned
 from restore.io.files import broken
 
 _CHANNELS = {("Y",): (1, False), ("Y", "A"): (1, True), ("R", "G", "B"): (3, False), ("R", "G", "B", "A"): (3, True)}
-D65 = (0.3127, 0.3290)
 _RATIO = 1 << 16  # pixels to a byte, above what runs of zeros come to
 _UNBOUND = 1 << 22  # megabytes: the size is checked here
 
@@ -136,7 +135,7 @@ class ExrSink(WholeSink):
         """Whose light it is, by the linear profiles that are made here, and the words of EXIF that the format knows."""
         space = next((space for space in SPACES.values() if self.given.icc == icc.build(space, linear=True)), None)
         if space:
-            spec.attribute("chromaticities", oiio.TypeDesc("float[8]"), [value for pair in (*space.primaries, D65) for value in pair])
+            spec.attribute("chromaticities", oiio.TypeDesc("float[8]"), [value for pair in (*space.primaries, icc.D65) for value in pair])
         order, directory = tags.parse(self.given.exif)
         for tag, name in ((271, "Make"), (272, "Model"), (306, "DateTime"), (315, "Artist"), (33432, "Copyright")):
             value = directory.get(tag)

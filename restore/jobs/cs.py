@@ -13,8 +13,9 @@ from restore.engine.picture import Page
 from restore.errors import RestoreError
 from restore.image import Header
 from restore.io.measured import Measured, MeasuredSink, MeasuredSource
+from restore.jobs.degrading import ROWS, Degrading
 from restore.jobs.stating import Stated, choose, out_header
-from restore.jobs.walk import ROWS, Degrading, Open, Walk
+from restore.jobs.walk import Open, Walk
 from restore.names import STREAM, make_folder
 from restore.operators.dense import SIDE
 from restore.streams import stdout

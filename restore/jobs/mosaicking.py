@@ -5,8 +5,8 @@ import torch
 
 from restore.engine.picture import Page
 from restore.image import Sensor
+from restore.jobs.degrading import Degrading
 from restore.jobs.stating import Stated
-from restore.jobs.walk import Degrading
 from restore.numerics.colour import linear
 from restore.operators.noise import NoNoise
 from restore.operators.problem import problem_of

@@ -15,23 +15,19 @@ from restore import io
 from restore.engine import run as engine
 from restore.engine.picture import Page
 from restore.engine.run import Plan, Report
-from restore.errors import RestoreError, UsageError, fault
+from restore.errors import RestoreError, fault
 from restore.image import Header
 from restore.io.overlap import Ahead, Behind
 from restore.jobs import given
-from restore.jobs.stating import Request, Stated, check, fitting, method_for, out_header, pushed, reduction, state
+from restore.jobs.stating import Request, Stated, check, method_for, out_header, pushed, reduction, state
 from restore.method import Method
 from restore.names import STREAM, Names, make_folder
-from restore.numerics import resample
-from restore.operators.base import Identity, Operator
-from restore.operators.blur import Blur, Unknown
-from restore.operators.problem import problem_of
+from restore.operators.blur import Unknown
 from restore.streams import stdin, stdout
 from restore.tasks import Task
 
 SLOW = 2_000_000  # pixels from which an untrained method is timed on a small tile first
 PATIENCE = 300  # seconds that nobody need be warned of
-ROWS = 64  # rows of noise drawn at one go; fixed, so that a seed means the same noise on every machine
 
 
 @dataclass
@@ -238,50 +234,6 @@ class Walk:
             return io.open_sink(stdout(), header, format=request.format or _streamed(header.format), quality=request.quality, subsampling=request.subsampling)
         make_folder(target)
         return io.open_sink(target, header, format=request.format, quality=request.quality, subsampling=request.subsampling, overwrite=request.overwrite)
-
-
-class Degrading(Walk):
-    """The walk of `degrade`: the problem itself is applied, nothing is undone."""
-
-    def plans(self, names):
-        raise UsageError("degrade has no plan to print")
-
-    def state(self, opened, number):
-        header = opened.source.headers[number]
-        shape = (header.channels, header.height, header.width)
-        found = given.read(self.request.task, opened.source, number, opened.names.source) | given.draw(self.request.task, shape, self.request.seed)
-        fitting(self.request.task, header.channels)
-        problem = problem_of(self.request.task, found, shape)
-        problem.operator.out_shape(shape)  # raises where D does not take this size
-        return Stated(self.request.task, problem, "degrade", None, given=found)
-
-    def header(self, opened, number):
-        header = out_header(opened.source.headers[number], self.request)
-        height, width = opened.stated.problem.operator.out_shape((header.channels, header.height, header.width))[1:]
-        return header.replace(height=height, width=width)
-
-    def work(self, opened: Open, write: Callable[[np.ndarray], None], report: Report) -> None:
-        """Noise alone goes row by row; any other D sees the whole picture."""
-        header, problem, generator = opened.ahead.header, opened.stated.problem, torch.Generator().manual_seed(self.request.seed)
-        page = Page(opened.ahead.read, header)
-        rows = ROWS if isinstance(problem.operator, Identity) else header.height
-        for top in range(0, header.height, rows):
-            bottom = min(top + rows, header.height)
-            y = problem.simulate(page.rows(top, bottom), generator)
-            write(page.finish(top, y) if y.shape[-2:] == (bottom - top, header.width) else _resampled(page, y, problem.operator))
-            page.forget(bottom)
-            report.progress(bottom, header.height)
-
-
-def _resampled(page: Page, y: torch.Tensor, operator: Operator) -> np.ndarray:
-    """A y of another size than the page as its rows; alpha by means over the page's, or, of a blur seen whole, what lies under it."""
-    alpha = page.alpha()
-    if alpha is not None and isinstance(operator, Blur):
-        top, left = ((whole - part) // 2 for whole, part in zip(alpha.shape[-2:], y.shape[-2:], strict=True))
-        y = torch.cat([y, alpha[..., top : top + y.shape[-2], left : left + y.shape[-1]]], 1)
-    elif alpha is not None:
-        y = torch.cat([y, resample.resize(alpha, *y.shape[-2:], "area")], 1)
-    return y[0].permute(1, 2, 0).contiguous().numpy()
 
 
 def _streamed(format: str) -> str:

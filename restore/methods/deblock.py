@@ -4,10 +4,8 @@ The level is that of Foi, Katkovnik & Egiazarian, Pointwise shape-adaptive DCT f
 every coefficient of the result is then moved to within half a step of the one in the file, for no other picture was coded to it.
 """
 
-from math import lcm
-
 from restore.errors import RestoreError
-from restore.method import Blend, Exact, Method
+from restore.method import Method, wider
 from restore.operators import jpeg
 from restore.operators.base import Identity
 from restore.operators.noise import Gaussian
@@ -31,10 +29,7 @@ class Deblock(Method):
 
     def tiling(self, problem):
         """Blocks are whole where tiles begin at multiples of 8."""
-        kind, (halo, multiple) = self.denoiser.tiling(self._inner(problem)), problem.operator.span
-        if isinstance(kind, Blend):
-            return Blend(kind.overlap, lcm(kind.multiple, multiple))
-        return Exact(kind.halo + halo, lcm(kind.multiple, multiple)) if isinstance(kind, Exact) else kind
+        return wider(self.denoiser.tiling(self._inner(problem)), *problem.operator.span)
 
     def bytes_per_pixel(self, problem):
         return max(self.denoiser.bytes_per_pixel(self._inner(problem)), 96.0)

@@ -1,0 +1,63 @@
+"""The walk of `restore degrade`: the problem itself is applied, nothing is undone."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from restore.engine.picture import Page
+from restore.engine.run import Report
+from restore.errors import UsageError
+from restore.jobs import given
+from restore.jobs.stating import Stated, fitting, out_header
+from restore.jobs.walk import Open, Walk
+from restore.numerics import resample
+from restore.operators.base import Identity, Operator
+from restore.operators.blur import Blur
+from restore.operators.problem import problem_of
+
+ROWS = 64  # rows of noise drawn at one go; fixed, so that a seed means the same noise on every machine
+
+
+class Degrading(Walk):
+    """Jobs of `restore degrade`."""
+
+    def plans(self, names):
+        raise UsageError("degrade has no plan to print")
+
+    def state(self, opened, number):
+        header = opened.source.headers[number]
+        shape = (header.channels, header.height, header.width)
+        found = given.read(self.request.task, opened.source, number, opened.names.source) | given.draw(self.request.task, shape, self.request.seed)
+        fitting(self.request.task, header.channels)
+        problem = problem_of(self.request.task, found, shape)
+        problem.operator.out_shape(shape)  # raises where D does not take this size
+        return Stated(self.request.task, problem, "degrade", None, given=found)
+
+    def header(self, opened, number):
+        header = out_header(opened.source.headers[number], self.request)
+        height, width = opened.stated.problem.operator.out_shape((header.channels, header.height, header.width))[1:]
+        return header.replace(height=height, width=width)
+
+    def work(self, opened: Open, write: Callable[[np.ndarray], None], report: Report) -> None:
+        """Noise alone goes row by row; any other D sees the whole picture."""
+        header, problem, generator = opened.ahead.header, opened.stated.problem, torch.Generator().manual_seed(self.request.seed)
+        page = Page(opened.ahead.read, header)
+        rows = ROWS if isinstance(problem.operator, Identity) else header.height
+        for top in range(0, header.height, rows):
+            bottom = min(top + rows, header.height)
+            y = problem.simulate(page.rows(top, bottom), generator)
+            write(page.finish(top, y) if y.shape[-2:] == (bottom - top, header.width) else _resampled(page, y, problem.operator))
+            page.forget(bottom)
+            report.progress(bottom, header.height)
+
+
+def _resampled(page: Page, y: torch.Tensor, operator: Operator) -> np.ndarray:
+    """A y of another size than the page as its rows; alpha by means over the page's, or, of a blur seen whole, what lies under it."""
+    alpha = page.alpha()
+    if alpha is not None and isinstance(operator, Blur):
+        top, left = ((whole - part) // 2 for whole, part in zip(alpha.shape[-2:], y.shape[-2:], strict=True))
+        y = torch.cat([y, alpha[..., top : top + y.shape[-2], left : left + y.shape[-1]]], 1)
+    elif alpha is not None:
+        y = torch.cat([y, resample.resize(alpha, *y.shape[-2:], "area")], 1)
+    return y[0].permute(1, 2, 0).contiguous().numpy()
