@@ -176,6 +176,15 @@ def fitted(request, tmp_path_factory):
     return method, recipe, told
 
 
+def test_every_mixture_is_learned_where_steps_do_not_divide_evenly(tmp_path):
+    method, recipe = PCLR(3), SMALL["pclr"][1]
+    fit = em.start(recipe, method, pool())
+    fit.of = len(method.mixtures) + 1
+    before = [mixture.factors.clone() for mixture in method.mixtures]
+    em.train(recipe, fit, tmp_path)
+    assert not any(torch.equal(mixture.factors, old) for mixture, old in zip(method.mixtures, before, strict=True))
+
+
 def test_fitting_says_how_likely_patches_are(fitted):
     method, recipe, told = fitted
     assert [event.step for event in told] == list(range(1, recipe.steps + 1))

@@ -57,9 +57,10 @@ def train(recipe: Recipe, fit: Fit, folder: Path, minutes: float | None = None, 
 
 def step(recipe: Recipe, fit: Fit) -> float:
     """One E step on fresh patches, and the M step of the running means; the first step of a mixture finds where it begins. The loss."""
-    each = -(-fit.of // len(fit.average.mixtures)) if fit.of else fit.step + 1
-    number, done = divmod(fit.step, each)
-    mixture = fit.average.mixtures[number]
+    last = len(fit.average.mixtures) - 1
+    each = fit.of // (last + 1) if fit.of else fit.step + 1
+    number = min(fit.step // each, last)
+    done, mixture = fit.step - number * each, fit.average.mixtures[number]
     x, _ = fit.pool.patches(recipe.batch, recipe.patch, fit.generator)
     samples, allowed = fit.average.samples(number, x)
     if done == 0:

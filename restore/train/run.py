@@ -51,6 +51,8 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
             progress.trim(folder, run.step)
     if recipe.learner and team.size > 1:
         raise UsageError(f"{recipe.name} is learned by one process", "no torchrun")
+    if recipe.learner and 0 < run.of < len(run.average.mixtures):
+        raise UsageError(f"{recipe.name} has {len(run.average.mixtures)} mixtures to learn in {run.of} steps", "at least one step each")
     if recipe.learner:
         em.train(recipe, run, folder, minutes, part_bytes, report)
     else:
