@@ -130,7 +130,7 @@ deepisp_low_srgb = replace(deepisp_low_fast, name="deepisp-low-srgb", task=Isp(p
                            scene="", line="the same on mosaics of finished pictures, as the bench has them: 3 dB above Malvar on Set14 without noise")
 deepisp = replace(deepisp_low, name="deepisp", method="deepisp", scene="photograph", loss="deepisp", patch=256, batch=16, rate=2e-4,
                   line="Schwartz et al., TIP 2019: 15 blocks and the transform of colours, 1.1 MFLOP/px, an hour of one GPU")
-deepisp_fast = replace(deepisp, name="deepisp-fast", args={"width": 32, "depth": 10}, tag="fast", batch=4, steps=9_000, rate=5e-4,
+deepisp_fast = replace(deepisp, name="deepisp-fast", args={"width": 32, "depth": 10}, tag="fast", batch=4, steps=6_500, rate=5e-4,
                        line="the same for CPUs: 10 blocks of 32, 0.19 MFLOP/px, an hour and a half of a CPU core")
 
 epll = Recipe("epll", "Zoran & Weiss, ICCV 2011: 200 Gaussians of 8x8 patches by EM, 2 minutes of a CPU core; Set12 32.14 / 29.69 / 26.47 at sigma 15/25/50",
