@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from restore import console
 from restore.errors import RestoreError, UsageError
 from restore.io import SUFFIXES, WRITABLE
+from restore.jobs import given
 from restore.jobs.stating import Request
 from restore.jobs.walk import Events, Result, Walk
-from restore.names import STREAM, expand, settle, together
+from restore.measure import sheet
+from restore.names import STREAM, Others, compared, expand, none, parted, settle
 from restore.values import write_value
 
 
@@ -27,11 +30,11 @@ class Files:
     quiet: bool = False
 
 
-def run(command: str, request: Request, files: Files, kind: Callable[[Request, Events], Walk] = Walk, after: Callable[[Result], None] | None = None,
+def run(command: str, request: Request, files: Files, kind: Callable[[Request, Events], Walk] = Walk, compare: bool = False, beside: Others = none,
         gathered: bool = False, readable: Iterable[str] = SUFFIXES, writable: Sequence[str] = (), default: str = ".png") -> int:
     """Settle all names, walk all files, tell of each; the exit code: 0 all done, 1 some failed.
 
-    gathered: all files are one job. readable, writable: suffixes of what is read and made where they are not those of pictures; the first one, or `default`, is taken where the input's cannot be written. A
+    compare: also write what is to be looked at; beside: what else a job writes; gathered: all files are one job. readable, writable: suffixes of what is read and made where they are not those of pictures; the first one, or `default`, is taken where the input's cannot be written. A
     format that was asked for names the outputs too.
     """
     kinds = writable or [suffix for suffix, format in SUFFIXES.items() if format in WRITABLE]
@@ -39,18 +42,20 @@ def run(command: str, request: Request, files: Files, kind: Callable[[Request, E
     raw = [] if asked else [suffix for suffix, format in SUFFIXES.items() if format in ("raw", "dng")]
     default = (asked or writable or [default])[0]
     inputs = expand(files.files or [], readable, command, files.from_file, files.nul)
+    if compare and any(item.path == STREAM for item in inputs):
+        raise UsageError("standard input can be read but once, and --compare looks at it again", "", "give the picture's name, or leave --compare out")
     fields = {part: str(write_value(value) if value is not None else "auto") for part, value in request.task.words().items() if part == "sigma"}
-    fields = {"sigma": "auto", "model": request.model or "auto"} | {part: value.removesuffix(".0") for part, value in fields.items()}
-    how = (inputs, command, files.output, fields, asked or kinds, raw, files.overwrite, files.skip_existing, default)
-    names = (together if gathered else settle)(*how)
+    fields = {"sigma": "auto", "model": parted(Path(request.model or "auto"))[0] if "/" in (request.model or "") else request.model or "auto"} | {part: value.removesuffix(".0") for part, value in fields.items()}
+    names = settle(inputs, command, files.output, fields, asked or kinds, raw, files.overwrite, files.skip_existing, default, gathered,
+                   (lambda one: [*beside(one), compared(one.target)]) if compare else beside, lambda one: given.files(request.task, one.source))
     if files.json and any(one.target == STREAM for one in names) and not files.dry_run:
         raise UsageError("standard output cannot carry both a picture and --json", "", "give -o a file")
     with console.batch(len(names), files.quiet) as shown:
         walk = kind(replace(request, overwrite=files.overwrite), Events(shown.started, shown.progress, shown.note))
         failed = 0
         for result in walk.plans(names) if files.dry_run else walk(names):
-            if result.ok and after and not (files.dry_run or result.skipped):
-                _after(after, result)
+            if compare and result.ok and not (files.dry_run or result.skipped):
+                _lay_beside(result, files.overwrite)
             failed += not result.ok
             _tell(result, files, shown, walk if files.dry_run else None)
     if len(names) > 1 and not files.quiet:
@@ -59,9 +64,9 @@ def run(command: str, request: Request, files: Files, kind: Callable[[Request, E
     return 1 if failed else 0
 
 
-def _after(after: Callable[[Result], None], result: Result) -> None:
+def _lay_beside(result: Result, overwrite: bool) -> None:
     try:
-        after(result)
+        sheet.write(compared(result.target), result.source, result.target, overwrite)
     except RestoreError as error:
         result.error = error
 

@@ -16,10 +16,10 @@ FIELDS = ("dir", "stem", "ext", "name", "cmd", "sigma", "model")
 
 @dataclass(frozen=True)
 class Input:
-    """A file to read, and where it lay below the folder that was named, so that sub-folders can be kept."""
+    """A file to read, and where it lay below the folder that was named, if one was, so that sub-folders can be kept."""
 
     path: Path
-    below: Path = Path()
+    below: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,17 @@ class Names:
     target: Path
     skip: bool = False
     more: tuple[Path, ...] = ()
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        return (self.source, *self.more)
+
+
+Others = Callable[[Names], Sequence[Path]]  # further files of a job
+
+
+def none(one: Names) -> Sequence[Path]:
+    return ()
 
 
 def expand(given: Sequence[str], readable: Iterable[str], command: str, from_file: str | None = None, nul: bool = False,
@@ -43,8 +54,8 @@ def expand(given: Sequence[str], readable: Iterable[str], command: str, from_fil
         path = Path(name)
         if name == "-":
             found.append(Input(STREAM))
-        elif path.is_dir():
-            inside = [p for p in path.rglob("*") if p.is_file() and not _ours(p, command) and not any(part.startswith(".") for part in p.relative_to(path).parts)
+        elif os.path.isdir(path):
+            inside = [p for p in path.rglob("*") if os.path.isfile(p) and not _ours(p, command) and not any(part.startswith(".") for part in p.relative_to(path).parts)
                       and (parted(p)[1].lower() in suffixes or known(p))]
             if not inside:
                 raise UsageError(f"the folder {_show(path)} holds no picture", "files ending in " + " ".join(sorted(suffixes)))
@@ -53,9 +64,9 @@ def expand(given: Sequence[str], readable: Iterable[str], command: str, from_fil
             matches = sorted(map(Path, glob.glob(name, recursive=True)), key=_natural)
             if not matches:
                 raise UsageError(f"nothing matches {name!r}", "", "check the pattern, or quote it from the shell")
-            found += [Input(match) for match in matches if match.is_file() and not _ours(match, command)]
+            found += [Input(match) for match in matches if os.path.isfile(match) and not _ours(match, command)]
         else:
-            found.append(Input(path))  # a missing file is one failed job, not the end of the batch
+            found.append(Input(path if path != STREAM else path.absolute()))  # a missing file is one failed job, not the end of the batch
     if not found:
         raise UsageError("there is nothing to read", "files, folders, patterns, or - for standard input")
     unique = {os.path.abspath(item.path) if item.path != STREAM else "-": item for item in reversed(found)}
@@ -63,55 +74,71 @@ def expand(given: Sequence[str], readable: Iterable[str], command: str, from_fil
 
 
 def settle(inputs: Sequence[Input], command: str, output: str | None, fields: dict[str, str], writable: Iterable[str], raw: Iterable[str],
-           overwrite: bool = False, skip_existing: bool = False, default: str = ".png") -> list[Names]:
-    """An output name for every input, with the suffix `default` where the input's cannot be written. Raises UsageError on a clash, on an output that exists, and on one that is an input."""
+           overwrite: bool = False, skip_existing: bool = False, default: str = ".png", gathered: bool = False, beside: Others = none, read: Others = none) -> list[Names]:
+    """An output name for every input, or, if `gathered`, one for all, named after the first; with the suffix `default` where the input's cannot be written.
+
+    beside, read: what a job writes beside its output, and reads beside its inputs. Raises UsageError where two jobs would write one file, where one that is
+    written is also read, and where it exists.
+    """
     writable, raw = set(writable), set(raw)
-    names = [Names(item.path, _target(item, command, output, fields, writable, raw, len(inputs), default)) for item in inputs]
-    seen: dict[str, Path] = {}
-    read = {os.path.realpath(n.source) for n in names if n.source != STREAM}
-    for one in names:
-        if one.target == STREAM:
-            if len(names) > 1:
-                raise UsageError("several pictures cannot go to one standard output", "", "give -o a folder or a template")
-            continue
-        key = os.path.normcase(os.path.realpath(one.target))
-        if key in seen:
-            raise UsageError(f"{_show(seen[key])} and {_show(one.source)} would both be written to {_show(one.target)}", "one output per input",
-                             "give -o a template that tells them apart, as '{dir}/{stem}.{cmd}{ext}'")
-        if key in read:
-            raise UsageError(f"the output {_show(one.target)} is also an input", "an output that is no input", "give -o another name or folder")
-        seen[key] = one.source
-    return _existing(names, overwrite, skip_existing)
+    made = inputs[:1] if gathered else inputs
+    names = [Names(item.path, _target(item, command, output, fields, writable, raw, len(made), default)) for item in made]
+    if gathered:
+        names = [replace(names[0], more=tuple(item.path for item in inputs[1:]))]
+    if len(names) > 1 and STREAM in [one.target for one in names]:
+        raise UsageError("several pictures cannot go to one standard output", "", "give -o a folder or a template")
+    _apart(names, beside, read)
+    return _existing(names, overwrite, skip_existing, beside)
 
 
-def together(inputs: Sequence[Input], command: str, output: str | None, fields: dict[str, str], writable: Iterable[str], raw: Iterable[str],
-             overwrite: bool = False, skip_existing: bool = False, default: str = ".png") -> list[Names]:
-    """One output for all inputs, named after the first; as `settle` in all else."""
-    one = settle(inputs[:1], command, output, fields, writable, raw, overwrite, skip_existing, default)[0]
-    for item in inputs[1:]:
-        if one.target != STREAM and os.path.realpath(item.path) == os.path.realpath(one.target):
-            raise UsageError(f"the output {_show(one.target)} is also an input", "an output that is no input", "give -o another name or folder")
-    return [replace(one, more=tuple(item.path for item in inputs[1:]))]
+def _apart(names: Sequence[Names], beside: Others, read: Others) -> None:
+    """Raise UsageError where a file would be written twice, or is also read."""
+    reads = {_key(path) for one in names for path in (*one.all, *read(one)) if path != STREAM}
+    writes: dict[str, Path] = {}
+    for outputs in (lambda one: [one.target], beside):
+        for one in names:
+            for path in outputs(one):
+                if path == STREAM:
+                    continue
+                if _key(path) in reads:
+                    raise UsageError(f"the output {_show(path)} is also an input", "an output that is no input", "give it another name or folder")
+                if _key(path) in writes:
+                    raise UsageError(f"{_show(writes[_key(path)])} and {_show(one.source)} would both be written to {_show(path)}", "one output per input",
+                                     "give -o a template that tells them apart, as '{dir}/{stem}.{cmd}{ext}'")
+                writes[_key(path)] = one.source
 
 
-def beside(path: Path, suffixes: Sequence[str], overwrite: bool) -> Path:
-    """A second output that may be written. Raises UsageError for another suffix, and where it exists."""
+def _key(path: Path) -> str:
+    return os.path.normcase(os.path.realpath(path))
+
+
+def compared(target: Path) -> Path:
+    """NAME.compare.png beside an output."""
+    if target == STREAM:
+        raise UsageError("there is no place for a side-by-side picture beside a stream", "", "give -o a file, or leave --compare out")
+    return target.with_name(f"{parted(target)[0]}.compare.png")
+
+
+def suffixed(path: Path, suffixes: Sequence[str]) -> Path:
+    """The path. Raises UsageError where it has another suffix."""
     if path.suffix.lower() not in suffixes:
         raise UsageError(f"{_show(path)} does not end in {suffixes[0]}", " or ".join(suffixes))
-    if os.path.lexists(path) and not overwrite:
-        raise UsageError(f"{_show(path)} exists already", "", "type --overwrite, or give another name")
     return path
 
 
-def _existing(names: list[Names], overwrite: bool, skip: bool) -> list[Names]:
-    there = [one for one in names if one.target != STREAM and os.path.lexists(one.target)]
-    if there and not (overwrite or skip):
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise UsageError(f"{_show(there[0].target)}{more} exists already", "", "type --overwrite or --skip-existing, or give another -o")
-    for one in there:
+def _existing(names: list[Names], overwrite: bool, skip: bool, beside: Others) -> list[Names]:
+    found = [one for one in names if one.target != STREAM and os.path.lexists(one.target)]
+    for one in found:
         if one.target.is_dir():
             raise UsageError(f"the output {_show(one.target)} is a folder")
-    return [Names(one.source, one.target, skip=skip and not overwrite and one in there) for one in names]
+    if overwrite:
+        return names
+    there = [] if skip else [one.target for one in found]
+    there += [path for one in names if not (skip and one in found) for path in beside(one) if os.path.lexists(path)]
+    if there:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise UsageError(f"{_show(there[0])}{more} exists already", "", "type --overwrite or --skip-existing, or give another name")
+    return [replace(one, skip=skip and one in found) for one in names]
 
 
 def _target(item: Input, command: str, output: str | None, fields: dict[str, str], writable: set[str], raw: set[str], count: int,
@@ -130,8 +157,8 @@ def _target(item: Input, command: str, output: str | None, fields: dict[str, str
             raise UsageError(f"{str(target)!r} has no suffix that can be written", nearest(parted(target)[1].lower(), writable), "the suffix chooses the format")
         return target
     folder = Path(output)
-    if output.endswith(("/", os.sep)) or folder.is_dir() or item.below.parts or (count > 1 and not folder.suffix):
-        return folder / item.below / (stem + ext)
+    if output.endswith(("/", os.sep)) or os.path.isdir(folder) or ((count > 1 or item.below) and not folder.suffix):
+        return folder / (item.below or "") / (stem + ext)
     if count > 1:
         raise UsageError(f"{count} pictures cannot all be written to {output!r}", "a folder or a template", f"type -o {output}/ or -o '{{dir}}/{{stem}}.{command}{{ext}}'")
     given = parted(folder)[1].lower()
@@ -153,6 +180,8 @@ def _listed(name: str, nul: bool) -> list[str]:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
         raise UsageError(f"the list {name!r} cannot be read: {error.strerror}") from error
+    if not nul and b"\0" in data:
+        raise UsageError(f"the names in the list {name!r} end in NUL", "a name per line", "type -0 as well")
     return [os.fsdecode(part) for part in (data.split(b"\0") if nul else data.splitlines()) if part]
 
 

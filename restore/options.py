@@ -27,11 +27,16 @@ def size(text: str | int) -> int:
     digits = text.strip().lower().removesuffix("b").removesuffix("i").rstrip("kmg")
     try:
         value = int(float(digits) * scale)
-    except ValueError:
+    except (ValueError, OverflowError):
         value = 0
     if value < 1:
         raise UsageError(f"{text!r} is not a size", "as 512M or 2G")
     return value
+
+
+def spelt(text: str) -> str:
+    """A format as it is called here."""
+    return {"jpg": "jpeg", "tif": "tiff"}.get(text.lower(), text.lower())
 
 
 def share(text: str | float) -> float:
@@ -53,7 +58,7 @@ Overwrite = Annotated[bool, _option("--overwrite", help="Replace outputs that ex
 SkipExisting = Annotated[bool, _option("--skip-existing", help="Leave outputs that exist, and go on.", panel=FILES)]
 FromFile = Annotated[str | None, _option("--from-file", help="Read names from a file, one per line; - reads them from standard input.", panel=FILES, metavar="LIST")]
 Nul = Annotated[bool, _option("--null", "-0", help="Names in the list end in NUL, as find -print0 writes them.", panel=FILES)]
-Format = Annotated[str | None, _option("--format", help="Format of the output (png, tiff, jpeg ...) where no file name says it.", panel=FILES)]
+Format = Annotated[str | None, _option("--format", help="Format of the output (png, tiff, jpeg ...) where no file name says it.", panel=FILES, parser=spelt, metavar="FORMAT")]
 Depth = Annotated[str | None, _option("--depth", help="Samples of the output: 8, 16, or 32 (float); the input's if not given.", panel=FILES, metavar="8|16|32")]
 Quality = Annotated[int | None, _option("--quality", help="JPEG and WebP quality, 1 to 100; a JPEG input's own tables if not given.", panel=FILES)]
 Subsampling = Annotated[str | None, _option("--subsampling", help="JPEG chroma: 4:4:4, 4:2:2 or 4:2:0; the input's if not given.", panel=FILES)]

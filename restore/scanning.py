@@ -18,7 +18,7 @@ from restore.errors import RestoreError, UsageError, fault
 from restore.image import Scan
 from restore.io import scans
 from restore.io.scans import SINGLE, SUFFIXES, VOLUMES, WRITABLE_SUFFIXES, read_scan, suffix_of, write_scan
-from restore.names import STREAM, Input, Names, expand, make_folder, parted, settle
+from restore.names import STREAM, Input, Names, Others, expand, make_folder, none, parted, settle
 
 
 class Work(Protocol):
@@ -47,22 +47,20 @@ class Done:
 
 
 def run(command: str, work: Work, files: Files, writable: Sequence[str] = WRITABLE_SUFFIXES, default: str = ".h5",
-        after: Callable[[Done], None] | None = None, also: Callable[[Path], Path] | None = None) -> int:
+        after: Callable[[Done], None] | None = None, beside: Others = none) -> int:
     """Settle all names, work on all files, tell of each; the exit code: 0 all done, 1 some failed.
 
-    writable: suffixes of what is made; default: the one taken where the input's is not among them. after: what is done with what was written, `also`: the
-    file that it writes beside a target.
+    writable: suffixes of what is made; default: the one taken where the input's is not among them. after: what is done with what was written, `beside`: the
+    files that it writes.
     """
     given = files.files or []
     whole = len(given) == 1 and Path(given[0]).is_dir() and files.output is not None and suffix_of(Path(files.output)) in VOLUMES
     inputs = [Input(Path(given[0]))] if whole else expand(given, SUFFIXES, command, files.from_file, files.nul, scans.is_dicom)  # a series into one volume, or file by file
     if any(item.path == STREAM for item in inputs) or files.output == "-":
         raise UsageError("scans do not go through streams", "files", "give -o a file")
-    names = [_numbers(one, files) for one in settle(inputs, command, files.output, {}, writable, (), files.overwrite, files.skip_existing, default)]
+    names = [_numbers(one, files) for one in settle(inputs, command, files.output, {}, writable, (), files.overwrite, files.skip_existing, default, beside=beside)]
     for one in names:
         scans.check_writable(one.target)
-        if also and not one.skip and not files.overwrite and also(one.target).exists():
-            raise UsageError(f"{console.shown(also(one.target))} exists already", "", "type --overwrite, or give another -o")
     failed = 0
     with console.batch(len(names), files.quiet) as shown:
         for number, one in enumerate(names):

@@ -1,6 +1,7 @@
 """Values of the parts of a task: a number, one per channel, a range, or unknown; how they are typed and written. No numpy, no torch."""
 
 import math
+import re
 from dataclasses import dataclass
 
 from restore.errors import UsageError
@@ -25,24 +26,27 @@ class Range:
         return f"{self.low:g}-{self.high:g}"
 
 
+RANGE = re.compile(r"(.*[^eE])-(.+)")  # a minus after an e belongs to a number
 Value = float | tuple[float, ...] | Range | None  # a number, one number per channel, a range, unknown
 
 
-def parse_value(text: str | float | None, name: str = "value") -> Value:
+def parse_value(text: str | Value, name: str = "value") -> Value:
     """`25`, `12,10,14` (one number per channel), `5-75` (a range), `auto` (unknown)."""
-    if text is None or isinstance(text, (int, float)):
-        return None if text is None else float(text)
+    if text is None or isinstance(text, Range):
+        return text
     try:
+        if isinstance(text, (tuple, list)):
+            return tuple(map(float, text))
+        if not isinstance(text, str):
+            return float(text)
         text = text.strip()
         if text == "auto":
             return None
         if "," in text:
             return tuple(float(part) for part in text.split(","))
-        low, dash, high = text.partition("-")
-        if dash and low:
-            return Range(float(low), float(high))
-        return float(text)
-    except ValueError:
+        between = RANGE.fullmatch(text)
+        return Range(float(between[1]), float(between[2])) if between else float(text)
+    except (TypeError, ValueError):
         raise UsageError(f"{name} {text!r} is not a number", "a number (25), one per channel (12,10,14), or auto") from None
 
 

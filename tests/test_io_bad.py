@@ -296,7 +296,7 @@ def test_an_output_appears_whole_or_not_at_all(tmp_path, format):
     with pytest.raises(KeyboardInterrupt):
         with rio.open_sink(path, header) as sink:
             sink.write(array()[:30])
-            assert [p.name for p in tmp_path.iterdir()] == [f".a.{NAMES[format]}.tmp-{os.getpid()}"]
+            assert [p.name.rpartition("-")[0] for p in tmp_path.iterdir()] == [f".a.{NAMES[format]}.tmp"]
             raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(RestoreError, match="30 of 64 rows"):

@@ -44,17 +44,15 @@ def burst(
     from restore.errors import UsageError
     from restore.jobs.burst import Asked, Merging, MergingMosaics
     from restore.jobs.stating import Request
-    from restore.names import beside
+    from restore.names import none, suffixed
     from restore.tasks import Burst
     from restore.values import parse_value
 
     noise = parse_value(sigma, "sigma")
     if noise is not None and not isinstance(noise, float):
         raise UsageError(f"sigma {sigma!r} is not one number", "a number on the 0-255 scale, or auto")
-    if save_map:
-        beside(save_map, (".tif", ".tiff"), overwrite)
     asked = Asked(align, None if reference is None else reference - 1, () if power is None else (("power", power),), save_map)
     dng = format == "dng" or (output or "").lower().endswith(".dng")
     request = Request(Burst(sigma=noise), model, Settings(device, "auto", tile, memory), format="dng" if dng else format, depth=depth, quality=quality, subsampling=subsampling)
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
-    return batch.run("burst", request, files_, partial(MergingMosaics if dng else Merging, asked=asked), gathered=True)
+    return batch.run("burst", request, files_, partial(MergingMosaics if dng else Merging, asked=asked), beside=(lambda one: [suffixed(save_map, (".tif", ".tiff"))]) if save_map else none, gathered=True)

@@ -45,10 +45,10 @@ def deblur(
     from restore import batch
     from restore.engine.run import Settings
     from restore.errors import UsageError
-    from restore.jobs.deblur import Keeping
+    from restore.jobs.deblur import Keeping, kernel_file
     from restore.jobs.stating import Request
     from restore.jobs.walk import Walk
-    from restore.measure import sheet
+    from restore.names import none
     from restore.tasks import Deblur
     from restore.values import parse_value
 
@@ -56,10 +56,9 @@ def deblur(
         raise UsageError("--kernel-size says where an unknown kernel is looked for, and --kernel says the kernel", "one of them")
     if boundary == "valid":
         raise UsageError("a picture blurred with the boundary valid is smaller than what it shows", "reflect or circular: what lies beyond its edges")
-    if save_kernel and "{stem}" not in save_kernel and len(files or ()) > 1:
-        raise UsageError("several kernels cannot be written to one file", "a name with {stem}", "--save-kernel '{dir}/{stem}.kernel.png'")
     task = Deblur(kernel, parse_value(sigma, "sigma"), boundary, parse_value(kernel_size))
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble), check=check, format=format, depth=depth, quality=quality, subsampling=subsampling,
                       parts={"denoiser": denoiser})
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
-    return batch.run("deblur", request, files_, partial(Keeping, target=save_kernel) if save_kernel else Walk, after=sheet.beside if compare else None)
+    return batch.run("deblur", request, files_, partial(Keeping, target=save_kernel) if save_kernel else Walk, compare,
+                     (lambda one: [kernel_file(save_kernel, one.source)]) if save_kernel else none)

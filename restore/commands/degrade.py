@@ -24,7 +24,7 @@ def degrade(
     coils: Annotated[str, options.own("--coils", help="mri: coils around the picture.")] = "1",
     dose: Annotated[str, options.own("--dose", help="ct: share of the routine exposure of the slice.")] = "0.25",
     photons: Annotated[str | None, options.own("--photons", help="ct: photons per ray, in place of the dose.")] = None,
-    seed: Annotated[int, options.own("--seed", help="The same seed gives the same noise.")] = 0,
+    seed: Annotated[int, options.own("--seed", help="The same seed gives a file of the same name the same noise.")] = 0,
     output: options.Output = None,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,

@@ -38,7 +38,6 @@ def denoise(
     from restore import batch
     from restore.engine.run import Settings
     from restore.jobs.stating import Request
-    from restore.measure import sheet
     from restore.tasks import Denoise
     from restore.values import parse_value
 
@@ -46,4 +45,4 @@ def denoise(
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble), strength, format=format, depth=depth, quality=quality,
                       subsampling=subsampling)
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
-    return batch.run("denoise", request, files_, after=sheet.beside if compare else None)
+    return batch.run("denoise", request, files_, compare=compare)

@@ -42,7 +42,6 @@ def inpaint(
     from restore.engine.run import Settings
     from restore.errors import UsageError
     from restore.jobs.stating import Request
-    from restore.measure import sheet
     from restore.tasks import Inpaint
     from restore.values import parse_value
 
@@ -52,4 +51,4 @@ def inpaint(
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble), check=check, format=format, depth=depth, quality=quality, subsampling=subsampling,
                       parts={"denoiser": denoiser})
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
-    return batch.run("inpaint", request, files_, after=sheet.beside if compare else None)
+    return batch.run("inpaint", request, files_, compare=compare)

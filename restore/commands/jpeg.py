@@ -36,11 +36,10 @@ def jpeg(
     from restore.engine.run import Settings
     from restore.errors import UsageError
     from restore.jobs.stating import Request
-    from restore.measure import sheet
     from restore.tasks import Jpeg
     from restore.values import parse_number
 
-    if format in ("jpeg", "jpg"):
+    if format == "jpeg":
         raise UsageError("coded as JPEG again, the result would have its blocks again", "png, tiff or another format without loss")
     if format is None and (output == "-" or "-" in (files or ()) and output is None):
         format = "png"
@@ -48,4 +47,4 @@ def jpeg(
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble), strength, format=format, depth=depth,
                       parts={"denoiser": denoiser})
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
-    return batch.run("jpeg", request, files_, after=sheet.beside if compare else None, writable=(".png", ".tif", ".tiff", ".webp", ".bmp", ".exr"))
+    return batch.run("jpeg", request, files_, compare=compare, writable=(".png", ".tif", ".tiff", ".webp", ".bmp", ".exr"))

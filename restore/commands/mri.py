@@ -30,11 +30,12 @@ def mri(
     from restore.engine.run import Settings
     from restore.jobs import mri as work
     from restore.measure import panels
+    from restore.names import compared, none
     from restore.values import parse_value
 
     if files and files[0] == "info":
         return scanning.info(files[1:], "kspace", work.facts, json)
     job = work.Reconstruction(model, Settings(device), parse_value(slices, "slices"))
     files_ = Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
-    return scanning.run("mri", job, files_, after=(lambda done: panels.beside(done.names.target, job.views(done.scan, done.result), overwrite)) if compare else None,
-                        also=panels.place if compare else None)
+    return scanning.run("mri", job, files_, after=(lambda done: panels.write(compared(done.names.target), job.views(done.scan, done.result), overwrite)) if compare else None,
+                        beside=(lambda one: [compared(one.target)]) if compare else none)

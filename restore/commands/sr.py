@@ -41,7 +41,6 @@ def sr(
     from restore.engine.run import Settings
     from restore.errors import UsageError
     from restore.jobs.stating import Request
-    from restore.measure import sheet
     from restore.tasks import SuperResolution
     from restore.values import parse_value
 
@@ -51,4 +50,4 @@ def sr(
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble, consistent if task.sigma == 0 else False), check=check, format=format, depth=depth, quality=quality, subsampling=subsampling,
                       parts={"denoiser": denoiser}, factor=factor)
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
-    return batch.run("sr", request, files_, after=sheet.beside if compare else None)
+    return batch.run("sr", request, files_, compare=compare)

@@ -71,7 +71,7 @@ class Page:
         if x.shape[1] != self.header.channels:
             return x[0, :, :height, : self.header.width].permute(1, 2, 0).float().numpy()
         out, hidden = self._before(top, height)
-        if self.keep is not None and self.header.dtype in (np.uint32, np.float64):  # which single precision would round
+        if (self.keep is not None or strength != 1) and self.scale == 1 and self.header.dtype in (np.uint32, np.float64):  # which single precision would round
             samples = self._kept[top - self._base : top - self._base + height]
             out = samples.astype(np.float64) / self.header.white if self.header.dtype == np.uint32 else samples.copy()
         fresh = x[0, :, : height * self.scale, : self.header.width * self.scale].permute(1, 2, 0).float().numpy()

@@ -14,6 +14,7 @@ from restore.image import Header, Image
 from restore.io.base import Sink, Source
 from restore.io.files import Target, broken, reading, shown, writing
 
+SUBSAMPLING = ("4:4:4", "4:2:2", "4:2:0")  # of JPEG
 RAW = "3fr arw cr2 cr3 crw dcr erf fff iiq k25 kdc mef mos mrw nef nrw orf pef raf rw2 rwl sr2 srf srw x3f".split()
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg", ".jfif": "jpeg", ".tif": "tiff", ".tiff": "tiff", ".btf": "tiff",
             ".webp": "webp", ".bmp": "bmp", ".dib": "bmp", ".gif": "gif", ".exr": "exr"} | {f".{name}": "raw" for name in RAW} | {".dng": "dng"}
@@ -115,11 +116,7 @@ def open_sink(path: Path | BinaryIO, header: Header, *, format: str | None = Non
     """
     stream = not isinstance(path, str | os.PathLike)
     format = format or (header.format if stream else format_of(Path(path)))
-    if format not in _SINKS:
-        expected = "one of " + ", ".join(WRITABLE) if format in READABLE else nearest(format, WRITABLE)
-        raise UsageError(f"{format} cannot be written", expected, "choose another format: -o NAME.png, or --format tiff")
-    if quality is not None and not 1 <= quality <= 100:
-        raise UsageError(f"quality {quality} is out of range", "1 to 100", "--quality 95")
+    check_sink(format, quality, subsampling)
     sink = _codec(_SINKS[format])
     target = Target(path if stream else Path(path), overwrite)
     try:
@@ -127,6 +124,17 @@ def open_sink(path: Path | BinaryIO, header: Header, *, format: str | None = Non
     except BaseException:
         target.discard()
         raise
+
+
+def check_sink(format: str | None, quality: int | None, subsampling: str | None) -> None:
+    """Raise UsageError for what no sink takes."""
+    if format is not None and format not in _SINKS:
+        expected = "one of " + ", ".join(WRITABLE) if format in READABLE else nearest(format, WRITABLE)
+        raise UsageError(f"{format} cannot be written", expected, "choose another format: -o NAME.png, or --format tiff")
+    if quality is not None and not 1 <= quality <= 100:
+        raise UsageError(f"quality {quality} is out of range", "1 to 100", "--quality 95")
+    if subsampling is not None and subsampling not in SUBSAMPLING:
+        raise UsageError(f"subsampling {subsampling} is not known", "one of " + ", ".join(SUBSAMPLING), "--subsampling 4:4:4")
 
 
 def format_of(path: Path) -> str:

@@ -1,6 +1,7 @@
 """What every codec shares: Source, Sink, and work on all cores in order."""
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,6 +36,7 @@ class Source:
     def __init__(self, file: BinaryIO, name: str):
         self.file, self.name = file, name
         self.headers: Sequence[Header] = []
+        self.turn = threading.Lock()  # one thread at a time moves in the file
         self._band: tuple[int, int, np.ndarray] | None = None
 
     def read(self, top: int, bottom: int, page: int = 0) -> np.ndarray:
@@ -42,6 +44,10 @@ class Source:
         header = self.headers[page]
         if not 0 <= top < bottom <= header.height:
             raise ValueError(f"rows {top} to {bottom} of a page of {header.height}")
+        with self.turn:
+            return self._read(top, bottom, page)
+
+    def _read(self, top: int, bottom: int, page: int) -> np.ndarray:
         rows = self._kept(top, bottom, page)
         if rows is None or len(rows) < bottom - top:
             start = top if rows is None else top + len(rows)
@@ -82,7 +88,7 @@ class WholeSource(Source):
         """(H, W, samples) in the header's dtype."""
         raise NotImplementedError
 
-    def read(self, top: int, bottom: int, page: int = 0) -> np.ndarray:
+    def _read(self, top: int, bottom: int, page: int) -> np.ndarray:
         if self._whole is None:
             with reading(self.name):
                 self._whole = self._decode()
@@ -102,6 +108,7 @@ class Sink:
     """
 
     turns = True  # the format carries an orientation tag
+    clipped = 0  # samples of a float picture outside [0, 1], for which a format of integers has no room
 
     def __init__(self, target: Target, header: Header):
         self.target, self.name, self.file = target, target.name, target.file
@@ -130,6 +137,8 @@ class Sink:
             raise ValueError(f"rows of shape {rows.shape} at row {self.row} of a picture of {self.given.height} rows of {wanted}")
         self.row += len(rows)
         with writing(self.name), np.errstate(all="ignore"):  # values that are not finite are no business of ours
+            if self.given.dtype.kind == "f" and self.header.dtype.kind != "f":
+                self.clipped += int(np.count_nonzero(np.abs(rows[..., : self.given.channels] - 0.5) > 0.501))
             if self.given.alpha and self.given.premultiplied != self.header.premultiplied:
                 rows = _associate(rows, self.header.premultiplied)
             rows = as_samples(rows, self.header.dtype)

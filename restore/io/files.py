@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 from restore.errors import RestoreError
 
@@ -53,16 +54,22 @@ def writing(name: str) -> Iterator[None]:
 
 def put(path: Path, content: bytes) -> None:
     """Write a small file whole or not at all; what was there is replaced."""
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    temporary = _temporary(path)
     with writing(shown(path)):
         try:
-            with open(temporary, "wb") as file:
+            with temporary.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside a path that nothing else has."""
+    short = os.fsdecode(os.fsencode(path.name)[:200])  # file systems end names at 255 bytes
+    return path.with_name(f".{short}.tmp-{uuid4().hex[:12]}")
 
 
 def broken(name: str, cause: str) -> RestoreError:
@@ -97,9 +104,9 @@ class Target:
             self._may_replace()
             if not self.path.parent.is_dir():
                 raise RestoreError(f"{self.name}: its folder does not exist", "a folder that exists", f"mkdir -p {shown(self.path.parent)}")
-            short = os.fsdecode(os.fsencode(self.path.name)[:200])  # file systems end names at 255 bytes
-            self.temporary = self.path.with_name(f".{short}.tmp-{os.getpid()}")
-            self.file = self.temporary.open("wb")
+            temporary = _temporary(self.path)
+            self.file = temporary.open("xb")
+            self.temporary = temporary
 
     def _may_replace(self) -> None:
         if not self.overwrite and os.path.lexists(self.path):

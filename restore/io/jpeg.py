@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from restore.errors import RestoreError, UsageError
+from restore.errors import RestoreError
 from restore.image import Header
 from restore.io import segments
 from restore.io.base import WholeSink, WholeSource, no_alpha, one_page, sane
@@ -90,8 +90,6 @@ class JpegSink(WholeSink):
     turns, limit = True, 65500
 
     def __init__(self, target, header: Header, quality: int | None = None, subsampling: str | None = None):
-        if subsampling is not None and subsampling not in _SUBSAMPLING:
-            raise UsageError(f"subsampling {subsampling} is not known", "one of " + ", ".join(_SUBSAMPLING), "--subsampling 4:4:4")
         self.quality, self.subsampling = quality, subsampling
         super().__init__(target, header)
 

@@ -96,16 +96,20 @@ class Behind:
         self.queue = _Queue()
         self.error: BaseException | None = None
         self.finished = False
+        self.clipped = 0  # samples that the format had no room for
+        self.open = threading.Event()
         self.thread = threading.Thread(target=self._work, args=(open_sink,), daemon=True)
         self.thread.start()
 
     def _work(self, open_sink) -> None:
         try:
             with open_sink() as sink:
+                self.open.set()
                 while (item := self.queue.get()) is not None:
                     if isinstance(item, Header):
                         sink.page(item)
                     elif item is _END:
+                        self.clipped = sink.clipped
                         return
                     else:
                         sink.write(item)
@@ -115,7 +119,14 @@ class Behind:
         except BaseException as error:
             self.error = error
         finally:
+            self.open.set()
             self.queue.close()
+
+    def ready(self) -> None:
+        """Waits until the sink is open; raises where it cannot be: nobody need work for nothing."""
+        self.open.wait()
+        if self.error:
+            raise self.error
 
     def page(self, header: Header) -> None:
         self._put(header, 0)

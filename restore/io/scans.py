@@ -1,6 +1,7 @@
 """Files <-> scans: the suffix table and two verbs. Formats are imported when a file needs them; they come with the extra `medical`."""
 
 import importlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -56,10 +57,13 @@ def is_dicom(path: Path) -> bool:
     """By its suffix, or, where it has none, as scanners name files, by what it begins with."""
     if path.suffix.lower() in DICOM:
         return True
-    if path.suffix.strip(".0123456789") or not path.is_file():  # a UID for a name has a number for a suffix
+    if path.suffix.strip(".0123456789") or not os.path.isfile(path):  # a UID for a name has a number for a suffix
         return False
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:  # told of where it is named
+        return False
 
 
 def _recognise(path: Path, name: str) -> str:

@@ -35,6 +35,10 @@ class TiffSource(Source):
         self.pages = list(self.tiff.pages)
         if not places or [page.offset for page in self.pages] != places:
             raise broken(name, f"{len(self.pages)} of its {len(places)} pages can be read")
+        if len(self.pages) == 1 and (self.tiff.is_imagej or self.tiff.is_shaped) and self.tiff.series[0].size > self.pages[0].size:
+            frames = self.tiff.series[0].size // self.pages[0].size
+            raise RestoreError(f"{name}: holds {frames} frames in a row and lists the first alone, as ImageJ and tifffile do with large stacks", "a page for every frame",
+                               "save it again as a TIFF with pages")
         self.headers = [self._header(page) for page in self.pages]
         self._block: tuple[int, int, np.ndarray] | None = None
         self._lock = threading.Lock()

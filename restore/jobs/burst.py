@@ -1,6 +1,5 @@
 """The walk of `restore burst`: many inputs, one output. Frames that cannot be used are left out, and said."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, sqrt
@@ -62,9 +61,7 @@ class Merging(Walk):
         self.asked = asked
 
     def look(self, opened: Open) -> None:
-        result, files = opened.result, (opened.names.source, *opened.names.more)
-        if self.asked.map and os.path.realpath(self.asked.map) in map(os.path.realpath, (opened.names.target, *files)):
-            raise UsageError(f"the map {self.asked.map} is also a frame, or the result", "a name of its own", "give --save-map another")
+        result, files = opened.result, opened.names.all
         slots = [page for file in files for page in self.read(file, result.notes) or [None]]
         named = [page for page in slots if page]
         if len(named) < 2:

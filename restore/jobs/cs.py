@@ -77,7 +77,7 @@ class Measuring(Degrading):
     def work(self, opened, write, report):
         header, problem = opened.ahead.header, opened.stated.problem
         x = Page(opened.ahead.read, header).rows(0, header.height)
-        y = problem.simulate(x, torch.Generator().manual_seed(self.request.seed))
+        y = problem.simulate(x, self.generator(opened))
         task = self.request.task
         if header.alpha:
             report.note("its transparency is not measured, and will not come back")

@@ -20,7 +20,7 @@ from restore.io.geometry import read_geometry
 from restore.method import Method
 from restore.methods.fbp import FBP
 from restore.numerics.body import body
-from restore.operators.noise import Gaussian, NoNoise, Transmission
+from restore.operators.noise import Gaussian, NoNoise, Transmission, seed_of
 from restore.operators.problem import HU_LOW, HU_SPAN, Problem, problem_of
 from restore.operators.projection import Projection
 from restore.operators.ramp import HalfRamp, response, shares
@@ -244,7 +244,7 @@ class Simulation:
 
     def __call__(self, scan: Scan, name: str, report: Report) -> Scan:
         pixel = scan.header.spacing[1] if scan.header.spacing else 0.75
-        generator, out = torch.Generator().manual_seed(self.seed), np.empty_like(scan.array)
+        generator, out = torch.Generator().manual_seed(seed_of(self.seed, Path(name).name)), np.empty_like(scan.array)
         for number, slice in enumerate(scan.array):
             hu = torch.from_numpy(slice)
             y, photons = lowdose(hu, pixel, self.task, generator)

@@ -9,7 +9,7 @@ from restore.errors import UsageError
 from restore.image import upright
 from restore.jobs.stating import Request
 from restore.jobs.walk import Events, Open, Walk
-from restore.names import beside
+from restore.names import suffixed
 from restore.operators.blur import Blur
 
 
@@ -22,7 +22,6 @@ class Keeping(Walk):
 
     def look(self, opened: Open) -> None:
         super().look(opened)
-        beside(self._path(opened), (".png", ".tif", ".tiff"), self.request.overwrite)
         if not isinstance(opened.stated.problem.operator, Blur):
             raise UsageError(f"{opened.stated.full_name} needs no kernel, so there is none to be written", "", "leave --save-kernel out")
 
@@ -31,8 +30,9 @@ class Keeping(Walk):
         if opened.ahead.page == 0:
             kernel = opened.stated.problem.operator.kernel[0, 0].cpu().numpy()
             kernel = upright(kernel[..., None], opened.ahead.header.orientation)[..., 0]
-            io.write(self._path(opened), np.rint(kernel * (65535 / kernel.max())).astype(np.uint16), overwrite=self.request.overwrite)
+            io.write(kernel_file(self.target, opened.names.source), np.rint(kernel * (65535 / kernel.max())).astype(np.uint16), overwrite=self.request.overwrite)
 
-    def _path(self, opened: Open) -> Path:
-        source = opened.names.source
-        return Path(self.target.replace("{stem}", source.stem).replace("{dir}", str(source.parent)))
+
+def kernel_file(target: str, source: Path) -> Path:
+    """Where the kernel of a picture is written."""
+    return suffixed(Path(target.replace("{stem}", source.stem).replace("{dir}", str(source.parent))), (".png", ".tif", ".tiff"))

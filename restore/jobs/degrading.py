@@ -14,6 +14,7 @@ from restore.jobs.walk import Open, Walk
 from restore.numerics import resample
 from restore.operators.base import Identity, Operator
 from restore.operators.blur import Blur
+from restore.operators.noise import seed_of
 from restore.operators.problem import problem_of
 
 ROWS = 64  # rows of noise drawn at one go; fixed, so that a seed means the same noise on every machine
@@ -25,10 +26,16 @@ class Degrading(Walk):
     def plans(self, names):
         raise UsageError("degrade has no plan to print")
 
+    def seed(self, opened: Open, page: int) -> int:
+        return seed_of(self.request.seed, opened.names.source.name, page)
+
+    def generator(self, opened: Open) -> torch.Generator:
+        return torch.Generator().manual_seed(self.seed(opened, opened.ahead.page))
+
     def state(self, opened, number):
         header = opened.source.headers[number]
         shape = (header.channels, header.height, header.width)
-        found = given.read(self.request.task, opened.source, number, opened.names.source) | given.draw(self.request.task, shape, self.request.seed)
+        found = given.read(self.request.task, opened.source, number, opened.names.source) | given.draw(self.request.task, shape, self.seed(opened, number))
         fitting(self.request.task, header.channels)
         problem = problem_of(self.request.task, found, shape)
         problem.operator.out_shape(shape)  # raises where D does not take this size
@@ -41,7 +48,7 @@ class Degrading(Walk):
 
     def work(self, opened: Open, write: Callable[[np.ndarray], None], report: Report) -> None:
         """Noise alone goes row by row; any other D sees the whole picture."""
-        header, problem, generator = opened.ahead.header, opened.stated.problem, torch.Generator().manual_seed(self.request.seed)
+        header, problem, generator = opened.ahead.header, opened.stated.problem, self.generator(opened)
         page = Page(opened.ahead.read, header)
         rows = ROWS if isinstance(problem.operator, Identity) else header.height
         for top in range(0, header.height, rows):

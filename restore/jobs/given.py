@@ -1,5 +1,6 @@
 """The arrays that a task's words name: a kernel in a file, a mask in a file or in the picture itself; and those that words have drawn."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
@@ -25,6 +26,15 @@ def read(task: Task, source: io.Source, page: int, path: Path) -> Given:
     return READ[task.name](task, source, page, path) if task.name in READ else {}
 
 
+def files(task: Task, path: Path) -> list[Path]:
+    """The files that the words of a task name for the picture of this path."""
+    if isinstance(task, Inpaint) and task.mask and not (masks.is_made(task.mask) or _is_found(task.mask)):
+        return [_place(task.mask, path)]
+    if isinstance(task, Deblur) and task.kernel and not kernels.is_made(task.kernel):
+        return [_kernel_file(task.kernel)[0]]
+    return []
+
+
 def draw(task: Task, shape: Sequence[int], seed: int) -> Given:
     """What the words of a task leave to chance, for an x of this shape (C, H, W) without batch: masks of missing pixels, shakes."""
     if isinstance(task, Inpaint) and task.mask and masks.is_made(task.mask):
@@ -45,9 +55,8 @@ def _kernel(task: Deblur, source: io.Source, page: int, path: Path) -> Given:
 
 def load_kernel(name: str) -> Tensor:
     """(h, w), float32, sum 1, sides odd. FILE.npz:NAME is one of several; a name without a dot or a slash is taken for a misspelt word."""
-    file, colon, member = name.rpartition(".npz:")
-    path = Path(file + ".npz" if colon else name)
-    if not path.is_file():
+    path, member = _kernel_file(name)
+    if not os.path.isfile(path):
         if ":" in name or not path.suffix:
             kernels.make(name)
         raise UsageError(f"the kernel {name!r} is no file that exists", "a picture or a .npy of the kernel, or gaussian:SIGMA, disk:RADIUS, motion:LENGTH@DEGREES, airy:RADIUS")
@@ -61,6 +70,12 @@ def load_kernel(name: str) -> Tensor:
     return kernels.normalised(torch.from_numpy(io.read(path).pixels.mean(2)))
 
 
+def _kernel_file(name: str) -> tuple[Path, str]:
+    """The file, and what is taken out of it."""
+    file, colon, member = name.rpartition(".npz:")
+    return Path(file + ".npz" if colon else name), member
+
+
 def _mask(task: Inpaint, source: io.Source, page: int, path: Path) -> Given:
     """mask (1, 1, H, W): 1 where a pixel was measured and stays whole; keep (H, W): the share of the original that stays, soft where the border is feathered."""
     if task.mask is None:
@@ -68,7 +83,7 @@ def _mask(task: Inpaint, source: io.Source, page: int, path: Path) -> Given:
     header = source.headers[page]
     if masks.is_made(task.mask):
         missing = masks.make(task.mask, header.height, header.width)[0, 0] == 0
-    elif task.mask in ("alpha", "nan") or task.mask.startswith("color:"):
+    elif _is_found(task.mask):
         missing = torch.from_numpy(_found(task.mask, source, page))
     else:
         missing = torch.from_numpy(_drawn(task.mask, path, header))
@@ -78,6 +93,10 @@ def _mask(task: Inpaint, source: io.Source, page: int, path: Path) -> Given:
     if task.feather:
         keep = _feathered(keep, int(task.feather))
     return {"mask": (keep == 1).float(), "keep": keep[0, 0]}
+
+
+def _is_found(word: str) -> bool:
+    return word in ("alpha", "nan") or word.startswith("color:")
 
 
 def _found(word: str, source: io.Source, page: int) -> np.ndarray:
@@ -109,14 +128,18 @@ def _colour(word: str) -> np.ndarray:
 
 def _drawn(name: str, path: Path, header) -> np.ndarray:
     """(H, W): where a picture is white; {stem} and {dir} in its name are those of the picture to be mended. Turned as that one is stored."""
-    file = Path(name.replace("{stem}", path.stem).replace("{dir}", str(path.parent)))
-    if not file.is_file():
+    file = _place(name, path)
+    if not os.path.isfile(file):
         raise RestoreError(f"the mask {str(file)!r} is no file that exists", "a picture that is white where pixels are missing, alpha, nan, color:#rrggbb")
     picture = io.read(file)
     mask = upright(upright(picture.pixels, picture.header.orientation), STORED[header.orientation])
     if mask.shape[:2] != (header.height, header.width):
         raise RestoreError(f"the mask {str(file)!r} has {picture.header.width} x {picture.header.height} pixels", f"{header.width} x {header.height}, as the picture")
     return mask.mean(2) > 0.5
+
+
+def _place(name: str, path: Path) -> Path:
+    return Path(name.replace("{stem}", path.stem).replace("{dir}", str(path.parent)))
 
 
 def _grown(missing: Tensor, pixels: int) -> Tensor:

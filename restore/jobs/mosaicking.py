@@ -30,6 +30,6 @@ class Mosaicking(Degrading):
     def work(self, opened, write, report):
         header, sensor = opened.ahead.header, self.header(opened, 0).sensor
         x = Page(opened.ahead.read, header).rows(0, header.height).expand(-1, 3, -1, -1)
-        y = opened.stated.problem.simulate(linear(x) * torch.tensor(NEUTRAL).reshape(1, 3, 1, 1), torch.Generator().manual_seed(self.request.seed))
+        y = opened.stated.problem.simulate(linear(x) * torch.tensor(NEUTRAL).reshape(1, 3, 1, 1), self.generator(opened))
         write(sensor.stored(y[0].permute(1, 2, 0).numpy()) / np.float32(WHITE))
         report.progress(header.height, header.height)

@@ -18,7 +18,7 @@ from restore.image import Scan
 from restore.method import Method, Whole
 from restore.methods.zerofill import ZeroFilled
 from restore.operators import fourier, sampling
-from restore.operators.noise import NoNoise
+from restore.operators.noise import NoNoise, seed_of
 from restore.operators.problem import Problem, acquisition
 from restore.tasks import Mri
 from restore.values import Range
@@ -127,11 +127,11 @@ def fitted(name: str, method: Method) -> Method:
 
 
 def simulate(volume: Scan, task: Mri, name: str, seed: int = 0) -> Scan:
-    """Simulated k-space of a magnitude volume: a smooth phase drawn for each slice, coils, F, noise, M; the mask by the file's name, the rest by `seed`.
+    """Simulated k-space of a magnitude volume: a smooth phase drawn for each slice, coils, F, noise, M; by the file's name, and all but the mask by `seed`.
 
     The largest value of the volume counts as 255 for `task.sigma`. The volume itself is kept as the reference.
     """
-    white, generator = float(np.abs(volume.array).max()), torch.Generator().manual_seed(seed)
+    white, generator = float(np.abs(volume.array).max()), torch.Generator().manual_seed(seed_of(seed, Path(name).name))
     if not white > 0:
         raise RestoreError(f"{name}: is 0 throughout", "a picture")
     x = torch.from_numpy(np.ascontiguousarray(volume.array, np.float32))[:, None] / white

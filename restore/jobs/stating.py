@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from restore import cards
+from restore import cards, io
 from restore.cards import Card
 from restore.engine import run as engine
 from restore.engine.picture import Page
@@ -20,7 +20,7 @@ from restore.method import Method
 from restore.numerics import resample
 from restore.operators.problem import Given, Problem, problem_of
 from restore.tasks import Deblur, Task
-from restore.values import parse_number
+from restore.values import Range, parse_number
 
 SAMPLED = 6 << 20  # pixels that an estimator looks at, at most
 
@@ -135,6 +135,10 @@ def check(request: Request) -> None:
     device = engine.devices.pick(request.settings.device)
     engine.devices.pick_precision(request.settings.precision, device, half_ok=True)
     out_header(Header(1, 1), request)
+    io.check_sink(request.format, request.quality, request.subsampling)
+    for part, value in request.task.words().items():
+        if isinstance(value, Range):
+            raise UsageError(f"{part} {value} is a range", "a number, or one per channel", f"--{part} {value.high:g}")
     if request.settings.tile is not None and request.settings.tile < 1:
         raise UsageError(f"a tile of {request.settings.tile} pixels is out of range", "1 or more")
     if request.model is not None:

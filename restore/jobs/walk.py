@@ -1,10 +1,12 @@
 """The walk of one job and of a thousand: open, state the task, choose the method, estimate, load, plan, run, write."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -84,23 +86,23 @@ class Walk:
 
     def __call__(self, names: Sequence[Names]) -> Iterator[Result]:
         """A result per job, failed ones too, in order."""
-        waiting: tuple[Result, Behind, ExitStack] | None = None
+        waiting: deque[tuple[Result, Behind | None, ExitStack]] = deque()  # computed; the last of their rows are being written
         with ThreadPoolExecutor(1) as opener:
             following: Future[Open] | None = opener.submit(self._open, names[0]) if names else None
             try:
                 for index, one in enumerate(names):
                     opened, following = following.result(), opener.submit(self._open, names[index + 1]) if index + 1 < len(names) else None
                     self.events.started(one.source, index)
-                    begun = self._compute(opened)
-                    if waiting:
-                        yield _finished(*waiting)
-                    waiting = begun
-                if waiting:
-                    yield _finished(*waiting)
-                    waiting = None
+                    waiting.append(self._compute(opened))
+                    if index:
+                        yield self._finished(*waiting[0])
+                        waiting.popleft()
+                for last in waiting:
+                    yield self._finished(*last)
+                waiting.clear()
             finally:
-                if waiting:
-                    _finished(*waiting)
+                for left in waiting:
+                    self._finished(*left)
                 if following:
                     _close(following.result())
 
@@ -169,6 +171,7 @@ class Walk:
             with _into(result):
                 if result.ok and not result.skipped:
                     behind = Behind(lambda: self._sink(opened))
+                    behind.ready()
                     for page in range(len(opened.source.headers)):
                         self._page(opened, page, behind)
                     behind.finish()
@@ -178,16 +181,30 @@ class Walk:
         result.seconds = time.perf_counter() - start
         return result, behind, stack
 
+    def _finished(self, result: Result, behind: Behind | None, stack: ExitStack) -> Result:
+        start = time.perf_counter()
+        with stack, _into(result):
+            if behind and result.ok:
+                behind.result()
+                if behind.clipped:
+                    self._note(result, f"{behind.clipped} samples lay outside of black and white and were clipped; a TIFF with --depth 32 keeps them")
+        result.seconds += time.perf_counter() - start
+        return result
+
+    def _note(self, result: Result, text: str) -> None:
+        result.notes.append(text)
+        self.events.note(result.source, text)
+
     def _page(self, opened: Open, number: int, behind: Behind) -> None:
         result = opened.result
         if number:
             opened.ahead.close()
-            opened.ahead, opened.stated = Ahead(opened.source, number), self.state(opened, number)
+            opened.stated = self.state(opened, number)
+            opened.ahead = Ahead(opened.source, number)
             behind.page(self.header(opened, number))
-        def note(text: str) -> None:
-            result.notes.append(text)
-            self.events.note(result.source, text)
-        self.work(opened, behind.write, Report(self.events.progress, note))
+            for line in opened.stated.lines:
+                self._note(result, f"page {number + 1}: {line}")
+        self.work(opened, behind.write, Report(self.events.progress, partial(self._note, result)))
 
     def work(self, opened: Open, write: Callable[[np.ndarray], None], report: Report) -> None:
         """One page through the engine."""
@@ -259,15 +276,6 @@ class _into:
         elif isinstance(error, Exception):
             self.result.error = fault(str(self.result.source), error)
         return self.result.error is not None and isinstance(error, Exception)
-
-
-def _finished(result: Result, behind: Behind | None, stack: ExitStack) -> Result:
-    start = time.perf_counter()
-    with stack, _into(result):
-        if behind and result.ok:
-            behind.result()
-    result.seconds += time.perf_counter() - start
-    return result
 
 
 def _close(opened: Open) -> None:

@@ -11,14 +11,8 @@ from restore.image import Header, Image, as_samples
 GAP = 4
 
 
-def place(target: Path) -> Path:
-    """NAME.compare.png beside `target`."""
-    name = target.name.split(".", 1)[0] if target.name.endswith(".nii.gz") else target.stem
-    return target.with_name(f"{name}.compare.png")
-
-
-def beside(target: Path, views: Sequence[np.ndarray], overwrite: bool = False) -> None:
-    """Write NAME.compare.png beside `target`: grey pictures (H, W) on [0, 1] in a row, each in the middle of its field."""
+def write(path: Path, views: Sequence[np.ndarray], overwrite: bool = False) -> None:
+    """Write a sheet: grey pictures (H, W) on [0, 1] in a row, each in the middle of its field."""
     height, width = (max(view.shape[axis] for view in views) for axis in (0, 1))
     fields = []
     for view in views:
@@ -26,4 +20,4 @@ def beside(target: Path, views: Sequence[np.ndarray], overwrite: bool = False) -
         fields.append(np.pad(view, ((down // 2, down - down // 2), (across // 2, across - across // 2 + GAP))))
     sheet = np.concatenate(fields, axis=1)[..., None]
     header = Header(*sheet.shape[:2], 1, np.dtype(np.uint8), format="png")
-    io.write(place(target), Image(header, as_samples(sheet.astype(np.float32), np.dtype(np.uint8))), overwrite=overwrite)
+    io.write(path, Image(header, as_samples(sheet.astype(np.float32), np.dtype(np.uint8))), overwrite=overwrite)

@@ -1,6 +1,5 @@
 """How a figure is measured: seed, clipping, rounding, border, channel. Printed above every table."""
 
-import hashlib
 import math
 from dataclasses import dataclass, replace
 
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from restore.errors import UsageError, nearest
 from restore.measure import metrics
+from restore.operators.noise import seed_of
 from restore.tasks import Task
 
 
@@ -46,8 +46,7 @@ class Protocol:
 
     def generator(self, picture: str, task: Task) -> torch.Generator:
         """The generator of the noise of a picture, from its name and the task alone: the order of a run never matters. CPU."""
-        digest = hashlib.sha256(f"{self.seed}|{picture}|{task}".encode()).digest()
-        return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+        return torch.Generator().manual_seed(seed_of(self.seed, picture, task))
 
     def at(self, task: Task) -> "Protocol":
         """The same with the border that it has for a task."""

@@ -15,18 +15,15 @@ CROP, ZOOM, CROPS = 96, 3, 3
 GAP = 8
 
 
-def beside(result) -> None:
-    """Write NAME.compare.png beside the output of a finished job."""
-    if str(result.target) == "-" or str(result.source) == "-":
-        raise RestoreError("there is no place for a side-by-side picture beside a stream", "", "give -o a file, or leave --compare out")
-    before, after = io.read(result.source), io.read(result.target)
-    path = Path(result.target).with_name(f"{Path(result.target).stem}.compare.png")
+def write(path: Path, source: Path, target: Path, overwrite: bool = False) -> None:
+    """Write a sheet of two pictures, the first pages of their files."""
+    before, after = io.read(source), io.read(target)
     first, second = _seen(before), _seen(after)
     if first.shape != second.shape:
         first = resample.resize(torch.from_numpy(np.ascontiguousarray(first)).permute(2, 0, 1), *second.shape[:2]).permute(1, 2, 0).clamp(0, 1).numpy()
     sheet = draw(first, second)
     header = Header(*sheet.shape[:2], 3, np.dtype(np.uint8), format="png", icc=before.header.icc)
-    io.write(path, Image(header, as_samples(sheet, np.dtype(np.uint8))), overwrite=True)
+    io.write(path, Image(header, as_samples(sheet, np.dtype(np.uint8))), overwrite=overwrite)
 
 
 def _seen(picture: Image) -> np.ndarray:
