@@ -1,6 +1,7 @@
 """`restore.run` and `restore.load`: the walk of a job without files. Numpy in, numpy out; torch in, torch out; Image in, Image out."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from restore.engine.picture import Page
 from restore.engine.run import Settings
 from restore.errors import RestoreError, UsageError, nearest
 from restore.image import Header, Image, as_samples
+from restore.jobs import given as named
 from restore.jobs.stating import Request, method_for, pushed, reduction, state
 from restore.method import Method
 from restore.operators.kernels import normalised
@@ -33,12 +35,14 @@ def run(picture: Picture, task: str = "denoise", *, model: str | None = None, de
     """
     if task not in TASKS:
         raise UsageError(f"unknown task {task!r}", nearest(task, TASKS))
-    arrays = {part: np.asarray(value) for part, value in parts.items() if isinstance(value, np.ndarray | torch.Tensor)}
+    arrays = {part: np.asarray(value) for part, value in parts.items() if isinstance(value, np.ndarray | torch.Tensor) and value.ndim}
     request = Request(from_dict({"name": task, **parts} | dict.fromkeys(arrays, "array")), model, Settings(device, precision, tile, memory, ensemble), strength)
     if task == "sr":
         whole, factor = request.task.whole()
         request = replace(request, task=whole, factor=factor)
     given = _given(arrays)
+    if task == "inpaint" and "mask" not in arrays or "kernel" not in arrays and named.files(request.task, Path()):
+        raise UsageError("a call takes masks and kernels as arrays", "mask (H, W), true where a pixel is missing; kernel (h, w), or words as gaussian:1.6")
 
     def one(samples: np.ndarray, header: Header) -> np.ndarray:
         return _page(samples, header, request, given)

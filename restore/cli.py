@@ -1,6 +1,7 @@
 """The Typer app: the explicit list of commands, and the only place that exits."""
 
 import functools
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -84,6 +85,9 @@ app.add_typer(_models, name="models")
 def main() -> None:
     """The entry point. Exit codes: 0 all done, 1 some failed, 2 usage, 130 interrupted, 143 terminated."""
     signal.signal(signal.SIGTERM, _terminated)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # closed by the caller
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))
     try:
         app()
     except RestoreError as problem:

@@ -71,6 +71,9 @@ class Denoise(Task):
 
     def __post_init__(self):
         _known("noise", self.noise, self.NOISES)
+        for part in {"sigma", "peak"} - set(self.relevant()):
+            if getattr(self, part) is not None:
+                raise UsageError(f"{part} says nothing of {self.noise} noise", " and ".join(self.relevant()[1:]), "type --noise poisson-gaussian where there are both")
         super().__post_init__()
 
     def relevant(self):

@@ -247,3 +247,38 @@ def test_a_picture_is_not_written_to_a_terminal(cli, tmp_path):
     _, said = process.communicate(timeout=120)
     os.close(parent)
     assert process.returncode != 0 and b"terminal" in said
+
+
+def test_nothing_is_lost_unsaid(cli, tmp_path):
+    """Sheets and kernels replace nothing, two files get two noises, wrong usage is told once and early, clipping and curves are said."""
+    save(tmp_path / "a.png"), save(tmp_path / "b.png")
+    (tmp_path / "x.compare.png").write_bytes(b"precious")
+    done = cli("denoise", "a.png", *MODEL, "-o", "x.png", "--compare")
+    assert done.returncode == 2 and (tmp_path / "x.compare.png").read_bytes() == b"precious" and not (tmp_path / "x.png").exists()
+    done = cli("deblur", "a.png", "--kernel", "gaussian:1", "--sigma", "2", "--model", "wiener", "-o", "o.png", "--save-kernel", "a.png", "--overwrite")
+    assert done.returncode == 2 and b"also an input" in done.stderr
+    assert cli("degrade", "a.png", "b.png", "--sigma", "10", "-o", "noisy/").returncode == 0
+    first, second = (np.asarray(Image.open(tmp_path / "noisy" / name)).astype(float) - pixels() for name in ("a.png", "b.png"))
+    assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.05
+    for wrong in (("--format", "heif"), ("--quality", "0"), ("--subsampling", "4:1:1"), ("--sigma", "5-75"), ("--peak", "30")):
+        done = cli("denoise", "a.png", "b.png", "--model", "drunet.tiny", *wrong)
+        assert done.returncode == 2 and done.stderr.count(b"error:") == 1, wrong
+    assert cli("denoise", "a.png", *MODEL, "--format", "jpg").returncode == 0 and (tmp_path / "a.denoise.jpg").exists()
+    tifffile.imwrite(tmp_path / "hot.tif", np.full((24, 24), 500, np.float32))
+    assert b"576 samples lay outside" in cli("denoise", "hot.tif", *MODEL, "-o", "hot.png").stderr
+    assert b"linear light" in cli("denoise", "a.png", *MODEL, "-o", "a.exr").stderr
+    tifffile.imwrite(tmp_path / "two.tif", np.stack([pixels(200, 200, seed=1), pixels(200, 200, seed=2)]), photometric="rgb")
+    assert b"page 2: sigma" in cli("denoise", "two.tif", "--model", "drunet.tiny").stderr
+
+
+def test_what_cannot_be_written_is_not_computed(cli, tmp_path):
+    Image.fromarray(np.dstack([pixels(), pixels(channels=1)])).save(tmp_path / "a.png")
+    done = cli("denoise", "a.png", *MODEL, "-o", "a.jpg", "--json")
+    assert done.returncode == 1 and b"transparency" in done.stderr and "tile" not in json.loads(done.stdout)
+
+
+def test_closed_streams(cli, tmp_path, tiny_weights):
+    save(tmp_path / "a.png")
+    command = f"{sys.executable} -m restore denoise a.png {' '.join(MODEL)} -o out.png 2>&- <&-"
+    assert subprocess.run(command, shell=True, cwd=tmp_path, env={**os.environ, "RESTORE_WEIGHTS": str(tiny_weights)}, timeout=300).returncode == 0
+    assert (tmp_path / "out.png").exists()

@@ -7,10 +7,12 @@ import struct
 import subprocess
 import sys
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from restore import io as rio
 from restore.errors import RestoreError, UsageError
@@ -474,3 +476,28 @@ with rio.open_source(sys.stdin.buffer) as source, rio.open_sink(sys.stdout.buffe
     with pytest.raises(BrokenPipeError), os.fdopen(write, "wb", buffering=0) as stream:
         with rio.open_sink(stream, Header(64, 80, format=format)) as sink:
             sink.write(array())
+
+
+def test_outputs_of_long_names_never_meet(tmp_path):
+    paths = [tmp_path / ("b" * 215 + f"{n}.png") for n in range(2)]
+    header = Header(8, 8, format="png")
+    with rio.open_sink(paths[0], header) as first, rio.open_sink(paths[1], header) as second:
+        for number, sink in enumerate((first, second)):
+            sink.write(np.full((8, 8, 3), number, np.uint8))
+    assert [int(rio.read(path).samples.max()) for path in paths] == [0, 1]
+
+
+def test_pages_may_be_read_by_two_threads(tmp_path):
+    pages = np.random.default_rng(0).integers(0, 255, (2, 400, 300, 3), np.uint8)
+    tifffile.imwrite(tmp_path / "pages.tif", pages, photometric="rgb", rowsperstrip=1, metadata=None)
+    with rio.open_source(tmp_path / "pages.tif") as source, ThreadPoolExecutor(2) as pool:
+        def whole(page: int) -> np.ndarray:
+            return np.concatenate([source.read(top, top + 4, page) for _ in range(3) for top in range(0, 400, 4)][-100:])
+        assert all(np.array_equal(*pair) for pair in zip(pool.map(whole, (0, 1)), pages, strict=True))
+
+
+@pytest.mark.parametrize("how", [{"imagej": True}, {}], ids=["imagej", "shaped"])
+def test_frames_that_a_tiff_does_not_list_are_not_lost_unsaid(tmp_path, how):
+    tifffile.imwrite(tmp_path / "stack.tif", np.zeros((10, 32, 48), np.uint8), truncate=True, **how)
+    with pytest.raises(RestoreError, match="10 frames"):
+        rio.open_source(tmp_path / "stack.tif")

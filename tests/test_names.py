@@ -5,7 +5,7 @@ import os
 import pytest
 
 from restore.errors import UsageError
-from restore.names import STREAM, Input, expand, settle
+from restore.names import STREAM, Input, compared, expand, settle
 
 READABLE, WRITABLE, RAW = {".png", ".tif", ".jpg", ".nef"}, {".png", ".tif", ".jpg"}, {".nef"}
 
@@ -93,3 +93,34 @@ def test_one_file_for_many_is_refused(tmp_path):
         plan([Input(tmp_path / "a.png"), Input(tmp_path / "b.png")], str(tmp_path / "one.png"))
     with pytest.raises(UsageError, match="no suffix that can be written"):
         plan([Input(tmp_path / "a.png")], str(tmp_path / "one.xyz"))
+
+
+def test_what_is_written_beside_an_output_is_settled_with_it(tmp_path):
+    files(tmp_path, "a.png", "b.png", "mask.png")
+    two = [Input(tmp_path / "a.png"), Input(tmp_path / "b.png")]
+    settle(two, "denoise", None, {}, WRITABLE, RAW, beside=lambda one: [compared(one.target)])
+    with pytest.raises(UsageError, match="would both be written"):
+        settle(two, "denoise", None, {}, WRITABLE, RAW, beside=lambda one: [tmp_path / "kernel.png"])
+    with pytest.raises(UsageError, match="also an input"):
+        settle(two, "denoise", None, {}, WRITABLE, RAW, overwrite=True, beside=lambda one: [tmp_path / "b.png"])
+    with pytest.raises(UsageError, match="also an input"):
+        settle(two[:1], "denoise", str(tmp_path / "mask.png"), {}, WRITABLE, RAW, overwrite=True, read=lambda one: [tmp_path / "mask.png"])
+    files(tmp_path, "a.denoise.compare.png")
+    with pytest.raises(UsageError, match="exists already"):
+        settle(two, "denoise", None, {}, WRITABLE, RAW, beside=lambda one: [compared(one.target)])
+    both = [Input(tmp_path / "a.png"), Input(tmp_path / "a.compare.png")]
+    with pytest.raises(UsageError, match="would both be written"):
+        settle(both, "denoise", str(tmp_path) + "/out/", {}, WRITABLE, RAW, beside=lambda one: [compared(one.target)])
+
+
+def test_a_folder_of_one_file_goes_to_a_folder(tmp_path):
+    files(tmp_path, "in/a.png")
+    assert plan(expand([str(tmp_path / "in")], READABLE, "denoise"), str(tmp_path / "clean")) == [str(tmp_path / "clean/a.png")]
+
+
+def test_names_that_no_file_system_takes_are_failed_jobs(tmp_path):
+    assert len(expand(["x" * 300 + ".png"], READABLE, "denoise")) == 1
+    (tmp_path / "list").write_bytes(b"a.png\0b.png\0")
+    with pytest.raises(UsageError, match="end in NUL") as caught:
+        expand([], READABLE, "denoise", str(tmp_path / "list"))
+    assert "-0" in caught.value.remedy

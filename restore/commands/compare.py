@@ -23,22 +23,34 @@ def compare(
         return _slices(Path(first), Path(second), json)
 
     from restore import console, io
-    from restore.errors import RestoreError
+    from restore.errors import RestoreError, UsageError
+    from restore.image import upright
     from restore.measure import protocol as protocols
+    from restore.streams import stdin
 
     chosen = protocols.find(protocol)
-    pictures = [io.read(name) for name in (first, second)]
-    one, two = (torch.from_numpy(picture.pixels.transpose(2, 0, 1).copy())[None].double() for picture in pictures)
+    if first == second == "-":
+        raise UsageError("standard input holds one picture", "the name of the other")
+    pictures = [io.read(stdin() if name == "-" else name) for name in (first, second)]
+    for name, picture in zip((first, second), pictures, strict=True):
+        if picture.header.pages > 1:
+            console.note(f"{console.shown(name)}: the first of its {picture.header.pages} pages is compared")
+    one, two = (torch.from_numpy(upright(picture.pixels, picture.header.orientation).transpose(2, 0, 1).copy())[None].double() for picture in pictures)
     if one.shape != two.shape:
-        sizes = " and ".join(f"{p.header.width} x {p.header.height} x {p.header.channels}" for p in pictures)
+        sizes = " and ".join(f"{x.shape[3]} x {x.shape[2]} x {x.shape[1]}" for x in (one, two))
         raise RestoreError(f"{console.shown(first)} and {console.shown(second)} differ in size: {sizes}", "two pictures of one size and number of channels")
     psnr, ssim = chosen.scores(one, two)
     if json:
-        console.json_line({"schema": 1, "psnr": None if psnr == float("inf") else psnr, "ssim": ssim, "identical": psnr == float("inf"), "protocol": chosen.text()})
+        console.json_line({"schema": 1, "psnr": _finite(psnr), "ssim": _finite(ssim), "identical": psnr == float("inf"), "protocol": chosen.text()})
     else:
         console.note(chosen.text())
         console.out(f"PSNR {psnr:.4f} dB\nSSIM {ssim:.5f}")
     return 0
+
+
+def _finite(value: float) -> float | None:
+    """What JSON can say of a figure."""
+    return value if abs(value) < float("inf") else None
 
 
 def _slices(first: Path, second: Path, json: bool) -> int:

@@ -81,6 +81,8 @@ def degrade(
         peak = "30" if peak is None else peak
     elif task == "deblur":
         sigma = "0" if sigma is None else sigma
+    if missing and mask:
+        raise UsageError("--missing and --mask both say which pixels are missing", "one of them")
     words = {"noise": noise, "sigma": sigma, "peak": peak, "kernel": kernel, "boundary": boundary, "scale": scale, "down": down, "ratio": ratio,
              "mask": f"missing:{missing}" if missing else mask, "quality": str(quality) if task == "jpeg" and quality else None}
     stated = from_dict({"name": task} | {part: word for part, word in words.items() if word is not None})

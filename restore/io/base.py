@@ -120,7 +120,7 @@ class Sink:
 
     def _open_page(self, header: Header) -> None:
         with writing(self.name):
-            self.given, self.header, self.row = header, self.fit(header), 0
+            self.given, self.header, self.row = header, _profiled(self.fit(header)), 0
             self._begin()
 
     def page(self, header: Header) -> None:
@@ -203,6 +203,12 @@ class WholeSink(Sink):
 
     def _release(self) -> None:
         self._whole = None
+
+
+def _profiled(header: Header) -> Header:
+    """The header without a profile of grey for a picture in colour, and the reverse: no reader takes one."""
+    fits = header.icc is None or header.icc[16:20] == (b"GRAY" if header.channels == 1 else b"RGB ")
+    return header if fits else header.replace(icc=None)
 
 
 def turned(header: Header) -> Header:

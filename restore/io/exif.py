@@ -9,6 +9,8 @@ import re
 import struct
 from typing import BinaryIO
 
+import numpy as np
+
 from restore.image import Header
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -26,6 +28,7 @@ Directory = dict[int, "Entry | Directory"]
 def read_directory(file: BinaryIO, offset: int, order: str, big: bool = False, depth: int = 0) -> Directory:
     """The directory at `offset`; entries that point outside the file are left out."""
     counts, entry, inline = ("Q", "HHQ", 8) if big else ("H", "HHL", 4)
+    end = file.seek(0, 2)
     file.seek(offset)
     (number,) = struct.unpack(order + counts, file.read(struct.calcsize(order + counts)))
     width = struct.calcsize(order + entry) + inline
@@ -36,7 +39,10 @@ def read_directory(file: BinaryIO, offset: int, order: str, big: bool = False, d
         size = SIZES.get(kind, 0) * count
         data = raw[at + width - inline : at + width]
         if size > inline:
-            file.seek(struct.unpack(order + ("Q" if big else "L"), data)[0])
+            (place,) = struct.unpack(order + ("Q" if big else "L"), data)
+            if place + size > end:
+                continue
+            file.seek(place)
             data = file.read(size)
         if not size or len(data) < size:
             continue
@@ -71,6 +77,17 @@ def chain(file: BinaryIO) -> tuple[str, bool, list[int]]:
         file.seek(after)
         (place,) = struct.unpack(order + word, file.read(struct.calcsize(order + word)))
     return order, big, places
+
+
+def regridded(found: Directory, order: str, across: float, down: float) -> Directory:
+    """The directory for a picture with so many times the pixels per side: places on the earth (GeoTIFF 1.1, annex B) follow, descriptions of a program's own go."""
+    scales = {33550: (1 / across, 1 / down, 1), 33922: (across, down, 1, 1, 1, 1), 34264: (1 / across, 1 / down, 1, 1)}
+    found = {tag: value for tag, value in found.items() if tag != 270}
+    for tag in scales.keys() & found.keys():
+        kind, count, data = found[tag]
+        if kind == 12:
+            found[tag] = kind, count, (np.frombuffer(data, order + "f8") * np.resize(scales[tag], count)).astype(order + "f8").tobytes()
+    return found
 
 
 def _number(data: bytes, kind: int, order: str) -> int:

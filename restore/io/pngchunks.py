@@ -125,7 +125,7 @@ def _make(key: str, value) -> tuple[bytes, bytes]:
         return b"eXIf", value
     if key == "xmp":
         return b"iTXt", XMP + b"\0\0\0\0" + value
-    return b"pHYs", struct.pack(">LLB", round(value[0] / _METRE), round(value[1] / _METRE), 1)
+    return b"pHYs", struct.pack(">LLB", *(min(round(side / _METRE), 2**31 - 1) for side in value), 1)
 
 
 def header(layout: Layout) -> dict[str, object]:

@@ -140,7 +140,7 @@ class BmpSink(WholeSink):
         rows = np.zeros((height, -(-width * channels // 4) * 4), np.uint8)  # rows end at whole words
         rows[:, : width * channels] = samples[::-1, :, ::-1].reshape(height, -1)  # bottom row first, blue first
         palette = np.repeat(np.arange(256, dtype=np.uint8), 4).reshape(256, 4) * np.array([1, 1, 1, 0], np.uint8) if channels == 1 else np.empty(0, np.uint8)
-        across, down = (round(value / _METRE) for value in self.header.dpi or (0, 0))
+        across, down = (min(round(value / _METRE), 2**31 - 1) for value in self.header.dpi or (0, 0))
         start = 54 + palette.size
         if start + rows.size >= 2**32:
             raise RestoreError(f"{self.name}: the picture is too large for BMP", "at most 4 GB", "choose PNG or TIFF: -o NAME.png")

@@ -65,7 +65,7 @@ class TiffSource(Source):
         extra = page.extrasamples[0] if samples > stored and page.extrasamples else 2 * (samples > stored)
         kept = {tag: value for tag, value in directory.items()
                 if tag not in STRUCTURE | LINKED | {XMP, ICC} and (tag not in tags.DESCRIPTIVE or _private(tag, value))}
-        carry = {"order": order, "big": self.tiff.is_bigtiff, "compression": int(page.compression), "predictor": int(page.predictor),
+        carry = {"size": (page.imagelength, page.imagewidth), "order": order, "big": self.tiff.is_bigtiff, "compression": int(page.compression), "predictor": int(page.predictor),
                  "planar": int(page.planarconfig), "tile": (page.tilelength, page.tilewidth) if page.is_tiled else None,
                  "strip": None if page.is_tiled else int(min(page.rowsperstrip, page.imagelength)), "white": photometric == 0, "extra": int(extra),
                  "dtype": dtype, "stated": frozenset(directory), "tags": kept}

@@ -28,6 +28,7 @@ from restore.operators.blur import Unknown
 from restore.streams import stdin, stdout
 from restore.tasks import Task
 
+COPIED = 256  # rows at one go
 SLOW = 2_000_000  # pixels from which an untrained method is timed on a small tile first
 PATIENCE = 300  # seconds that nobody need be warned of
 
@@ -143,9 +144,21 @@ class Walk:
         result.task, result.model, result.problem = opened.stated.task, opened.stated.full_name, opened.stated.problem.describe()
         result.scale = opened.stated.problem.scale
         result.notes += opened.stated.lines
+        if self._curved(opened.names, result.header):
+            result.notes.append("EXR holds linear light as a rule: values are passed on as they are, and other programs will show them lighter or darker")
         if self.request.factor != 1:
             result.notes.append(f"enlarged by {result.scale}, then reduced to {self.request.factor * result.scale:g}")
         opened.ahead = self.ahead(opened.source)
+
+    def _curved(self, names: Names, header: Header) -> bool:
+        """Whether values go between a format of linear light and one of finished pictures."""
+        target = self._format(names.target, header)
+        if header.format == "exr":
+            return target not in ("exr", "tiff")
+        return target == "exr" and header.dtype.kind != "f" and header.format not in ("raw", "dng")
+
+    def _format(self, target: Path, header: Header) -> str:
+        return self.request.format or (_streamed(header.format) if target == STREAM else io.SUFFIXES.get(target.suffix.lower(), ""))
 
     ahead = Ahead  # what reads a source's rows before they are asked for
 
@@ -212,11 +225,14 @@ class Walk:
         method = self.method(stated)
         multiple = engine.wrapped(method, stated.problem, self.settings.ensemble, self.settings.consistent).multiple
         page = Page(opened.ahead.read, header, multiple, stated.problem.scale, stated.keep)
+        if stated.keep is not None and (stated.keep == 1).all():
+            report.note("nothing is missing: the picture stays as it is")
+            for top in range(0, header.height, COPIED):
+                write(opened.ahead.read(top, min(top + COPIED, header.height)))
+            return
         self._plan(opened, timed=False)
         if (opened.result.expected or 0) > PATIENCE:
             report.note(f"{stated.full_name} will take about {opened.result.expected / 60:.0f} minutes on {opened.result.plan.device}")
-        if stated.keep is not None and (stated.keep == 1).all():
-            report.note("nothing is missing: the picture stays as it is")
         kept: list[torch.Tensor] = []
         last = reduction(self.request, stated.problem.scale * header.height, stated.problem.scale * header.width)
 
@@ -248,7 +264,7 @@ class Walk:
     def _sink(self, opened: Open) -> io.Sink:
         target, request, header = opened.names.target, self.request, self.header(opened, 0)
         if target == STREAM:
-            return io.open_sink(stdout(), header, format=request.format or _streamed(header.format), quality=request.quality, subsampling=request.subsampling)
+            return io.open_sink(stdout(), header, format=self._format(target, header), quality=request.quality, subsampling=request.subsampling)
         make_folder(target)
         return io.open_sink(target, header, format=request.format, quality=request.quality, subsampling=request.subsampling, overwrite=request.overwrite)
 
