@@ -1,5 +1,6 @@
 """What commands on files share: names, the plan, the walk, lines, the exit code made from the results."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from restore.jobs import given
 from restore.jobs.stating import Request
 from restore.jobs.walk import Events, Result, Walk
 from restore.measure import sheet
-from restore.names import STREAM, Others, compared, expand, none, parted, settle
+from restore.names import STREAM, Others, compared, earlier, expand, none, parted, settle
 from restore.values import write_value
 
 
@@ -42,11 +43,15 @@ def run(command: str, request: Request, files: Files, kind: Callable[[Request, E
     raw = [] if asked else [suffix for suffix, format in SUFFIXES.items() if format in ("raw", "dng")]
     default = (asked or writable or [default])[0]
     inputs = expand(files.files or [], readable, command, files.from_file, files.nul)
+    if gathered and (own := earlier(inputs, command)):
+        inputs = [item for item in inputs if item not in own]
+        if not files.quiet:
+            console.note(f"{', '.join(console.shown(item.path) for item in own)}: left out, for {command} wrote it")
     if compare and any(item.path == STREAM for item in inputs):
         raise UsageError("standard input can be read but once, and --compare looks at it again", "", "give the picture's name, or leave --compare out")
     fields = {part: str(write_value(value) if value is not None else "auto") for part, value in request.task.words().items() if part == "sigma"}
     fields = {"sigma": "auto", "model": parted(Path(request.model or "auto"))[0] if "/" in (request.model or "") else request.model or "auto"} | {part: value.removesuffix(".0") for part, value in fields.items()}
-    names = settle(inputs, command, files.output, fields, asked or kinds, raw, files.overwrite, files.skip_existing, default, gathered,
+    names = settle(inputs, command, files.output, fields, asked or kinds, raw, files.overwrite or files.dry_run, files.skip_existing, default, gathered,
                    (lambda one: [*beside(one), compared(one.target)]) if compare else beside, lambda one: given.files(request.task, one.source))
     if files.json and any(one.target == STREAM for one in names) and not files.dry_run:
         raise UsageError("standard output cannot carry both a picture and --json", "", "give -o a file")
@@ -88,7 +93,8 @@ def _plan(result: Result) -> str:
         return "there already"
     header = result.header
     size = f"{header.width} x {header.height} x {header.channels}{' + alpha' if header.alpha else ''}, {header.dtype}, {header.pages} page(s)"
-    return f"{size}; {result.problem}; {result.model}; {result.plan or 'all at once'}{_time(result)}"
+    there = "; exists already" if result.target != STREAM and os.path.lexists(result.target) else ""
+    return f"{size}; {result.problem}; {result.model}; {result.plan or 'all at once'}{_time(result)}{there}"
 
 
 def _time(result: Result) -> str:

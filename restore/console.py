@@ -3,17 +3,12 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from restore.errors import RestoreError
-
-
-def shown(path: Path | str) -> str:
-    """A path as messages print it: control characters escaped, standard streams by name."""
-    text = str(path)
-    return "standard stream" if text == "-" else text if text.isprintable() else repr(text)
+from restore.errors import RestoreError, shown
 
 
 def error(problem: RestoreError) -> None:
@@ -59,17 +54,26 @@ def _clean(text: str) -> str:
 class Batch:
     """What is shown while files go by: bars on a terminal, else one line per file when it is done."""
 
+    EVERY = 30.0  # seconds between two lines of one file
+
     def __init__(self, total: int, quiet: bool):
         self.total, self.quiet, self.bars = total, quiet, None
+        self.name, self.began, self.told = "", 0.0, 0.0
 
     def started(self, source: Path, number: int) -> None:
+        self.name, self.began = shown(source), time.monotonic()
+        self.told = self.began
         if self.bars:
             self.bars.update(self.whole, completed=number)
             self.bars.reset(self.file, description=_clean(Path(shown(source)).name), total=None)
 
     def progress(self, done: int, of: int) -> None:
+        now = time.monotonic()
         if self.bars:
             self.bars.update(self.file, completed=done, total=of)
+        elif not self.quiet and 0 < done < of and now - self.told > self.EVERY:
+            self.told = now
+            note(f"{self.name}: {done} of {of}, about {(now - self.began) / done * (of - done):.0f} s left")
 
     def note(self, source: Path, text: str) -> None:
         if not self.quiet:
@@ -113,8 +117,6 @@ class Counted:
         self.quiet, self.bar, self.shown = quiet, None, 0.0
 
     def progress(self, done: int, of: int, text: str, left: float) -> None:
-        import time
-
         if self.bar:
             self.bar.update(self.task, completed=done, total=of, description=_clean(text))
         elif not self.quiet and time.monotonic() - self.shown > self.EVERY:
@@ -152,8 +154,6 @@ class Training:
 
     def event(self, event) -> None:
         """A `restore.train.progress.Event`."""
-        import time
-
         self.psnr = f", validation {event.psnr:.2f} dB" if event.psnr is not None else self.psnr
         text = f"loss {event.loss:.5f}{self.psnr}, {event.patches:.0f} patches/s, {event.megapixels:.2f} Mpx/s, {_memory():.1f} GB"
         if self.bar:
@@ -161,7 +161,7 @@ class Training:
             self.bar.update(self.task, completed=event.step, total=event.of or None)
         elif not self.quiet and (event.psnr is not None or time.monotonic() - self.shown > self.EVERY):
             self.shown = time.monotonic()
-            left = f", {event.left / 60:.0f} min left" if event.of else ""
+            left = f", {event.left / 60:.0f} min left" if event.of and event.left > 90 else f", {event.left:.0f} s left" if event.of else ""
             note(f"step {event.step} of {event.of or '?'}: {text}{left}")
 
     def note(self, text: str) -> None:

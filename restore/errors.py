@@ -18,8 +18,18 @@ class RestoreError(Exception):
         super().__init__(what, expected, remedy)
         self.what, self.expected, self.remedy = what, expected, remedy
 
+    def of(self, name: str) -> "RestoreError":
+        """The same, told of a file."""
+        return type(self)(f"{name}: {self.what}", self.expected, self.remedy)
+
     def __str__(self) -> str:
         return "\n  ".join(part for part in (self.what, self.expected and f"expected: {self.expected}", self.remedy) if part)
+
+
+def shown(path: object) -> str:
+    """A path as messages print it: control characters and undecodable bytes escaped."""
+    text = os.fsdecode(path) if isinstance(path, os.PathLike | str) else str(path)
+    return text if text.isprintable() else repr(text)
 
 
 def fault(name: str, error: Exception) -> RestoreError:

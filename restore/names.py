@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from restore.errors import RestoreError, UsageError, nearest
+from restore.errors import RestoreError, UsageError
 
 STREAM = Path("-")  # standard input or output
 FIELDS = ("dir", "stem", "ext", "name", "cmd", "sigma", "model")
@@ -87,6 +87,9 @@ def settle(inputs: Sequence[Input], command: str, output: str | None, fields: di
         names = [replace(names[0], more=tuple(item.path for item in inputs[1:]))]
     if len(names) > 1 and STREAM in [one.target for one in names]:
         raise UsageError("several pictures cannot go to one standard output", "", "give -o a folder or a template")
+    if skip_existing:  # what an earlier run wrote is no input of this one
+        made = {_key(one.target) for one in names if one.target != STREAM}
+        names = [one for one in names if one.source == STREAM or _key(one.source) not in made]
     _apart(names, beside, read)
     return _existing(names, overwrite, skip_existing, beside)
 
@@ -112,6 +115,12 @@ def _key(path: Path) -> str:
     return os.path.normcase(os.path.realpath(path))
 
 
+def earlier(inputs: Sequence[Input], command: str) -> list[Input]:
+    """Those that this command wrote beside others of them: `x.burst.jpg` beside `x.jpg`."""
+    stems = {item.path.with_name(parted(item.path)[0]) for item in inputs}
+    return [item for item in inputs if parted(item.path)[0].endswith(f".{command}") and item.path.with_name(parted(item.path)[0].removesuffix(f".{command}")) in stems]
+
+
 def compared(target: Path) -> Path:
     """NAME.compare.png beside an output."""
     if target == STREAM:
@@ -127,7 +136,7 @@ def suffixed(path: Path, suffixes: Sequence[str]) -> Path:
 
 
 def _existing(names: list[Names], overwrite: bool, skip: bool, beside: Others) -> list[Names]:
-    found = [one for one in names if one.target != STREAM and os.path.lexists(one.target)]
+    found = [one for one in names if one.target != STREAM and os.path.lexists(one.target) and (one.source == STREAM or os.path.lexists(one.source))]
     for one in found:
         if one.target.is_dir():
             raise UsageError(f"the output {_show(one.target)} is a folder")
@@ -136,8 +145,8 @@ def _existing(names: list[Names], overwrite: bool, skip: bool, beside: Others) -
     there = [] if skip else [one.target for one in found]
     there += [path for one in names if not (skip and one in found) for path in beside(one) if os.path.lexists(path)]
     if there:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise UsageError(f"{_show(there[0])}{more} exists already", "", "type --overwrite or --skip-existing, or give another name")
+        more = f" and {len(there) - 1} more exist" if len(there) > 1 else " exists"
+        raise UsageError(f"{_show(there[0])}{more} already", "", "type --overwrite or --skip-existing, or give another name")
     return [replace(one, skip=skip and one in found) for one in names]
 
 
@@ -154,7 +163,7 @@ def _target(item: Input, command: str, output: str | None, fields: dict[str, str
         words = {"dir": str(source.parent), "stem": stem, "ext": ext, "name": source.name, "cmd": command} | fields
         target = Path(_format(output, words))
         if parted(target)[1].lower() not in writable:
-            raise UsageError(f"{str(target)!r} has no suffix that can be written", nearest(parted(target)[1].lower(), writable), "the suffix chooses the format")
+            raise UsageError(f"{str(target)!r} has no suffix that can be written", " ".join(sorted(writable)), "the suffix chooses the format")
         return target
     folder = Path(output)
     if output.endswith(("/", os.sep)) or os.path.isdir(folder) or ((count > 1 or item.below) and not folder.suffix):
@@ -163,7 +172,7 @@ def _target(item: Input, command: str, output: str | None, fields: dict[str, str
         raise UsageError(f"{count} pictures cannot all be written to {output!r}", "a folder or a template", f"type -o {output}/ or -o '{{dir}}/{{stem}}.{command}{{ext}}'")
     given = parted(folder)[1].lower()
     if given not in writable:
-        raise UsageError(f"{output!r} has no suffix that can be written", nearest(given, writable), "the suffix chooses the format")
+        raise UsageError(f"{output!r} has no suffix that can be written", " ".join(sorted(writable)), "the suffix chooses the format")
     return folder
 
 

@@ -108,7 +108,7 @@ def _job(one: Names, work: Work, files: Files, shown: console.Batch, after: Call
 
 def _write(target: Path, scan: Scan, overwrite: bool) -> None:
     """A scan to its file. A volume goes to one file per slice, NAME.0001.dcm and so on, where a file holds but one; all of them or none."""
-    if suffix_of(target) not in SINGLE or len(scan.array) == 1 or scan.header.kind != "image":
+    if not _in_parts(target, scan):
         write_scan(target, scan, overwrite=overwrite)
         return
     series, white, window = str(uuid4()), float(np.abs(scan.array).max()), scans.window(scan.array, scan.header.unit)
@@ -122,6 +122,10 @@ def _write(target: Path, scan: Scan, overwrite: bool) -> None:
             write_scan(Path(staged, path.name), part.replace(part.array, carry={**part.header.carry, "place": (series, number + 1, white), "window": window}))
         for path in finals:
             os.replace(Path(staged, path.name), path)
+
+
+def _in_parts(target: Path, scan: Scan) -> bool:
+    return suffix_of(target) in SINGLE and len(scan.array) > 1 and scan.header.kind == "image"
 
 
 def _numbered(target: Path, number: int) -> Path:
@@ -155,7 +159,13 @@ def _tell(done: Done, files: Files, shown: console.Batch) -> None:
         console.out(f"{console.shown(one.source)} -> {console.shown(one.target)}: {'there already' if one.skip else done.plan}")
     elif not files.quiet and not files.dry_run:
         how = "there already" if one.skip else f"{done.seconds:.1f} s"
-        shown.line(f"{console.shown(one.source)} -> {console.shown(one.target)}: {how}")
+        written = one.target
+        if done.result is not None and _in_parts(one.target, done.result):
+            written = f"{_numbered(one.target, 1)} to {_numbered(one.target, len(done.result.array)).name}"
+        if done.result is not None and suffix_of(one.target) == ".png":
+            low, high = done.result.header.carry.get("window") or scans.window(done.result.array, done.result.header.unit)
+            how += f", black at {low:.4g} and white at {high:.4g} {done.result.header.unit}".rstrip()
+        shown.line(f"{console.shown(one.source)} -> {console.shown(written)}: {how}")
 
 
 def info(names: list[str], expect: str, facts: Callable[[Scan, str], dict[str, object]], json: bool) -> int:

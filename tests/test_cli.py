@@ -282,3 +282,34 @@ def test_closed_streams(cli, tmp_path, tiny_weights):
     command = f"{sys.executable} -m restore denoise a.png {' '.join(MODEL)} -o out.png 2>&- <&-"
     assert subprocess.run(command, shell=True, cwd=tmp_path, env={**os.environ, "RESTORE_WEIGHTS": str(tiny_weights)}, timeout=300).returncode == 0
     assert (tmp_path / "out.png").exists()
+
+
+def test_a_second_run_takes_no_result_for_an_input(cli, tmp_path):
+    for name in ("f1.png", "f2.png"):
+        save(tmp_path / name)
+    assert cli("denoise", "f1.png", "f2.png", *MODEL, "--skip-existing").returncode == 0
+    done = cli("denoise", *sorted(p.name for p in tmp_path.iterdir()), *MODEL, "--skip-existing")
+    assert done.returncode == 0 and b"2 skipped" in done.stderr and len(list(tmp_path.iterdir())) == 4
+    save(tmp_path / "f1.burst.png")
+    done = cli("burst", "f1.burst.png", "f1.png", "f2.png", "-o", "out.tif", "--json")
+    assert b"f1.burst.png: left out" in done.stderr and len(json.loads(done.stdout)["frames"]) == 2
+
+
+def test_a_dry_run_tells_of_what_is_there(cli, tmp_path):
+    save(tmp_path / "a.png"), save(tmp_path / "a.denoise.png")
+    done = cli("denoise", "a.png", *MODEL, "--dry-run")
+    assert done.returncode == 0 and b"exists already" in done.stdout
+    assert b"no such file" in cli("denoise", "b.png", *MODEL, "-o", "a.denoise.png").stderr
+
+
+def test_what_was_taken_out_can_be_put_back(cli, tmp_path):
+    save(tmp_path / "a.png")
+    assert cli("degrade", "a.png", "--task", "inpaint", "--missing", "0.5", "-o", "holes.png").returncode == 0
+    missing = np.asarray(Image.open(tmp_path / "holes.mask.png")) == 255
+    assert abs(missing.mean() - 0.5) < 0.03 and not np.asarray(Image.open(tmp_path / "holes.png"))[missing].any()
+    done = cli("degrade", "a.png", "--missing", "0.5", "-o", "other.png")
+    assert done.returncode == 2 and b"--task inpaint" in done.stderr
+
+
+def test_verify_is_a_table(cli):
+    assert cli("models", "verify").stdout.splitlines()[1] == b"drunet.tiny\twhole"

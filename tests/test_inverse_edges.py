@@ -8,18 +8,24 @@ import tifffile
 import torch
 from PIL import Image
 
-from restore import io
+from restore import cards, io
 from restore.engine import run as engine
 from restore.engine.picture import Page
 from restore.engine.run import Report, Settings
 from restore.engine.wrap import Consistent
 from restore.errors import RestoreError, UsageError
 from restore.image import Header, upright
-from restore.method import Blend, Method
+from restore.method import Blend, Method, Whole
 from restore.methods.bicubic import Bicubic
 from restore.methods.deblock import Deblock
+from restore.methods.tv import TV
+from restore.methods.wiener import Wiener
+from restore.numerics.fill import fill
+from restore.operators import kernels
 from restore.operators.base import Identity
-from restore.operators.noise import NoNoise
+from restore.operators.blur import Blur
+from restore.operators.masks import Mask
+from restore.operators.noise import Gaussian, NoNoise
 from restore.operators.problem import Problem, problem_of
 from restore.tasks import CompressedSensing, Denoise, Jpeg, SuperResolution
 
@@ -262,3 +268,33 @@ def test_a_kernel_that_nobody_made_is_refused():
     with pytest.raises(RestoreError):
         from restore.jobs.given import load_kernel
         load_kernel("shake:abc")
+
+
+def test_a_flat_picture_stays_flat_through_wiener():
+    y = torch.full((1, 1, 40, 40), 1.0)
+    x = Wiener()(y, Problem(Blur(kernels.make("gaussian:2")), Gaussian(2 / 255)))
+    assert torch.allclose(x, y, atol=1e-3)
+
+
+def test_tv_where_nothing_is_known_is_finite():
+    y = torch.zeros(1, 1, 24, 24)
+    for noise in (NoNoise(), Gaussian(10 / 255)):
+        assert TV()(y, Problem(Mask(torch.zeros(1, 1, 24, 24)), noise)).isfinite().all()
+
+
+def test_wide_holes_of_low_pictures_are_filled():
+    mask = torch.ones(1, 1, 16, 256)
+    mask[..., 28:228] = 0
+    assert torch.allclose(fill(0.7 * mask, mask), torch.full_like(mask, 0.7), atol=1e-5)
+    assert torch.allclose(fill(0.7 * mask.mT, mask.mT), torch.full_like(mask.mT, 0.7), atol=1e-5)
+
+
+def test_epll_deblurs_up_to_the_borders():
+    """The gap around the picture is unknown, not black: borders end up no worse than y."""
+    rows, columns = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    x = (0.5 + 0.3 * torch.sin(columns / 5) * torch.cos(rows / 7))[None, None]
+    operator = Blur(kernels.make("gaussian:2"))
+    y = operator(x) + torch.randn(x.shape, generator=torch.Generator().manual_seed(0)) / 255
+    restored = cards.load("epll", channels=1)(y, Problem(operator, Gaussian(1 / 255)))
+    assert (restored - x).square().mean() < (y - x).square().mean()
+    assert not isinstance(cards.load("epll", channels=1).tiling(Problem(operator, Gaussian(1 / 255))), Whole)

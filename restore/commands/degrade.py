@@ -4,6 +4,9 @@ from typing import Annotated
 
 from restore import options
 
+PARTS = {"denoise": "sigma noise peak", "deblur": "kernel boundary sigma", "sr": "scale down sigma", "inpaint": "missing mask sigma", "jpeg": "", "cs": "ratio sigma",
+         "isp": "pattern peak sigma", "mri": "acceleration center-fraction mask coils sigma", "ct": "dose photons"}  # what says how much is spoiled, by task
+
 
 def degrade(
     files: options.Inputs = None,
@@ -11,7 +14,7 @@ def degrade(
     sigma: Annotated[str | None, options.own("--sigma", "-s", help="Noise level on the 0-255 scale; one per channel as 12,10,14; 25 for denoise, else 0.")] = None,
     noise: Annotated[str | None, options.own("--noise", help="gaussian, poisson or poisson-gaussian.")] = None,
     peak: Annotated[str | None, options.own("--peak", help="Poisson, isp: photons at white.")] = None,
-    pattern: Annotated[str, options.own("--pattern", help="isp: colours of the first 2 x 2 pixels: rggb, bggr, grbg or gbrg.")] = "rggb",
+    pattern: Annotated[str | None, options.own("--pattern", help="isp: colours of the first 2 x 2 pixels: rggb, bggr, grbg or gbrg; rggb if not given.")] = None,
     kernel: Annotated[str | None, options.own("--kernel", "-k", help="deblur: gaussian:1.6, disk:3, motion:15@30, airy:4, shake:31@0, or a file.")] = None,
     boundary: Annotated[str | None, options.own("--boundary", help="deblur: reflect, circular or valid.")] = None,
     scale: Annotated[str | None, options.own("--scale", help="sr: by what the sides are divided.")] = None,
@@ -19,10 +22,10 @@ def degrade(
     missing: Annotated[str | None, options.own("--missing", help="inpaint: share of pixels that go missing, as 0.8.")] = None,
     mask: Annotated[str | None, options.own("--mask", help="inpaint: a picture that is white where pixels go missing, text:16 or scratches:12; mri: random, equispaced or poisson.")] = None,
     ratio: Annotated[str | None, options.own("--ratio", help="cs: measurements per pixel.")] = None,
-    acceleration: Annotated[str, options.own("--acceleration", help="mri: one sample in so many is taken.")] = "4",
+    acceleration: Annotated[str | None, options.own("--acceleration", help="mri: one sample in so many is taken; 4 if not given.")] = None,
     center_fraction: Annotated[str | None, options.own("--center-fraction", help="mri: share of the central lines, all taken; 0.32 / acceleration if not given.")] = None,
-    coils: Annotated[str, options.own("--coils", help="mri: coils around the picture.")] = "1",
-    dose: Annotated[str, options.own("--dose", help="ct: share of the routine exposure of the slice.")] = "0.25",
+    coils: Annotated[str | None, options.own("--coils", help="mri: coils around the picture; 1 if not given.")] = None,
+    dose: Annotated[str | None, options.own("--dose", help="ct: share of the routine exposure of the slice; 0.25 if not given.")] = None,
     photons: Annotated[str | None, options.own("--photons", help="ct: photons per ray, in place of the dose.")] = None,
     seed: Annotated[int, options.own("--seed", help="The same seed gives a file of the same name the same noise.")] = 0,
     output: options.Output = None,
@@ -43,17 +46,26 @@ def degrade(
     """
     from restore import batch
     from restore.errors import UsageError
-    from restore.jobs.degrading import Degrading
+    from restore.jobs.degrading import Degrading, mask_files
     from restore.jobs.stating import Request
+    from restore.names import none
     from restore.tasks import from_dict
 
+    if task not in PARTS:
+        raise UsageError(f"degrade knows no task {task!r}", " ".join(PARTS))
+    given = {"sigma": sigma, "noise": noise, "peak": peak, "pattern": pattern, "kernel": kernel, "boundary": boundary, "scale": scale, "down": down, "missing": missing,
+             "mask": mask, "ratio": ratio, "acceleration": acceleration, "center-fraction": center_fraction, "coils": coils, "dose": dose, "photons": photons}
+    for part, value in given.items():
+        if value is not None and part not in PARTS[task].split():
+            raise UsageError(f"--{part} says nothing of the task {task}", "--" + " --".join(PARTS[task].split()),
+                             "type --task " + " or --task ".join(name for name, parts in PARTS.items() if part in parts.split()))
     if task == "mri":
         from restore.jobs.mri import Simulation
         from restore.scanning import run
         from restore.tasks import Mri
         from restore.values import parse_number
 
-        numbers = {part: parse_number(text, part, 0) for part, text in (("acceleration", acceleration), ("center_fraction", center_fraction), ("coils", coils))}
+        numbers = {part: parse_number(text, part, 0) for part, text in (("acceleration", acceleration or "4"), ("center_fraction", center_fraction), ("coils", coils or "1"))}
         job = Simulation(Mri(mask=mask or "random", sigma=parse_number(sigma or "0", "sigma"), **numbers), seed)
         return run("degrade", job, batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet), (".h5", ".hdf5", ".npy"))
     if task == "ct":
@@ -62,7 +74,7 @@ def degrade(
         from restore.tasks import LowDose
         from restore.values import parse_number
 
-        job = LowerDose(LowDose(dose=parse_number(dose, "dose", 0), photons=parse_number(photons, "photons", 0)), seed)
+        job = LowerDose(LowDose(dose=parse_number(dose or "0.25", "dose", 0), photons=parse_number(photons, "photons", 0)), seed)
         return run("degrade", job, batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet), default=".nii.gz")
     if task == "isp":
         from restore.jobs.mosaicking import Mosaicking
@@ -70,6 +82,7 @@ def degrade(
         from restore.tasks import NOISELESS, Isp
         from restore.values import parse_value
 
+        pattern = pattern or "rggb"
         if pattern not in PATTERNS:
             raise UsageError(f"unknown pattern {pattern!r}", " or ".join(PATTERNS), "the colours of the first 2 x 2 pixels in reading order")
         levels = {"peak": parse_value(peak, "peak") or NOISELESS, "sigma": parse_value(sigma, "sigma")} if peak or sigma else {}
@@ -95,4 +108,4 @@ def degrade(
         from restore.jobs.cs import Measuring
 
         return batch.run("degrade", request, files_, Measuring, writable=(SUFFIX,))
-    return batch.run("degrade", request, files_, Degrading)
+    return batch.run("degrade", request, files_, Degrading, beside=(lambda one: mask_files(one.target)) if stated.name == "inpaint" else none)

@@ -22,8 +22,9 @@ def list(json: options.Json = False) -> int:
                 "parameters": card.parameters if card else 0, "licence": card.licence if card else "MIT",
                 "bytes": card.weights.stat().st_size if card and card.weights.is_file() else 0, "results": [dict(r) for r in card.results] if card else [], "about": row.line,
             })
+    chosen = _defaults()
     for row in rows:
-        row["default"] = row["model"] in _defaults()
+        row["default"] = row["model"] in chosen
     if json:
         for row in rows:
             console.json_line({"schema": 1} | row)
@@ -53,7 +54,8 @@ def _defaults() -> set[str]:
 def _results(results) -> str:
     """Set, level and PSNR; the level is what a row has beside its figures."""
     known = {"set", "psnr", "ssim", "x8", "protocol", "pictures", "every"}
-    return "; ".join(f"{row['set']}{' x8' if row.get('x8') else ''} {part} {row[part]}: {row['psnr']:.2f}" for row in results if "psnr" in row for part in row if part not in known)
+    return "; ".join(f"{row['set']}{' x8' if row.get('x8') else ''} {part} {row[part]}: {row['psnr']:.2f}" + (f" ({row['pictures']} pictures)" if row.get("pictures", 10) < 10 else "")
+                     for row in results if "psnr" in row for part in row if part not in known)
 
 
 def show(name: Name) -> int:
@@ -88,9 +90,10 @@ def verify() -> int:
     """Whether every file of weights is the one its card was written for (sha256)."""
     from restore import cards, console
 
-    damaged = 0
+    damaged, rows = 0, []
     for card in cards.every():
         whole = card.weights.is_file() and cards.verify(card)
         damaged += not whole
-        console.out(f"{card.full_name}\t{'whole' if whole else 'DAMAGED OR MISSING: install the program again'}")
+        rows.append((card.full_name, "whole" if whole else "DAMAGED OR MISSING: install the program again"))
+    console.table(("weights", "bytes"), rows)
     return 1 if damaged else 0

@@ -38,6 +38,7 @@ def train(
     weights: Weights = Path("weights"),
     split: Annotated[int | None, typer.Option("--split", help="Write checkpoints in files of at most this size, as 512M or 2G.", metavar="SIZE",
                                               parser=options.size)] = None,
+    overwrite: Annotated[bool, options.own("--overwrite", help="Replace weights of this name in --weights.")] = False,
     device: options.Device = "auto",
     list: Annotated[bool, options.own("--list", help="Show the recipes and stop.")] = False,
     quiet: options.Quiet = False,
@@ -77,7 +78,9 @@ def train(
     chosen = replace(chosen, **{part: value for part, value in own.items() if value})
     with console.training(quiet) as view:
         place = folder or Path("runs") / f"{chosen.name}.{chosen.label}"
-        card = run_recipe(chosen, place, weights, steps, minutes, resume, device, part_bytes=split, report=view.event, note=view.note)
+        card = run_recipe(chosen, place, weights, steps, minutes, resume, overwrite, device, part_bytes=split, report=view.event, note=view.note)
     if card is not None:
         console.out(str(card.path))
+        if not quiet:
+            console.note(f"--model {console.shown(card.weights)} takes these weights; RESTORE_WEIGHTS={console.shown(weights)} puts the folder before those that came with the program")
     return 0

@@ -105,13 +105,13 @@ def run(method: Method, problem: Problem, page: Page, write: Callable[[int, Tens
         now = plan(method, problem, channels, page.height, page.width, settings)
         with devices.numerics(now.device):
             try:
-                if now.rows * now.columns == 1:
-                    method.tick = report.progress
+                count = _Count(report, now.rows * now.columns)
+                method.tick = count.tick
                 work = _ready(method, problem, now, settings, report)
                 if isinstance(now.kind, Blend):
-                    _blend(work, problem.to(now.device), page, write, now, report)
+                    _blend(work, problem.to(now.device), page, write, now, count)
                     return settings
-                done, tiles = _exact(work, problem.to(now.device), page, write, now, report, done, tiles)
+                done, tiles = _exact(work, problem.to(now.device), page, write, now, count, done, tiles)
             except _Short as short:  # some rows may be written; tiles of any size go on where they end
                 done, tiles = short.done, short.tiles
                 settings = _step_down(now, method, settings, report)
@@ -156,6 +156,24 @@ def solve(method: Method, problem: Problem, y: Tensor, settings: Settings, repor
     return solve(method, problem, y, replace(settings, device="cpu", precision="float32"), report)
 
 
+class _Count:
+    """Tiles done of `of`, and, of methods that tell of their steps, the steps of the tile at hand."""
+
+    def __init__(self, report: Report, of: int):
+        self.report, self.of, self.done, self.steps = report, of, 0, 1
+
+    def tick(self, step: int, steps: int) -> None:
+        self.steps = steps
+        self._tell(self.done * steps + step)
+
+    def tile(self, done: int) -> None:
+        self.done, self.of = done, max(self.of, done)
+        self._tell(done * self.steps)
+
+    def _tell(self, steps: int) -> None:
+        self.report.progress(steps, self.of * self.steps)
+
+
 class _Short(Exception):
     """Memory ended after `done` rows."""
 
@@ -169,11 +187,10 @@ def _ready(method: Method, problem: Problem, now: Plan, settings: Settings, repo
     return wrapped(Guarded(method, now.dtype, report.note), problem, settings.ensemble, settings.consistent)
 
 
-def _exact(work: Method, problem: Problem, page: Page, write, now: Plan, report: Report, done: int, tiles: int) -> tuple[int, int]:
+def _exact(work: Method, problem: Problem, page: Page, write, now: Plan, count: "_Count", done: int, tiles: int) -> tuple[int, int]:
     halo, multiple = (now.kind.halo, now.kind.multiple) if isinstance(now.kind, Exact) else (0, 1)
     scale = problem.scale
     across = planning.windows(page.width, now.width, halo, multiple)
-    total = planning.count(page.height, now.height, halo, multiple) * len(across)
     while done < page.height:
         down = planning.next_window(done, page.height, now.height, halo, multiple)
         y = page.rows(down.start, down.start + down.size)
@@ -194,7 +211,7 @@ def _exact(work: Method, problem: Problem, page: Page, write, now: Plan, report:
                 rows, columns = (slice(scale * (w.keep - w.start), scale * (w.until - w.start)) for w in (down, window))
                 x[0, ..., scale * window.keep : scale * window.until] = tile[..., rows, columns]
             tiles += len(group)
-            report.progress(tiles, max(total, tiles))
+            count.tile(tiles)
         for top in range(0, down.until - down.keep, ROWS):
             write(down.keep + top, x[:, :, scale * top : scale * (top + ROWS), : scale * page.header.width])
         done = down.until
@@ -217,7 +234,7 @@ def _tiles(work: Method, problem: Problem, y: Tensor, base: int, boxes: list[Box
     return work(parts.contiguous(memory_format=torch.channels_last), problem).float().cpu()
 
 
-def _blend(work: Method, problem: Problem, page: Page, write, now: Plan, report: Report) -> None:
+def _blend(work: Method, problem: Problem, page: Page, write, now: Plan, count: "_Count") -> None:
     """Overlapping tiles averaged with ramps; a band of rows is written when no later tile reaches it. Places are in pixels of x."""
     half, multiple, scale = now.kind.overlap // 2, now.kind.multiple, problem.scale
     down, across = ([(w.start, w.size) for w in planning.windows(length, size, half, multiple)]
@@ -245,7 +262,7 @@ def _blend(work: Method, problem: Problem, page: Page, write, now: Plan, report:
                 total = _grown(total, x.shape[:2], bottom - top, scale * page.width)
             total[place] += ramp * x
             weight[place] += ramp
-            report.progress(index * len(across) + across.index((left, width)) + 1, len(down) * len(across))
+            count.tile(index * len(across) + across.index((left, width)) + 1)
         done = down[index + 1][0] if index + 1 < len(down) else page.height
         for row in range(top, scale * done, scale * ROWS):
             rows = slice(row - top, min(row + scale * ROWS, scale * done) - top)

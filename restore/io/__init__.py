@@ -15,6 +15,7 @@ from restore.io.base import Sink, Source
 from restore.io.files import Target, broken, reading, shown, writing
 
 SUBSAMPLING = ("4:4:4", "4:2:2", "4:2:0")  # of JPEG
+SCANS = {".dcm", ".dicom", ".ima", ".nii", ".gz", ".h5", ".hdf5", ".mat", ".npy"}
 RAW = "3fr arw cr2 cr3 crw dcr erf fff iiq k25 kdc mef mos mrw nef nrw orf pef raf rw2 rwl sr2 srf srw x3f".split()
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg", ".jfif": "jpeg", ".tif": "tiff", ".tiff": "tiff", ".btf": "tiff",
             ".webp": "webp", ".bmp": "bmp", ".dib": "bmp", ".gif": "gif", ".exr": "exr"} | {f".{name}": "raw" for name in RAW} | {".dng": "dng"}
@@ -103,8 +104,11 @@ def _recognise(file: BinaryIO, suffix: str, name: str) -> str:
         return found
     if declared:
         raise broken(name, f"its content is no {declared}, nor any other picture known here")
+    if suffix in SCANS:
+        raise RestoreError(f"{name}: is a scan, or an array", "a picture", "restore ct and restore mri take scans; restore ct info FILE and restore mri info FILE tell what it holds")
     if suffix:
-        raise RestoreError(f"{name}: no picture is known with the suffix {shown(suffix)}", nearest(suffix, SUFFIXES), "convert it to PNG or TIFF first")
+        raise RestoreError(f"{name}: no picture is known with the suffix {shown(suffix)}", "one of " + " ".join(READABLE), "convert it to PNG or TIFF first, or, if it is a mosaic "
+                           "without a header, type restore isp with --raw-size")
     raise RestoreError(f"{name}: is no picture known here", "one of " + ", ".join(READABLE), "convert it to PNG or TIFF first")
 
 

@@ -109,6 +109,8 @@ class Sink:
 
     turns = True  # the format carries an orientation tag
     clipped = 0  # samples of a float picture outside [0, 1], for which a format of integers has no room
+    given: Header
+    header: Header
 
     def __init__(self, target: Target, header: Header):
         self.target, self.name, self.file = target, target.name, target.file
@@ -145,6 +147,15 @@ class Sink:
             if self.header.channels > self.given.channels:  # a format without grey
                 rows = np.concatenate([np.repeat(rows[..., :1], 3, axis=-1), rows[..., 1:]], axis=-1)
             self._rows(rows)
+
+    def said(self) -> list[str]:
+        """What was lost to the format."""
+        lost = []
+        if self.header.dtype.itemsize < self.given.dtype.itemsize:
+            lost.append(f"{8 * self.given.dtype.itemsize} bits a sample became {8 * self.header.dtype.itemsize}, the most that {self.header.format} holds")
+        if self.clipped:
+            lost.append(f"{self.clipped} samples lay outside of black and white and were clipped; a TIFF with --depth 32 keeps them")
+        return lost
 
     def _complete(self) -> None:
         if self.row != self.given.height:

@@ -10,16 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from restore.errors import RestoreError
+from restore.errors import RestoreError, shown
 
 FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
-
-
-def shown(path) -> str:
-    """A path as messages print it: control characters and undecodable bytes escaped."""
-    text = os.fspath(path) if isinstance(path, os.PathLike | str) else str(path)
-    text = os.fsdecode(text)
-    return text if text.isprintable() else repr(text)
 
 
 @contextmanager

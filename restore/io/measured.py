@@ -78,6 +78,9 @@ class MeasuredSink:
     def write(self, measured: Measured) -> None:
         self.measured = measured
 
+    def said(self) -> list[str]:
+        return []
+
     def __enter__(self) -> "MeasuredSink":
         return self
 

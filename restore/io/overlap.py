@@ -96,7 +96,7 @@ class Behind:
         self.queue = _Queue()
         self.error: BaseException | None = None
         self.finished = False
-        self.clipped = 0  # samples that the format had no room for
+        self.said: list[str] = []  # what was lost to the format
         self.open = threading.Event()
         self.thread = threading.Thread(target=self._work, args=(open_sink,), daemon=True)
         self.thread.start()
@@ -109,7 +109,7 @@ class Behind:
                     if isinstance(item, Header):
                         sink.page(item)
                     elif item is _END:
-                        self.clipped = sink.clipped
+                        self.said = sink.said()
                         return
                     else:
                         sink.write(item)

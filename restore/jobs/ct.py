@@ -122,6 +122,7 @@ class Reconstruction:
             report.progress(number + 1, len(scan.array))
         how = f"restore ct: {said}{f', strength {self.strength:g}' if self.strength != 1 else ''}"
         heard = f"{min(levels):.3g}" + (f" to {max(levels):.3g}" if max(levels) > min(levels) else "")
+        report.note(f"{said}, told of {heard} HU of noise")
         carry = {**scan.header.carry, "derivation": f"{how}, noise {heard} HU", "run": f"{how}, {self.hu or 'estimated'}"}
         return scan.replace(out, unit="HU", modality="CT", carry=carry)
 
@@ -153,7 +154,7 @@ def is_slice(scan: Scan, name: str) -> bool:
         what = "k-space" if scan.header.kind == "kspace" else "an MR image"
         raise RestoreError(f"{name}: is {what}", "a sinogram, or CT slices", "restore mri takes k-space, restore denoise pictures")
     if scan.header.unit != "HU" and (scan.header.format != "nifti" or scan.array.min() > -500):
-        raise RestoreError(f"{name}: is an image that is not in Hounsfield units", "a sinogram, or CT slices with rescale slope and intercept", "restore denoise takes pictures")
+        raise RestoreError(f"{name}: is an image that is not in Hounsfield units", "a sinogram, or CT slices with rescale slope and intercept", "restore denoise takes pictures in PNG, TIFF and the like")
     return True
 
 

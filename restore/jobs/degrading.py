@@ -1,21 +1,26 @@
 """The walk of `restore degrade`: the problem itself is applied, nothing is undone."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from restore import io
 from restore.engine.picture import Page
 from restore.engine.run import Report
 from restore.errors import UsageError
+from restore.io.files import shown
 from restore.jobs import given
 from restore.jobs.stating import Stated, fitting, out_header
 from restore.jobs.walk import Open, Walk
+from restore.names import STREAM, parted
 from restore.numerics import resample
 from restore.operators.base import Identity, Operator
 from restore.operators.blur import Blur
 from restore.operators.noise import seed_of
 from restore.operators.problem import problem_of
+from restore.tasks import Inpaint
 
 ROWS = 64  # rows of noise drawn at one go; fixed, so that a seed means the same noise on every machine
 
@@ -35,7 +40,7 @@ class Degrading(Walk):
     def state(self, opened, number):
         header = opened.source.headers[number]
         shape = (header.channels, header.height, header.width)
-        found = given.read(self.request.task, opened.source, number, opened.names.source) | given.draw(self.request.task, shape, self.seed(opened, number))
+        found = given.read(self.request.task, opened.source, number, opened.names.source) | given.draw(self.request.task, shape, self.seed(opened, 0))
         fitting(self.request.task, header.channels)
         problem = problem_of(self.request.task, found, shape)
         problem.operator.out_shape(shape)  # raises where D does not take this size
@@ -49,6 +54,10 @@ class Degrading(Walk):
     def work(self, opened: Open, write: Callable[[np.ndarray], None], report: Report) -> None:
         """Noise alone goes row by row; any other D sees the whole picture."""
         header, problem, generator = opened.ahead.header, opened.stated.problem, self.generator(opened)
+        if opened.ahead.page == 0 and isinstance(self.request.task, Inpaint):
+            for path in mask_files(opened.names.target):
+                io.write(path, np.where(problem.operator.mask[0, 0].numpy() == 1, 0, 255).astype(np.uint8), overwrite=self.request.overwrite)
+                report.note(f"what is missing is white in {shown(path)}: restore inpaint takes it as --mask")
         page = Page(opened.ahead.read, header)
         rows = ROWS if isinstance(problem.operator, Identity) else header.height
         for top in range(0, header.height, rows):
@@ -57,6 +66,11 @@ class Degrading(Walk):
             write(page.finish(top, y) if y.shape[-2:] == (bottom - top, header.width) else _resampled(page, y, problem.operator))
             page.forget(bottom)
             report.progress(bottom, header.height)
+
+
+def mask_files(target: Path) -> list[Path]:
+    """NAME.mask.png beside an output."""
+    return [] if target == STREAM else [target.with_name(f"{parted(target)[0]}.mask.png")]
 
 
 def _resampled(page: Page, y: torch.Tensor, operator: Operator) -> np.ndarray:

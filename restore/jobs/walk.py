@@ -19,6 +19,7 @@ from restore.engine.picture import Page
 from restore.engine.run import Plan, Report
 from restore.errors import RestoreError, fault
 from restore.image import Header
+from restore.io.files import shown
 from restore.io.overlap import Ahead, Behind
 from restore.jobs import given
 from restore.jobs.stating import Request, Stated, check, method_for, out_header, pushed, reduction, state
@@ -199,8 +200,8 @@ class Walk:
         with stack, _into(result):
             if behind and result.ok:
                 behind.result()
-                if behind.clipped:
-                    self._note(result, f"{behind.clipped} samples lay outside of black and white and were clipped; a TIFF with --depth 32 keeps them")
+                for line in behind.said:
+                    self._note(result, line)
         result.seconds += time.perf_counter() - start
         return result
 
@@ -284,7 +285,7 @@ class _into:
 
     def __exit__(self, kind, error, trace):
         if isinstance(error, RestoreError):
-            self.result.error = error
+            self.result.error = error if shown(self.result.source) in error.what or self.result.source == STREAM else error.of(shown(self.result.source))
         elif isinstance(error, BrokenPipeError):
             return False
         elif isinstance(error, (OSError, MemoryError)):

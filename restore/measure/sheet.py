@@ -20,7 +20,7 @@ def write(path: Path, source: Path, target: Path, overwrite: bool = False) -> No
     before, after = io.read(source), io.read(target)
     first, second = _seen(before), _seen(after)
     if first.shape != second.shape:
-        first = resample.resize(torch.from_numpy(np.ascontiguousarray(first)).permute(2, 0, 1), *second.shape[:2]).permute(1, 2, 0).clamp(0, 1).numpy()
+        first = resample.resize(torch.from_numpy(np.array(first)).permute(2, 0, 1), *second.shape[:2]).permute(1, 2, 0).clamp(0, 1).numpy()
     sheet = draw(first, second)
     header = Header(*sheet.shape[:2], 3, np.dtype(np.uint8), format="png", icc=before.header.icc)
     io.write(path, Image(header, as_samples(sheet, np.dtype(np.uint8))), overwrite=overwrite)

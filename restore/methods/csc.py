@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore.errors import UsageError, nearest
-from restore.method import Method, Network, level
+from restore.method import Blend, Method, Network, level
 from restore.numerics.mirror import mirrored
 from restore.numerics.solvers import fista, largest, soft
 
@@ -91,6 +91,9 @@ class CSC(Method):
         """The codes (B, M, h, w) after `steps` of FISTA from `codes`."""
         rate = 1 / (1.02 * norm(filters, 48 // self.stride, self.stride))  # the power method comes from below
         return fista(lambda g: analysis(synthesis(g, filters, self.stride) - high, filters, self.stride), lambda g: soft(g, rate * bound), codes, rate, steps)
+
+    def tiling(self, problem):
+        return Blend(32)  # the dictionary is then the tile's
 
     def bytes_per_pixel(self, problem):
         return 4.0 * 5 * self.filters.shape[0]

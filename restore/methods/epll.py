@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore.method import Exact, Method, Whole, level, reflect_pad
+from restore.method import Blend, Exact, Method, Whole, level, reflect_pad
+from restore.methods.pnp import first_guess
 from restore.numerics import gmm, patches
 from restore.operators.base import Identity
 
@@ -41,7 +42,7 @@ class EPLL(Method):
         sigma, canvas = level(problem.noise, y).clamp_min(LEAST), problem.operator.canvas(y)
         denoising = isinstance(problem.operator, Identity)
         weights = [torch.full_like(sigma, weight) for weight in DENOISING] if denoising else [beta * sigma**2 for beta in OTHERWISE]
-        x = y if denoising else canvas.operator.prox(canvas.operator.adjoint(canvas.y), canvas.y, weights[0])
+        x = y if denoising else canvas.operator.prox(first_guess(canvas.operator, canvas.y), canvas.y, weights[0])
         for done, weight in enumerate(weights):
             variance = (sigma**2 / weight).flatten().tolist()
             z = torch.cat([self._expected(*pair) for pair in zip(x.split(1), variance, strict=True)])
@@ -64,7 +65,10 @@ class EPLL(Method):
 
     def tiling(self, problem):
         """A pixel hears of those that share a patch with it, each time."""
-        return Exact((self.size - 1) * len(DENOISING)) if isinstance(problem.operator, Identity) else Whole()
+        if isinstance(problem.operator, Identity):
+            return Exact((self.size - 1) * len(DENOISING))
+        reach = problem.operator.reach
+        return Whole() if reach is None else Blend(max(64, 4 * reach // problem.scale), 1)
 
     def bytes_per_pixel(self, problem):
         return 4.0 * 6 * self.size**2

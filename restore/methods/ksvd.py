@@ -13,6 +13,7 @@ from torch import Tensor
 
 from restore.method import Blend, Single, reflect_pad
 from restore.numerics import patches
+from restore.numerics.eigen import eigh
 from restore.numerics.fill import fill
 from restore.operators.masks import Mask
 
@@ -130,9 +131,10 @@ def pursue(points: Tensor, atoms: Tensor, bound: Tensor | float, known: Tensor |
     for some in alive.split(CHUNK):
         left = residual[some]
         basis, triangle, along, taken = left.new_empty(len(some), 0, left.shape[1]), left.new_empty(len(some), 0, 0), left.new_empty(len(some), 0), some[:, None][:, :0]
+        size_seen = None if known is None else (known[some] @ atoms.mT.square()).sqrt_().clamp_min_(1e-3)
         for count in range(1, MOST + 1):
             match = (left @ atoms.mT).abs_()
-            pick = (match if known is None else match / (known[some] @ atoms.mT.square()).sqrt().clamp_min(1e-3)).argmax(1)
+            pick = (match if known is None else match / size_seen).argmax(1)
             atom = atoms[pick] if known is None else atoms[pick] * known[some]
             seen = (basis @ atom[:, :, None])[:, :, 0]
             fresh = atom - (seen[:, None] @ basis)[:, 0]
@@ -147,6 +149,7 @@ def pursue(points: Tensor, atoms: Tensor, bound: Tensor | float, known: Tensor |
             found.append((some[done].repeat_interleave(count), taken[done].flatten(), value.flatten()))
             residual[some[done]] = left[done]
             some, left, basis, triangle, along, taken = (part[~done] for part in (some, left, basis, triangle, along, taken))
+            size_seen = None if known is None else size_seen[~done]
             if not len(some):
                 break
     return Codes(*(torch.cat(parts) for parts in zip(*found, strict=True)), residual)
@@ -159,7 +162,7 @@ def improved(atoms: Tensor, points: Tensor, codes: Codes) -> Tensor:
     for which, (point, value) in enumerate(zip(codes.point[order].split(times.tolist()), codes.value[order].split(times.tolist()), strict=True)):
         if len(point):
             error = residual[point] + value[:, None] * atoms[which]
-            atoms[which] = torch.linalg.eigh(error.mT @ error)[1][:, -1]
+            atoms[which] = eigh(error.mT @ error)[1][:, -1]
             residual[point] = error - (error @ atoms[which])[:, None] * atoms[which]
     twins = ((atoms @ atoms.mT).abs().triu(1) > TWINS).any(1)
     idle = ((times <= FEWEST) | twins).nonzero()[:, 0]

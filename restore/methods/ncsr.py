@@ -13,6 +13,7 @@ from torch import Tensor
 
 from restore.method import Blend, Single, reflect_pad
 from restore.numerics import patches
+from restore.numerics.eigen import eigh
 from restore.numerics.mirror import mirrored
 from restore.numerics.solvers import soft
 
@@ -185,4 +186,4 @@ def principal(points: Tensor, sigma: float) -> Tensor:
     """Axes, in columns, of the covariance of points (N, d) less the noise's; negative entries count as 0, as the authors have it."""
     centred = points - points.mean(0)
     covariance = centred.mT @ centred / max(len(points) - 1, 1) - sigma**2 * torch.eye(points.shape[1], dtype=points.dtype, device=points.device)
-    return torch.linalg.eigh(covariance.clamp_min(0))[1]
+    return eigh(covariance.clamp_min(0))[1]

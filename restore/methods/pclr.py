@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from restore.method import Blend, Single, reflect_pad
 from restore.numerics import clusters, gmm, patches
+from restore.numerics.eigen import eigh
 
 BACK = 0.18  # of y - x comes back each time
 LEFT = 0.67  # factor on the noise left
@@ -127,7 +128,7 @@ def low_rank(seen: Tensor, label: Tensor, noise: Tensor, threshold: float) -> tu
         mean = group.sum(1, keepdim=True) / count[:, None, None]
         group = (group - mean) * inside[..., None]
         variance = ((noise[index] * inside).sum(1) / count).square()[:, None]
-        values, vectors = torch.linalg.eigh(group.mT @ group)
+        values, vectors = eigh(group.mT @ group)
         values = values.clamp_min(0)
         bound = threshold * variance / ((values / count[:, None] - variance).clamp_min(0).sqrt() + 1e-12)
         gain = (1 - bound / values.sqrt().clamp_min(1e-12)).clamp_min(0)

@@ -27,7 +27,7 @@ class TV(Method):
     def restore(self, y, problem):
         canvas = problem.operator.canvas(y)
         operator, start = canvas.operator, first_guess(canvas.operator, canvas.y)
-        slope = steepest(operator, start[:1])
+        slope = steepest(operator, start[:1]) or 1.0  # 0 where nothing was measured
         weight = self.strength * level(problem.noise, y).clamp_min(FLOOR) ** 2
         dual, done = [torch.zeros(2, *start.shape, dtype=y.dtype, device=y.device)], [0]
 

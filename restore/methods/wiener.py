@@ -26,6 +26,7 @@ class Wiener(Method):
         spectrum = 1 / square.clamp_min(1 / (n[0] * n[1]))
         share = canvas.y.var((-2, -1), keepdim=True) / spectrum.mean()
         ratio = level(problem.noise, y).clamp_min(FLOOR) ** 2 / (share * spectrum).clamp_min(1e-12)
+        ratio[..., 0, 0] = 0  # the mean is known
         x = canvas.y
         for _ in range(3):  # what the gap would measure is known better each time
             x = torch.fft.irfft2(transfer.conj() * torch.fft.rfft2(canvas.filled(x)) / (transfer.abs().square() + ratio), s=n)

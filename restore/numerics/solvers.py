@@ -11,7 +11,7 @@ def soft(x: Tensor, threshold: Tensor | float) -> Tensor:
     if x.is_complex():
         size = x.abs()
         return x * ((size - threshold).clamp_min(0) / size.clamp_min(_TINY))
-    return x - x.clamp(-threshold, threshold) if isinstance(threshold, float) else torch.sign(x) * (x.abs() - threshold).clamp_min(0)
+    return x - x.clamp(-threshold, threshold)
 
 
 def ista(gradient: Callable[[Tensor], Tensor], prox: Callable[[Tensor], Tensor], start: Tensor, rate: float, steps: int) -> Tensor:
@@ -37,12 +37,12 @@ def fista(gradient: Callable[[Tensor], Tensor], prox: Callable[[Tensor], Tensor]
 
 def largest(apply: Callable[[Tensor], Tensor], start: Tensor, steps: int = 30) -> float:
     """The largest eigenvalue of a symmetric positive operator by the power method, from `start`."""
-    x = start / torch.linalg.vector_norm(start)
+    x = start / torch.linalg.vector_norm(start).clamp_min(_TINY)
     value = start.new_zeros(())
     for _ in range(steps):
         x = apply(x)
         value = torch.linalg.vector_norm(x)
-        x = x / value
+        x = x / value.clamp_min(_TINY)
     return float(value)
 
 

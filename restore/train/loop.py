@@ -30,6 +30,7 @@ from restore.values import Range
 
 WARM = 50  # steps over which the learning rate rises; with `minutes`, those after which the number of steps is settled
 REPORT = 50  # steps between two events
+FIRST = 5  # steps that warm up, and are not timed
 SAVE = 60.0  # seconds between two checkpoints
 VALIDATIONS = 40  # in a whole run
 
@@ -43,7 +44,7 @@ def start(recipe: Recipe, network: Network, pool: Pool) -> Run:
 
 def train(recipe: Recipe, run: Run, held: Pool, folder: Path, minutes: float | None = None, compiled: bool = False, group: Group = Group(),
           part_bytes: int | None = None, report: Callable[[Event], None] = lambda event: None) -> None:
-    """Descend from `run.step` to `run.of`; where that is 0, it is settled after 50 steps as what fits into `minutes`. The result is `run.average`.
+    """Descend from `run.step` to `run.of`; where that is 0, it is settled after 50 steps, or a third of `minutes`, as what fits into them. The result is `run.average`.
 
     A checkpoint, in parts of at most `part_bytes`, is written every minute, at the end and after Ctrl-C. Raises RestoreError where the loss
     is not a number: the last good checkpoint is kept.
@@ -55,10 +56,11 @@ def train(recipe: Recipe, run: Run, held: Pool, folder: Path, minutes: float | N
         while not last:
             losses.append(step(recipe, run, call, group))
             clock.steps += 1
-            if run.step == 5:
+            if run.step == FIRST:
+                clock.measure()
                 clock.mark()  # the first steps warm up
-            if not run.of and run.step == WARM:
-                run.of = group.most(max(WARM, int(run.step + (60 * minutes - clock.seconds) * clock.measure())))
+            if not run.of and group.any(run.step == WARM or run.step > FIRST and clock.seconds > 20 * minutes):  # a third of them
+                run.of = group.most(max(run.step, int(run.step + (60 * minutes - clock.seconds) * clock.measure())))
             last = run.step == run.of or group.any(stop.asked)
             late = group.any(time.monotonic() - saved > SAVE)
             due = run.of and (run.step % max(run.of // VALIDATIONS, REPORT) == 0 or run.step == run.of)

@@ -22,12 +22,13 @@ class Stopped(RestoreError):
     exit_code = 130
 
 
-def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = None, minutes: float | None = None, resume: bool = False,
+def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = None, minutes: float | None = None, resume: bool = False, overwrite: bool = False,
                device: str | None = None, compiled: bool | None = None, part_bytes: int | None = None,
                report: Callable[[progress.Event], None] = lambda event: None, note: Callable[[str], None] = lambda text: None) -> cards.Card | None:
     """Train a recipe in `folder` (checkpoint, log) and write its weights and card into `weights`; nothing in processes that do not lead.
 
     steps over minutes over the recipe's own number; a resumed run keeps the number it had. compiled: None compiles where it pays.
+    Weights of this name in `weights` are replaced by a resumed run, or with `overwrite`.
     Raises Stopped after Ctrl-C; the checkpoint is written.
     """
     if not resume and (folder / checkpoint.NAME).exists():
@@ -36,8 +37,8 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
     place = devices.of_process(devices.pick(device), team.local)
     if not team.leads:
         report, note = (lambda event: None), (lambda text: None)
-    if (weights / f"{recipe.method}.{recipe.label}.toml").exists():
-        note(f"{recipe.method}.{recipe.label} is in {weights} already, and will be replaced at the end")
+    if not (resume or overwrite) and (weights / f"{recipe.method}.{recipe.label}.toml").exists():
+        raise UsageError(f"{weights} holds {recipe.method}.{recipe.label} already", "a folder for the weights in which it does not", "type --weights DIR, or --overwrite")
     if isinstance(recipe.task, LowDose):
         training, held, files = slices.gather([file for item in items_of(recipe, note) for file in item], recipe.task, recipe.patch, recipe.seed, place, note)
     else:
