@@ -312,4 +312,4 @@ def test_what_was_taken_out_can_be_put_back(cli, tmp_path):
 
 
 def test_verify_is_a_table(cli):
-    assert cli("models", "verify").stdout.splitlines()[1] == b"drunet.tiny\twhole"
+    assert b"drunet.tiny\twhole" in cli("models", "verify").stdout.splitlines()
