@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from math import isfinite, isnan, log10, nan
 
 import numpy as np
@@ -53,8 +54,9 @@ def test_the_papers_own_offsets():
 
 
 def small(folder, methods=("BM3D",), levels=(50.0,), **more):
-    events = []
-    result = run(table.find("red"), Choice(str(folder), methods, levels, device="cpu", **more), protocol.find("rednet"),
+    events, red = [], table.find("red")
+    red = replace(red, sets=(replace(red.sets[0], pictures=2), *red.sets[1:]))  # the folder may be the paper's set
+    result = run(red, Choice(str(folder), methods, levels, device="cpu", **more), protocol.find("rednet"),
                  Events(lambda done, of, text, left: events.append((done, of))))
     return result, events
 
@@ -100,8 +102,6 @@ def test_differences(folder):
 
 
 def test_distances_from_the_baseline_on_a_stand_in(folder):
-    from dataclasses import replace
-
     result, _ = small(folder)
     result = replace(result, published=replace(result.published, absolute=False))
     assert result.difference("BM3D", 50.0) == pytest.approx(0)
@@ -167,6 +167,8 @@ def test_super_resolution_is_cropped_to_the_scale(folder):
 
 
 def test_the_command(cli, folder, tmp_path):
+    for number in range(12):
+        shutil.copy(folder / "a.png", folder / f"a{number}.png")
     line = ["bench", "red", "--set", folder, "--methods", "BM3D", "--sigmas", "50", "--device", "cpu"]
     done = cli(*line, "-o", tmp_path / "r.html", env={"RESTORE_CACHE": str(tmp_path / "c")}, text=True)
     assert done.returncode == 0 and "BM3D\t" in done.stdout and "protocol rednet" in done.stderr and (tmp_path / "r.html").is_file()
@@ -268,3 +270,12 @@ def test_names_that_cannot_be_timed_are_refused():
 
     with pytest.raises(UsageError, match="timed"):
         benching.speed(("fbp",), 64, "cpu", False)
+
+
+def test_figures_are_of_as_many_pictures_as_the_papers(tmp_path):
+    """A user's folder is beside published figures only where it can be the paper's set."""
+    red = table.find("red")
+    for number in range(14):
+        assert not red.published(str(tmp_path)).psnr
+        io.write(tmp_path / f"{number}.png", np.full((8, 8), number, np.uint8))
+    assert red.published(str(tmp_path)).psnr

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from restore.errors import UsageError, nearest
+from restore.measure.sets import pictures
 from restore.tasks import Task, from_dict
 
 Level = float | str  # a number, or a word as gaussian:1.6
@@ -16,13 +17,14 @@ FOLDER = Path(__file__).parent / "tables"
 class Published:
     """What a paper prints for one set: per figure (psnr, ssim) and method a number per level; NaN or left out where it prints none.
 
-    absolute: our figures may be compared as they are; else only as distances from the table's baseline.
+    absolute: our figures may be compared as they are; else only as distances from the table's baseline. pictures: how many the paper has.
     """
 
     set: str
     title: str = ""
     alias: str = ""
     absolute: bool = True
+    pictures: int = 0
     note: str = ""
     psnr: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     ssim: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -67,7 +69,9 @@ class Table:
             if name in (row.set, row.alias):
                 return row
         if Path(name).is_dir():
-            first = self.sets[0]
+            first, count = self.sets[0], len(pictures(Path(name)))
+            if first.pictures != count:
+                return Published(name, note=f"Nothing is published for this set: it has {count} pictures" + (f", the paper's {first.pictures}." if first.pictures else "."))
             return Published(name, first.title, psnr=first.psnr, ssim=first.ssim, note="A user's folder: the published figures apply if it holds the table's pictures.")
         return Published(name, note="Nothing is published for this set.")
 

@@ -26,6 +26,7 @@ class ImageSet:
     own: tuple[str, ...] = ()  # files that come with scikit-image, instead of a folder
     held: tuple[str, ...] = ()  # every EVERY-th picture of these sets together, by name: what training on them keeps for validation
     only: tuple[str, ...] = ()  # files of the folder, where it holds others too
+    terms: str = ""  # of all files, where there is no manifest of them
 
     @property
     def path(self) -> Path:
@@ -62,9 +63,9 @@ SETS: dict[str, ImageSet] = {row.name: row for row in (
     ImageSet("photos_stated", "train/photos", "train", "those of them whose terms are stated file by file", 3, without=("not itemised", "unverified")),
     ImageSet("bsds", "train/bsds", "train", "BSDS500 train, in colour", 3),
     ImageSet("research", "train/research", "train", "20 pictures of denoising research", 3),
-    ImageSet("heads", "train/mri", "train", "9 head volumes of 4 patients: T1, FLAIR, T2"),
+    ImageSet("heads", "train/mri", "train", "9 head volumes of 4 patients: T1, FLAIR, T2", terms="CC BY; open_ms_data"),
     ImageSet("heads_test", "test/mri", "test", "4 head volumes of 2 other patients"),
-    ImageSet("ct", "train/ct", "train", "full-dose CT slices of 54 patients, DICOM"),
+    ImageSet("ct", "train/ct", "train", "full-dose CT slices of 54 patients, DICOM", terms="CC BY 3.0; TCGA-LUAD, The Cancer Imaging Archive"),
     _test("ct_test", "20 full-dose CT slices of 10 other patients, DICOM", folder="ct"),
     ImageSet("held", "train", "held", "every 20th of the training pictures by name, which training keeps for validation", 3, held=("bsds", "photos", "research")),
     _test("set12", "12 classics, grey"),
@@ -140,8 +141,9 @@ def refuse_test(folder: Path) -> None:
 
 
 def terms(file: Path) -> str:
-    """The terms of a file as the manifest above its folder states them; empty where there is none."""
-    return _manifest(file.parent.parent / "manifest.tsv").get(f"{file.parent.parent.name}/{file.parent.name}/{file.name}", "")
+    """The terms of a file as the manifest above its folder, or else its set, states them; empty where neither does."""
+    stated = _manifest(file.parent.parent / "manifest.tsv").get(f"{file.parent.parent.name}/{file.parent.name}/{file.name}")
+    return stated or next((row.terms for row in SETS.values() if row.terms and os.environ.get("RESTORE_DATA") and row.path in file.parents), "")
 
 
 def _manifest(path: Path) -> dict[str, str]:
