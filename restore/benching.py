@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import chain
 from math import inf, isnan
 from pathlib import Path
 
@@ -231,15 +232,18 @@ def sets(json: bool) -> int:
 
 
 def speed(names: tuple[str, ...], side: int, device: str, json: bool) -> int:
-    """Megapixels per second and peak memory of each method, beside the bare network and the peers that are installed."""
-    for name in names:
+    """Megapixels per second and peak memory of each method, beside the bare network and the peers that are installed; `projection` stands for that of CT."""
+    methods = tuple(name for name in names if name != "projection")
+    for name in methods:
         cards.find(name)
-    if names and not speeds.timed(names):
-        raise UsageError(f"{', '.join(names)} cannot be timed on a noisy picture", "methods or weights that denoise")
+    if methods and not speeds.timed(methods):
+        raise UsageError(f"{', '.join(methods)} cannot be timed on a noisy picture", "methods or weights that denoise, or projection")
     if side < 64:
         raise UsageError(f"a side of {side} pixels is too small to be timed", "64 or more")
-    found = []
-    for line in (*speeds.ours(side, device, names), *(() if names else speeds.peers(side))):
+    found, lines = [], [speeds.ours(side, device, methods)] if methods or not names else []
+    lines += [] if names else [speeds.peers(side)]
+    lines += [speeds.projections(side, device)] if not names or "projection" in names else []
+    for line in chain.from_iterable(lines):
         found.append(line)
         if json:
             console.json_line({"schema": 1, "method": line.name, "side": line.side, "channels": line.channels, "seconds": round(line.seconds, 4), "peak_bytes": line.bytes,

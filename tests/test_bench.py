@@ -227,6 +227,8 @@ def test_speed(capsys):
 
     lines = list(speed.ours(64, "cpu", ("bm3d",)))
     assert [line.name for line in lines] == ["bm3d"] and lines[0].seconds > 0 and lines[0].rate == pytest.approx(64**2 / 1e6 / lines[0].seconds)
+    told = [line.name for line in speed.projections(64, "cpu")]
+    assert sum("backprojection" in name for name in told) == 2 and "scikit-image iradon" in told
 
 
 def test_tables_of_another_kind_are_written_in_every_format(tmp_path):

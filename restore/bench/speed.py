@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from math import nan
 
@@ -16,12 +17,14 @@ from restore.engine import device as devices
 from restore.engine import run as engine
 from restore.engine.picture import Page
 from restore.engine.run import Settings
-from restore.image import Header
+from restore.image import Geometry, Header
 from restore.method import Method, Network
 from restore.operators.problem import problem_of
+from restore.operators.projection import Projection
 from restore.tasks import Denoise, Task
 
 SIGMA = 25.0
+VIEWS, BATCH = 720, 16  # of projections
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,28 @@ def _through(method: Method, problem, y: Tensor, settings: Settings) -> None:
     header = Header(*samples.shape, samples.dtype)
     page = Page(lambda top, bottom: samples[top:bottom], header, method.multiple)
     engine.run(method, problem, page, lambda top, x: page.finish(top, x), settings)
+
+
+def projections(side: int, device: str) -> Iterator[Speed]:
+    """Line integrals of a disk along VIEWS parallel views and their way back, alone and each of BATCH slices, and scikit-image's where it is installed."""
+    where, angles = devices.pick(device), tuple(180 * view / VIEWS for view in range(VIEWS))
+    operator = Projection(Geometry(angles, side), side, 1.0).to(where)
+    at = torch.arange(side, device=where) - (side - 1) / 2
+    disk = (at[:, None].square() + at.square() < (0.4 * side) ** 2).float()
+    for count, said in ((1, ""), (BATCH, f", each of {BATCH}")):
+        x = disk.expand(count, 1, -1, -1).contiguous()
+        y = operator(x)
+        for name, call in ((f"projection, {VIEWS} views{said}", partial(operator, x)), (f"backprojection, {VIEWS} views{said}", partial(operator.backproject, y))):
+            seconds, peak = _best(call, where)
+            yield Speed(name, side, 1, seconds / count, peak, nan)
+    if find_spec("skimage"):
+        from skimage.transform import iradon, radon
+
+        x, cpu = disk.cpu().numpy(), torch.device("cpu")
+        y = radon(x, angles)
+        for name, call in (("scikit-image radon", partial(radon, x, angles)), ("scikit-image iradon", partial(iradon, y, angles))):
+            seconds, peak = _best(call, cpu)
+            yield Speed(name, side, 1, seconds, peak, nan)
 
 
 def peers(side: int) -> Iterator[Speed]:
