@@ -6,6 +6,7 @@ import typer
 
 from restore.errors import UsageError
 
+SMALLEST = 1 << 16  # bytes that an option may mean
 FILES, ENGINE, REPORT = "Files", "Engine", "Report"
 
 
@@ -29,8 +30,8 @@ def size(text: str | int) -> int:
         value = int(float(digits) * scale)
     except (ValueError, OverflowError):
         value = 0
-    if value < 1:
-        raise UsageError(f"{text!r} is not a size", "as 512M or 2G")
+    if value < SMALLEST:
+        raise UsageError(f"{text!r} is no size, or one of next to nothing", "as 512M or 2G; a plain number is of bytes")
     return value
 
 

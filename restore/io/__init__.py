@@ -168,7 +168,7 @@ def write(path: Path | BinaryIO, image: Image | np.ndarray, *, overwrite: bool =
 
 def _from_array(array: np.ndarray) -> Image:
     samples = array[..., None] if array.ndim == 2 else array
-    if samples.ndim != 3 or not 1 <= samples.shape[2] <= 4 or samples.dtype.kind not in "uf":
+    if samples.ndim != 3 or not 1 <= samples.shape[2] <= 4 or samples.dtype.kind not in "uf" or samples.dtype == np.uint64:
         raise RestoreError(f"an array of shape {array.shape} and {array.dtype} is no picture", "(H, W) or (H, W, 1 to 4), unsigned integers or floats")
     height, width, count = samples.shape
     return Image(Header(height, width, 1 if count < 3 else 3, samples.dtype, alpha=count in (2, 4)), samples)

@@ -31,6 +31,7 @@ from restore.tasks import Task
 
 COPIED = 256  # rows at one go
 SLOW = 2_000_000  # pixels from which an untrained method is timed on a small tile first
+WASTE = 4.0  # share of what is computed twice that is said
 PATIENCE = 300  # seconds that nobody need be warned of
 
 
@@ -232,6 +233,8 @@ class Walk:
                 write(opened.ahead.read(top, min(top + COPIED, header.height)))
             return
         self._plan(opened, timed=False)
+        if opened.result.plan.overhead > WASTE:
+            report.note(f"tiles of {opened.result.plan.height} x {opened.result.plan.width} compute every pixel {opened.result.plan.overhead + 1:.0f} times: a larger --tile or --memory is faster")
         if (opened.result.expected or 0) > PATIENCE:
             report.note(f"{stated.full_name} will take about {opened.result.expected / 60:.0f} minutes on {opened.result.plan.device}")
         kept: list[torch.Tensor] = []

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from restore.errors import RestoreError
 from restore.numerics import turns
 from restore.numerics.mirror import mirrored_index
 from restore.operators.base import Canvas, Operator, of_rows
@@ -33,7 +34,11 @@ class Blur(Operator):
         return tuple(self.kernel.shape[-2:])
 
     def out_shape(self, in_shape):
-        return tuple(in_shape) if self.boundary != "valid" else (in_shape[0], *(n - side + 1 for n, side in zip(in_shape[1:], self.sides, strict=True)))
+        if self.boundary != "valid":
+            return tuple(in_shape)
+        if any(n < side for n, side in zip(in_shape[1:], self.sides, strict=True)):
+            raise RestoreError(f"a kernel of {self.sides[0]} x {self.sides[1]} sees nothing whole of {in_shape[1]} x {in_shape[2]} pixels", "a picture as large as the kernel, or reflect")
+        return (in_shape[0], *(n - side + 1 for n, side in zip(in_shape[1:], self.sides, strict=True)))
 
     def x_shape(self, out_shape):
         return tuple(out_shape) if self.boundary != "valid" else (out_shape[0], *(n + side - 1 for n, side in zip(out_shape[1:], self.sides, strict=True)))
@@ -41,6 +46,7 @@ class Blur(Operator):
     def forward(self, x: Tensor) -> Tensor:
         if self.boundary == "circular" and not self._direct:
             return torch.fft.irfft2(torch.fft.rfft2(x) * self.transfer(x), s=x.shape[-2:])
+        self.out_shape(x.shape[1:])
         for axis, index in zip((-2, -1), self._indices(x), strict=True):
             x = x if index is None else x.index_select(axis, index)
         return self._seen_whole(x)
