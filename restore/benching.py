@@ -86,6 +86,7 @@ def mri(names: Sequence[str], accelerations: Sequence[float], every: int, device
             rows = []
             for file in files:
                 rows.append(scans.score(name, file, task, every, Settings(device)))
+                console.note(f"{name}, {acceleration:g}x, {rows[-1].name}: {rows[-1].psnr:.2f} dB")
                 _keep(sheet, {"method": name, "acceleration": acceleration} | asdict(rows[-1]), json)
             mean = [sum(getattr(row, part) for row in rows) / len(rows) for part in ("nmse", "psnr", "ssim", "seconds")]
             sheet.rows += [[name, f"{acceleration:g}", row.name, f"{row.nmse:.4f}", f"{row.psnr:.2f}", f"{row.ssim:.3f}", f"{row.seconds:.2f}"] for row in rows]

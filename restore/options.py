@@ -15,9 +15,9 @@ def _option(*names: str, help: str, panel: str | None = None, metavar: str | Non
     return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar, envvar=variable, parser=parser, show_envvar=False)
 
 
-def own(*names: str, help: str, metavar: str | None = None):
+def own(*names: str, help: str, metavar: str | None = None, parser=None):
     """An option of one command's own."""
-    return _option(*names, help=help, metavar=metavar)
+    return _option(*names, help=help, metavar=metavar, parser=parser)
 
 
 def size(text: str | int) -> int:

@@ -24,7 +24,7 @@ def bench(
     every: Annotated[int, options.own("--every", help="Every n-th picture; the standard error is then reported.")] = 1,
     protocol: Annotated[str | None, options.own("--protocol", help="The table's if not given; several, as rednet,files, are compared.", metavar="A,B")] = None,
     tolerance: Annotated[float | None, options.own("--tolerance", help="Exit with 3 where a PSNR is further from the published one, in dB.")] = None,
-    output: Annotated[list[Path] | None, typer.Option("--output", "-o", help="Also write .html, .md, .csv or .json; may be given several times.", metavar="FILE")] = None,
+    output: Annotated[list[Path] | None, options.own("--output", "-o", help="Also write .html, .md, .csv or .json; may be given several times.", metavar="FILE")] = None,
     side: Annotated[int, options.own("--side", help="speed: side of the picture in pixels.")] = 256,
     device: options.Device = "auto",
     list: Annotated[bool, options.own("--list", help="Show the tables and stop.")] = False,

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from restore import options
 
 
@@ -15,7 +13,7 @@ def burst(
     reference: Annotated[int | None, options.own("--reference", help="The frame that decides where things are, counted from 1; the sharpest if not given.", metavar="N")] = None,
     sigma: Annotated[str, options.own("--sigma", "-s", help="Noise level on the 0-255 scale, or auto.", metavar="SIGMA|auto")] = "auto",
     power: Annotated[float | None, options.own("--power", help="fba: 0 takes the mean of every frequency, 11 (the paper's) nearly the strongest.", metavar="P")] = None,
-    save_map: Annotated[Path | None, typer.Option("--save-map", help="Also write which frame gave what: a TIFF with a page of shares for each frame.", metavar="FILE.tif")] = None,
+    save_map: Annotated[Path | None, options.own("--save-map", help="Also write which frame gave what: a TIFF with a page of shares for each frame.", metavar="FILE.tif")] = None,
     output: options.Output = None,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
