@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -363,6 +364,20 @@ def test_two_processes_are_one_with_their_batches_joined(pictures, tmp_path):
         torch.testing.assert_close(two[key].float(), value.float(), rtol=0.02, atol=2e-4)
 
 
+def test_minutes_are_kept_where_steps_are_slow(pictures, tmp_path, monkeypatch):
+    """The number of steps is settled after a third of the time, not after 50 steps."""
+    recipe = small(recipes.find("red10"), pictures, args={"width": 8}, precision="float32")
+    going, held = begin(recipe, 0)
+    descend = loop.step
+
+    def slow(*arguments):
+        time.sleep(0.1)
+        return descend(*arguments)
+    monkeypatch.setattr(loop, "step", slow)
+    loop.train(recipe, going, held, tmp_path, minutes=0.03)
+    assert going.step == going.of < 20
+
+
 @pytest.mark.slow
 def test_compiled_training_is_the_same_to_rounding(pictures, tmp_path, monkeypatch):
     """What is compiled learns the same, and the result carries no trace of it."""
@@ -389,6 +404,9 @@ def test_the_command_trains_resumes_and_says_where_the_weights_are(pictures, tmp
     assert {"checkpoint.json", "log.jsonl", "curves.png", "checkpoint-2-0.safetensors", "checkpoint-2-1.safetensors"} <= {file.name for file in place.iterdir()}
     again = restore("red10", "--sigma", "50", "--data", str(pictures), "--patch", "16", "--batch", "4")
     assert again.returncode == 2 and "--resume" in again.stderr
+    before = (tmp_path / "weights" / "red10.s50.safetensors").read_bytes()
+    elsewhere = restore("red10", "--sigma", "50", "--data", str(pictures), "--steps", "2", "--patch", "16", "--batch", "4", "--folder", "other")
+    assert elsewhere.returncode == 2 and "--overwrite" in elsewhere.stderr and (tmp_path / "weights" / "red10.s50.safetensors").read_bytes() == before
     card = cards.read(tmp_path / "weights" / "red10.s50.toml")
     assert (card.args["activation"], card.recipe["data"], card.results) == ("elu", [str(pictures)], ())
 
