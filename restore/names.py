@@ -81,15 +81,15 @@ def settle(inputs: Sequence[Input], command: str, output: str | None, fields: di
     written is also read, and where it exists.
     """
     writable, raw = set(writable), set(raw)
-    made = inputs[:1] if gathered else inputs
-    names = [Names(item.path, _target(item, command, output, fields, writable, raw, len(made), default)) for item in made]
+    first = inputs[:1] if gathered else inputs
+    names = [Names(item.path, _target(item, command, output, fields, writable, raw, len(first), default)) for item in first]
     if gathered:
         names = [replace(names[0], more=tuple(item.path for item in inputs[1:]))]
     if len(names) > 1 and STREAM in [one.target for one in names]:
         raise UsageError("several pictures cannot go to one standard output", "", "give -o a folder or a template")
     if skip_existing:  # what an earlier run wrote is no input of this one
-        made = {_key(one.target) for one in names if one.target != STREAM}
-        names = [one for one in names if one.source == STREAM or _key(one.source) not in made]
+        made = {_key(one.target): one.source for one in names if one.target != STREAM}
+        names = [one for one in names if one.source == STREAM or made.get(_key(one.source), one.source) == one.source]
     _apart(names, beside, read)
     return _existing(names, overwrite, skip_existing, beside)
 
@@ -166,7 +166,7 @@ def _target(item: Input, command: str, output: str | None, fields: dict[str, str
             raise UsageError(f"{str(target)!r} has no suffix that can be written", " ".join(sorted(writable)), "the suffix chooses the format")
         return target
     folder = Path(output)
-    if output.endswith(("/", os.sep)) or os.path.isdir(folder) or ((count > 1 or item.below) and not folder.suffix):
+    if output.endswith(("/", os.sep)) or os.path.isdir(folder) or (count > 1 and not folder.suffix) or (item.below is not None and folder.suffix.lower() not in writable):
         return folder / (item.below or "") / (stem + ext)
     if count > 1:
         raise UsageError(f"{count} pictures cannot all be written to {output!r}", "a folder or a template", f"type -o {output}/ or -o '{{dir}}/{{stem}}.{command}{{ext}}'")
