@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
+import typer.core
 
 from restore import console
 from restore.commands import (
@@ -28,9 +29,19 @@ from restore.commands import (
     sr,
     train,
 )
-from restore.errors import RestoreError
+from restore.errors import RestoreError, UsageError
 
-app = typer.Typer(name="restore", help="Undo what a camera, a scanner or a wire did to a picture: y = D x + n.", no_args_is_help=True, add_completion=False,
+
+class Commands(typer.core.TyperGroup):
+    """The commands; a file in the place of one is told so."""
+
+    def resolve_command(self, context, words):
+        if words and self.get_command(context, words[0]) is None and os.path.exists(words[0]):
+            raise UsageError(f"{words[0]!r} is no command but a file", "restore COMMAND FILES", f"restore denoise {words[0]}")
+        return super().resolve_command(context, words)
+
+
+app = typer.Typer(name="restore", cls=Commands, help="Undo what a camera, a scanner or a wire did to a picture: y = D x + n.", no_args_is_help=True, add_completion=False,
                   pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
 
 

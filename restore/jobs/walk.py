@@ -32,6 +32,7 @@ from restore.tasks import Task
 COPIED = 256  # rows at one go
 SLOW = 2_000_000  # pixels from which an untrained method is timed on a small tile first
 WASTE = 4.0  # share of what is computed twice that is said
+FAINT = 0.5  # of 255: noise that may be meant of 1
 PATIENCE = 300  # seconds that nobody need be warned of
 
 
@@ -146,6 +147,11 @@ class Walk:
         result.task, result.model, result.problem = opened.stated.task, opened.stated.full_name, opened.stated.problem.describe()
         result.scale = opened.stated.problem.scale
         result.notes += opened.stated.lines
+        asked = getattr(self.request.task, "sigma", None)
+        if isinstance(asked, float) and 0 < asked < FAINT:
+            result.notes.append(f"sigma is on the 0-255 scale: {asked:g} is next to no noise, {asked:g} of a white of 1 would be --sigma {255 * asked:g}")
+        if result.header.format in ("raw", "dng") and result.header.sensor is None:
+            result.notes.append("a camera file, developed by LibRaw before; restore isp works on its mosaic")
         if self._curved(opened.names, result.header):
             result.notes.append("EXR holds linear light as a rule: values are passed on as they are, and other programs will show them lighter or darker")
         if self.request.factor != 1:
