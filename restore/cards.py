@@ -161,7 +161,7 @@ def _installed(name: str) -> str:
 def _alternatives(task: Task) -> str:
     others = [card.full_name for card in every() if card.task.covers(task)]
     untrained = [name for name, row in CATALOG.items() if _fits(row, task) and not row.trained]
-    return "type --model " + " or ".join([*others[:3], *untrained[:1]])
+    return "type --model " + " or ".join([*others[:3], *untrained[:1]]) if others or untrained else "leave --model out"
 
 
 def verify(card: Card) -> bool:
