@@ -93,7 +93,7 @@ def _job(one: Names, work: Work, files: Files, shown: console.Batch, after: Call
             shown.note(one.source, done.plan)
             done.result = work(done.scan, name, Report(shown.progress, note))
             make_folder(one.target)
-            _write(one.target, done.result, files.overwrite)
+            _write(one.target, done.result, files.overwrite, note)
             if after:
                 after(done)
     except RestoreError as error:
@@ -106,7 +106,7 @@ def _job(one: Names, work: Work, files: Files, shown: console.Batch, after: Call
     return done
 
 
-def _write(target: Path, scan: Scan, overwrite: bool) -> None:
+def _write(target: Path, scan: Scan, overwrite: bool, note: Callable[[str], None]) -> None:
     """A scan to its file. A volume goes to one file per slice, NAME.0001.dcm and so on, where a file holds but one; all of them or none."""
     if not _in_parts(target, scan):
         write_scan(target, scan, overwrite=overwrite)
@@ -122,6 +122,8 @@ def _write(target: Path, scan: Scan, overwrite: bool) -> None:
             write_scan(Path(staged, path.name), part.replace(part.array, carry={**part.header.carry, "place": (series, number + 1, white), "window": window}))
         for path in finals:
             os.replace(Path(staged, path.name), path)
+    if (left := _numbered(target, len(finals) + 1)).exists():
+        note(f"{console.shown(left)} and what follows it are of an earlier series, and were left")
 
 
 def _in_parts(target: Path, scan: Scan) -> bool:

@@ -391,6 +391,8 @@ def test_simulated_kspace_goes_there_and_back(cli, tmp_path):
     series = read_series(files[::-1])
     assert [path.name for path in files] == ["head.0001.dcm", "head.0002.dcm", "head.0003.dcm"]
     assert np.allclose(series.array, image.get_fdata().T, atol=0.1) and np.allclose(series.header.affine, affine, atol=1e-6)
+    shorter = cli("mri", "full.h5", "--slices", "0-1", "-o", "series/head.dcm", "--overwrite")
+    assert shorter.returncode == 0 and b"head.0003.dcm and what follows it are of an earlier series" in shorter.stderr
 
 
 def test_bad_kspace_is_refused_and_nothing_is_written(cli, tmp_path):
