@@ -146,24 +146,21 @@ class Walk:
         opened.stated = self.state(opened, 0)
         result.task, result.model, result.problem = opened.stated.task, opened.stated.full_name, opened.stated.problem.describe()
         result.scale = opened.stated.problem.scale
-        result.notes += opened.stated.lines
-        asked = getattr(self.request.task, "sigma", None)
-        if isinstance(asked, float) and 0 < asked < FAINT:
-            result.notes.append(f"sigma is on the 0-255 scale: {asked:g} is next to no noise, {asked:g} of a white of 1 would be --sigma {255 * asked:g}")
-        if result.header.format in ("raw", "dng") and result.header.sensor is None:
-            result.notes.append("a camera file, developed by LibRaw before; restore isp works on its mosaic")
-        if self._curved(opened.names, result.header):
-            result.notes.append("EXR holds linear light as a rule: values are passed on as they are, and other programs will show them lighter or darker")
+        result.notes += [*opened.stated.lines, *self._hints(opened.names, result.header)]
         if self.request.factor != 1:
             result.notes.append(f"enlarged by {result.scale}, then reduced to {self.request.factor * result.scale:g}")
         opened.ahead = self.ahead(opened.source)
 
-    def _curved(self, names: Names, header: Header) -> bool:
-        """Whether values go between a format of linear light and one of finished pictures."""
-        target = self._format(names.target, header)
-        if header.format == "exr":
-            return target not in ("exr", "tiff")
-        return target == "exr" and header.dtype.kind != "f" and header.format not in ("raw", "dng")
+    def _hints(self, names: Names, header: Header) -> Iterator[str]:
+        """What a user may not have meant."""
+        sigma, target = getattr(self.request.task, "sigma", None), self._format(names.target, header)
+        if isinstance(sigma, float) and 0 < sigma < FAINT:
+            yield f"sigma is on the 0-255 scale: {sigma:g} is next to no noise, {sigma:g} of a white of 1 would be --sigma {255 * sigma:g}"
+        camera = header.format in ("raw", "dng")
+        if camera and header.sensor is None:
+            yield "a camera file, developed by LibRaw before; restore isp works on its mosaic"
+        if target not in ("exr", "tiff") if header.format == "exr" else target == "exr" and header.dtype.kind != "f" and not camera:
+            yield "EXR holds linear light as a rule: values are passed on as they are, and other programs will show them lighter or darker"
 
     def _format(self, target: Path, header: Header) -> str:
         return self.request.format or (_streamed(header.format) if target == STREAM else io.SUFFIXES.get(target.suffix.lower(), ""))
