@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore.method import Facts, Network
+from restore.method import Facts, Network, reflect_pad
 from restore.numerics import probe
 
 
@@ -47,12 +47,16 @@ class VarNet(Network):
 
 
 class Regulariser(nn.Module):
-    """R(x), complex in and out: a U-Net of three scales, two convolutions 3x3 at each, leaky ReLU; sides are reflected to multiples of 4."""
+    """R(x), complex in and out: a U-Net of `levels` scales, two convolutions 3x3 at each with instance normalisation and leaky ReLU; channels double up to
+    four times `width`. Real and imaginary part are taken less their means, over the picture's deviation; sides are reflected to multiples.
+    """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, levels: int = 5):
         super().__init__()
-        self.down = nn.ModuleList([_pair(2, width), _pair(width, 2 * width), _pair(2 * width, 4 * width)])
-        self.up = nn.ModuleList([_pair(3 * width, width), _pair(6 * width, 2 * width)])
+        self.multiple = 2 ** (levels - 1)
+        widths = [width * min(2**level, 4) for level in range(levels)]
+        self.down = nn.ModuleList(_pair(a, b) for a, b in zip([2, *widths], widths, strict=False))
+        self.up = nn.ModuleList(_pair(a + b, a) for a, b in zip(widths, widths[1:], strict=False))
         self.tail = nn.Conv2d(width, 2, 3, padding=1)
         with torch.no_grad():
             self.tail.weight.mul_(0.1)
@@ -60,20 +64,20 @@ class Regulariser(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        parts = F.pad(torch.cat([x.real, x.imag], 1), (0, -width % 4, 0, -height % 4), mode="reflect")
-        fine = self.down[0](parts)
-        middle = self.down[1](F.avg_pool2d(fine, 2))
-        coarse = self.down[2](F.avg_pool2d(middle, 2))
-        middle = self.up[1](torch.cat([_twice(coarse), middle], 1))
-        fine = self.up[0](torch.cat([_twice(middle), fine], 1))
-        real, imaginary = self.tail(fine)[..., :height, :width].float().chunk(2, 1)
+        parts = torch.cat([x.real, x.imag], 1)
+        parts = parts - parts.mean((2, 3), keepdim=True)
+        deviation = parts.std((1, 2, 3), keepdim=True) + 1e-11
+        found, skips = reflect_pad(parts / deviation, -height % self.multiple, -width % self.multiple), []
+        for block in self.down:
+            skips.append(block(F.avg_pool2d(found, 2) if skips else found))
+            found = skips[-1]
+        skips.pop()
+        for block in reversed(self.up):
+            found = block(torch.cat([F.interpolate(found, scale_factor=2, mode="bilinear", align_corners=False), skips.pop()], 1))
+        real, imaginary = (self.tail(found)[..., :height, :width].float() * deviation).chunk(2, 1)
         return torch.complex(real, imaginary)
 
 
 def _pair(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(*(layer for a, b in ((inputs, outputs), (outputs, outputs))
-                           for layer in (nn.Conv2d(a, b, 3, padding=1), nn.LeakyReLU(0.1, inplace=True))))
-
-
-def _twice(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+                           for layer in (nn.Conv2d(a, b, 3, padding=1), nn.InstanceNorm2d(b), nn.LeakyReLU(0.2, inplace=True))))

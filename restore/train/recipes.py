@@ -147,7 +147,7 @@ fastmri_unet = Recipe("fastmri-unet", "Zbontar et al., arXiv 1811.08839, the sma
 fastmri_unet_small = replace(fastmri_unet, name="fastmri-unet-small", args={"width": 16}, tag="heads-small", batch=4, steps=8_000,
                              line="the same with half the channels, for CPUs: 0.06 MFLOP/px, 1.5 hours of a CPU core; 3.8 dB above zero-filled at 4x and 8x")
 varnet = replace(fastmri_unet_small, name="varnet", method="varnet", args={"cascades": 5, "width": 8}, tag="heads", begin="",
-                 line="Hammernik et al., MRM 2018, with small U-Nets: 0.07 MFLOP/px, 6 hours of a CPU core; meant to be above the U-Net of that cost")
+                 line="Hammernik et al., MRM 2018, with small U-Nets: 0.10 MFLOP/px, 3 hours of a CPU core; meant to be above the U-Net of that cost")
 wieschollek = Recipe("wieschollek", "Wieschollek et al., ACCV 2016: shakes of up to 25 pixels, noise of up to 3 %, any number of frames; 3.1 M parameters",
                      "wieschollek", Burst(frames=Range(2, 14), kernel=Range(7, 25), sigma=Range(0, 8)), tag="shake25", data=("photos", "bsds", "research"), patch=128, batch=16,
                      rate=3e-4, tests=("cbsd68",), levels=(5.0, 8.0, 14.0), x8=False, every=17)
