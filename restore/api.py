@@ -41,7 +41,7 @@ def run(picture: Picture, task: str = "denoise", *, model: str | None = None, de
         whole, factor = request.task.whole()
         request = replace(request, task=whole, factor=factor)
     given = _given(arrays)
-    if task == "inpaint" and "mask" not in arrays or "kernel" not in arrays and named.files(request.task, Path()):
+    if task == "inpaint" and "mask" not in arrays or task == "deblur" and "kernel" not in arrays and named.files(request.task, Path()):
         raise UsageError("a call takes masks and kernels as arrays", "mask (H, W), true where a pixel is missing; kernel (h, w), or words as gaussian:1.6")
 
     def one(samples: np.ndarray, header: Header) -> np.ndarray:

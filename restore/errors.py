@@ -48,7 +48,7 @@ class UsageError(RestoreError):
 def nearest(name: str, names: Iterable[str]) -> str:
     """The names closest to an unknown one, as a phrase for `expected`."""
     names = sorted(names)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     if close:
         return " or ".join(close)
     return "one of " + ", ".join(names)

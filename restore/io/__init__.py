@@ -19,6 +19,7 @@ SCANS = {".dcm", ".dicom", ".ima", ".nii", ".gz", ".h5", ".hdf5", ".mat", ".npy"
 RAW = "3fr arw cr2 cr3 crw dcr erf fff iiq k25 kdc mef mos mrw nef nrw orf pef raf rw2 rwl sr2 srf srw x3f".split()
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg", ".jfif": "jpeg", ".tif": "tiff", ".tiff": "tiff", ".btf": "tiff",
             ".webp": "webp", ".bmp": "bmp", ".dib": "bmp", ".gif": "gif", ".exr": "exr"} | {f".{name}": "raw" for name in RAW} | {".dng": "dng"}
+PICTURES = [suffix for suffix, format in SUFFIXES.items() if format not in ("raw", "dng")]
 _SOURCES = {"png": "png:PngSource", "jpeg": "jpeg:JpegSource", "tiff": "tiff:TiffSource", "webp": "standard:WebpSource", "bmp": "standard:BmpSource",
             "gif": "standard:GifSource", "exr": "exr:ExrSource", "raw": "raw:RawSource", "dng": "raw:RawSource"}
 _SINKS = {"png": "png:PngSink", "jpeg": "jpeg:JpegSink", "tiff": "tiffwrite:TiffSink", "webp": "standard:WebpSink", "bmp": "standard:BmpSink",
@@ -107,7 +108,7 @@ def _recognise(file: BinaryIO, suffix: str, name: str) -> str:
     if suffix in SCANS:
         raise RestoreError(f"{name}: is a scan, or an array", "a picture", "restore ct and restore mri take scans; restore ct info FILE and restore mri info FILE tell what it holds")
     if suffix:
-        raise RestoreError(f"{name}: no picture is known with the suffix {shown(suffix)}", "one of " + " ".join(READABLE), "convert it to PNG or TIFF first, or, if it is a mosaic "
+        raise RestoreError(f"{name}: no picture is known with the suffix {shown(suffix)}", nearest(suffix, PICTURES), "convert it to PNG or TIFF first, or, if it is a mosaic "
                            "without a header, type restore isp with --raw-size")
     raise RestoreError(f"{name}: is no picture known here", "one of " + ", ".join(READABLE), "convert it to PNG or TIFF first")
 

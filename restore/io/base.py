@@ -218,8 +218,8 @@ class WholeSink(Sink):
 
 def _profiled(header: Header) -> Header:
     """The header without a profile of grey for a picture in colour, and the reverse: no reader takes one."""
-    fits = header.icc is None or header.icc[16:20] == (b"GRAY" if header.channels == 1 else b"RGB ")
-    return header if fits else header.replace(icc=None)
+    wrong = b"RGB " if header.channels == 1 else b"GRAY"
+    return header.replace(icc=None) if header.icc and header.icc[16:20] == wrong else header
 
 
 def turned(header: Header) -> Header:
