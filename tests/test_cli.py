@@ -220,7 +220,8 @@ def test_a_flipped_byte_in_the_weights(cli, tmp_path, tiny_weights):
 def test_ctrl_c_leaves_nothing_half_written(tmp_path, tiny_weights):
     save(tmp_path / "a.png", pixels(2000, 2000))
     process = subprocess.Popen([sys.executable, "-m", "restore", "denoise", "a.png", "--model", "bm3d", "--sigma", "25"], cwd=tmp_path, stderr=subprocess.PIPE,
-                               env=os.environ | {"RESTORE_WEIGHTS": str(tiny_weights)}, start_new_session=True)
+                               env=os.environ | {"RESTORE_WEIGHTS": str(tiny_weights)}, start_new_session=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # shells have what they start in the background ignore it
     watched = psutil.Process(process.pid)
     while process.poll() is None and watched.cpu_times().user < 7:  # beyond what imports take
         time.sleep(0.1)
