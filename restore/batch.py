@@ -12,7 +12,7 @@ from restore.jobs import given
 from restore.jobs.stating import Request
 from restore.jobs.walk import Events, Result, Walk
 from restore.measure import sheet
-from restore.names import STREAM, Others, compared, earlier, expand, none, parted, settle
+from restore.names import STREAM, Others, compared, earlier, expand, none, settle
 from restore.values import write_value
 
 
@@ -50,8 +50,8 @@ def run(command: str, request: Request, files: Files, kind: Callable[[Request, E
     if compare and any(item.path == STREAM for item in inputs):
         raise UsageError("standard input can be read but once, and --compare looks at it again", "", "give the picture's name, or leave --compare out")
     fields = {part: str(write_value(value) if value is not None else "auto") for part, value in request.task.words().items() if part == "sigma"}
-    fields = {"sigma": "auto", "model": parted(Path(request.model or "auto"))[0] if "/" in (request.model or "") else request.model or "auto"} | {part: value.removesuffix(".0") for part, value in fields.items()}
-    names = settle(inputs, command, files.output, fields, asked or kinds, raw, files.overwrite or files.dry_run, files.skip_existing, default, gathered,
+    fields = {"sigma": "auto", "model": Path(request.model or "auto").name.removesuffix(".safetensors")} | {part: value.removesuffix(".0") for part, value in fields.items()}
+    names = settle(inputs, command, files.output, fields, asked or kinds, raw, files.overwrite or (files.dry_run and not files.skip_existing), files.skip_existing, default, gathered,
                    (lambda one: [*beside(one), compared(one.target)]) if compare else beside, lambda one: given.files(request.task, one.source))
     if files.json and any(one.target == STREAM for one in names) and not files.dry_run:
         raise UsageError("standard output cannot carry both a picture and --json", "", "give -o a file")

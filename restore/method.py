@@ -41,6 +41,12 @@ class Whole:
 Tiling = Exact | Blend | Whole
 
 
+def by_reach(problem: Problem) -> Tiling:
+    """How what iterates on D is tiled: it sees no further than D and some rounds carry; where D sees everything, the picture is taken whole."""
+    reach = problem.operator.reach
+    return Whole() if reach is None else Blend(max(64, 4 * reach // problem.scale), 1)
+
+
 def wider(kind: Tiling, halo: int, multiple: int) -> Tiling:
     """The tiling of a method followed by a step that sees `halo` more and wants tiles at multiples; blended tiles fade out what they do not see."""
     if isinstance(kind, Exact):

@@ -121,11 +121,21 @@ def earlier(inputs: Sequence[Input], command: str) -> list[Input]:
     return [item for item in inputs if parted(item.path)[0].endswith(f".{command}") and item.path.with_name(parted(item.path)[0].removesuffix(f".{command}")) in stems]
 
 
+def filled(template: str, source: Path) -> Path:
+    """A name in which {stem} and {dir} are those of a picture."""
+    return Path(template.replace("{stem}", source.stem).replace("{dir}", str(source.parent)))
+
+
+def companion(target: Path, word: str) -> Path:
+    """NAME.WORD.png beside an output."""
+    return target.with_name(f"{parted(target)[0]}.{word}.png")
+
+
 def compared(target: Path) -> Path:
-    """NAME.compare.png beside an output."""
+    """Where two pictures are laid side by side."""
     if target == STREAM:
         raise UsageError("there is no place for a side-by-side picture beside a stream", "", "give -o a file, or leave --compare out")
-    return target.with_name(f"{parted(target)[0]}.compare.png")
+    return companion(target, "compare")
 
 
 def suffixed(path: Path, suffixes: Sequence[str]) -> Path:

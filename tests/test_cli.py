@@ -303,6 +303,7 @@ def test_a_dry_run_tells_of_what_is_there(cli, tmp_path):
     save(tmp_path / "a.png"), save(tmp_path / "a.denoise.png")
     done = cli("denoise", "a.png", *MODEL, "--dry-run")
     assert done.returncode == 0 and b"exists already" in done.stdout
+    assert b"there already" in cli("denoise", "a.png", *MODEL, "--dry-run", "--skip-existing").stdout
     assert b"no such file" in cli("denoise", "b.png", *MODEL, "-o", "a.denoise.png").stderr
 
 

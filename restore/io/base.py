@@ -109,8 +109,6 @@ class Sink:
 
     turns = True  # the format carries an orientation tag
     clipped = 0  # samples of a float picture outside [0, 1], for which a format of integers has no room
-    given: Header
-    header: Header
 
     def __init__(self, target: Target, header: Header):
         self.target, self.name, self.file = target, target.name, target.file

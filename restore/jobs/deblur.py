@@ -9,7 +9,7 @@ from restore.errors import UsageError
 from restore.image import upright
 from restore.jobs.stating import Request
 from restore.jobs.walk import Events, Open, Walk
-from restore.names import suffixed
+from restore.names import filled, suffixed
 from restore.operators.blur import Blur
 
 
@@ -35,4 +35,4 @@ class Keeping(Walk):
 
 def kernel_file(target: str, source: Path) -> Path:
     """Where the kernel of a picture is written."""
-    return suffixed(Path(target.replace("{stem}", source.stem).replace("{dir}", str(source.parent))), (".png", ".tif", ".tiff"))
+    return suffixed(filled(target, source), (".png", ".tif", ".tiff"))

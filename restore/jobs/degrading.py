@@ -14,7 +14,7 @@ from restore.io.files import shown
 from restore.jobs import given
 from restore.jobs.stating import Stated, fitting, out_header
 from restore.jobs.walk import Open, Walk
-from restore.names import STREAM, parted
+from restore.names import STREAM, companion
 from restore.numerics import resample
 from restore.operators.base import Identity, Operator
 from restore.operators.blur import Blur
@@ -70,7 +70,7 @@ class Degrading(Walk):
 
 def mask_files(target: Path) -> list[Path]:
     """NAME.mask.png beside an output."""
-    return [] if target == STREAM else [target.with_name(f"{parted(target)[0]}.mask.png")]
+    return [] if target == STREAM else [companion(target, "mask")]
 
 
 def _resampled(page: Page, y: torch.Tensor, operator: Operator) -> np.ndarray:

@@ -13,6 +13,7 @@ from torch import Tensor
 from restore import io
 from restore.errors import RestoreError, UsageError
 from restore.image import upright
+from restore.names import filled
 from restore.operators import kernels, masks
 from restore.operators.problem import Given
 from restore.tasks import Deblur, Inpaint, Task
@@ -29,7 +30,7 @@ def read(task: Task, source: io.Source, page: int, path: Path) -> Given:
 def files(task: Task, path: Path) -> list[Path]:
     """The files that the words of a task name for the picture of this path."""
     if isinstance(task, Inpaint) and task.mask and not (masks.is_made(task.mask) or _is_found(task.mask)):
-        return [_place(task.mask, path)]
+        return [filled(task.mask, path)]
     if isinstance(task, Deblur) and task.kernel and not kernels.is_made(task.kernel):
         return [_kernel_file(task.kernel)[0]]
     return []
@@ -128,7 +129,7 @@ def _colour(word: str) -> np.ndarray:
 
 def _drawn(name: str, path: Path, header) -> np.ndarray:
     """(H, W): where a picture is white; {stem} and {dir} in its name are those of the picture to be mended. Turned as that one is stored."""
-    file = _place(name, path)
+    file = filled(name, path)
     if not os.path.isfile(file):
         raise RestoreError(f"the mask {str(file)!r} is no file that exists", "a picture that is white where pixels are missing, alpha, nan, color:#rrggbb")
     picture = io.read(file)
@@ -136,10 +137,6 @@ def _drawn(name: str, path: Path, header) -> np.ndarray:
     if mask.shape[:2] != (header.height, header.width):
         raise RestoreError(f"the mask {str(file)!r} has {picture.header.width} x {picture.header.height} pixels", f"{header.width} x {header.height}, as the picture")
     return mask.mean(2) > 0.5
-
-
-def _place(name: str, path: Path) -> Path:
-    return Path(name.replace("{stem}", path.stem).replace("{dir}", str(path.parent)))
 
 
 def _grown(missing: Tensor, pixels: int) -> Tensor:

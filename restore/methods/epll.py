@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore.method import Blend, Exact, Method, Whole, level, reflect_pad
+from restore.method import Exact, Method, by_reach, level, reflect_pad
 from restore.methods.pnp import first_guess
 from restore.numerics import gmm, patches
 from restore.operators.base import Identity
@@ -67,8 +67,7 @@ class EPLL(Method):
         """A pixel hears of those that share a patch with it, each time."""
         if isinstance(problem.operator, Identity):
             return Exact((self.size - 1) * len(DENOISING))
-        reach = problem.operator.reach
-        return Whole() if reach is None else Blend(max(64, 4 * reach // problem.scale), 1)
+        return by_reach(problem)
 
     def bytes_per_pixel(self, problem):
         return 4.0 * 6 * self.size**2

@@ -9,7 +9,7 @@ Zhang, Li, Zuo, Zhang, Van Gool & Timofte, Plug-and-play image restoration with 
 import torch
 from torch import Tensor
 
-from restore.method import Blend, Method, Whole, level
+from restore.method import Method, by_reach, level
 from restore.methods.biharmonic import closed
 from restore.methods.ista import sparse
 from restore.numerics import resample, turns
@@ -69,9 +69,7 @@ class PnP(Method):
         return problem.scale > 1 and isinstance(problem.noise, NoNoise)
 
     def tiling(self, problem):
-        """Tiles see no further than what a blur and some rounds of denoising carry; where D sees everything, the picture is taken whole."""
-        reach = problem.operator.reach
-        return Whole() if reach is None else Blend(max(64, 4 * reach // problem.scale), 1)
+        return by_reach(problem)
 
     def bytes_per_pixel(self, problem):
         return problem.scale**2 * (self.denoiser.bytes_per_pixel(problem.on_x()) + 160.0)

@@ -5,7 +5,7 @@ Richardson, Bayesian-based iterative method of image restoration, JOSA 1972; Luc
 
 import torch
 
-from restore.method import Blend, Method, Whole
+from restore.method import Method, by_reach
 
 
 class RichardsonLucy(Method):
@@ -27,8 +27,7 @@ class RichardsonLucy(Method):
         return canvas.crop(x)
 
     def tiling(self, problem):
-        reach = problem.operator.reach
-        return Whole() if reach is None else Blend(max(64, 4 * reach), 1)
+        return by_reach(problem)
 
     def bytes_per_pixel(self, problem):
         return 160.0

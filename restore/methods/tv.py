@@ -8,7 +8,7 @@ Fast gradient-based algorithms for constrained total variation image denoising, 
 import torch
 from torch import Tensor
 
-from restore.method import Blend, Method, Whole, level
+from restore.method import Method, by_reach, level
 from restore.methods.pnp import first_guess
 from restore.numerics.solvers import fista, largest
 from restore.operators.base import Operator
@@ -40,8 +40,7 @@ class TV(Method):
         return canvas.crop(fista(lambda x: operator.adjoint(operator(x) - canvas.filled(x)), prox, start, 1 / slope, self.steps))
 
     def tiling(self, problem):
-        reach = problem.operator.reach
-        return Whole() if reach is None else Blend(max(64, 4 * reach // problem.scale), 1)
+        return by_reach(problem)
 
     def bytes_per_pixel(self, problem):
         return 200.0 * problem.scale**2

@@ -7,7 +7,7 @@ The spectrum of photographs falls off as the square of the frequency: S_n / S_x 
 import torch
 
 from restore.errors import RestoreError
-from restore.method import Blend, Method, Whole, level
+from restore.method import Method, by_reach, level
 from restore.operators.blur import Blur
 
 FLOOR = 0.5 / 255  # rounding to 8 bits is noise too
@@ -33,8 +33,7 @@ class Wiener(Method):
         return canvas.crop(x)
 
     def tiling(self, problem):
-        reach = problem.operator.reach
-        return Whole() if reach is None else Blend(max(64, 4 * reach), 1)
+        return by_reach(problem)
 
     def bytes_per_pixel(self, problem):
         return 200.0
