@@ -14,7 +14,7 @@ from restore.errors import RestoreError  # noqa: E402
 from restore.estimate import center, hounsfield  # noqa: E402
 from restore.image import Geometry, Scan, ScanHeader  # noqa: E402
 from restore.io.scans import read_scan  # noqa: E402
-from restore.jobs import ct  # noqa: E402
+from restore.jobs import ct, lowdose  # noqa: E402
 from restore.measure import hounsfield as measure  # noqa: E402
 from restore.methods.cgls import CGLS  # noqa: E402
 from restore.methods.fbp import FBP  # noqa: E402
@@ -158,7 +158,7 @@ def test_the_body_is_found_without_the_table():
 
 def test_low_dose_has_the_noise_that_exposure_control_aims_at():
     x = phantom()
-    (quarter, few), (whole, many) = (ct.lowdose(x, 1.6, LowDose(dose=dose), torch.Generator().manual_seed(1)) for dose in (0.25, 1.0))
+    (quarter, few), (whole, many) = (lowdose.lowdose(x, 1.6, LowDose(dose=dose), torch.Generator().manual_seed(1)) for dose in (0.25, 1.0))
     assert measure.rmse(quarter, x, body(x)) == pytest.approx(52, rel=0.1) and measure.rmse(whole, x, body(x)) < 30
     assert many == pytest.approx(4 * few, rel=1e-6)
     assert hounsfield.estimate(quarter).hu == pytest.approx(52, rel=0.25)
@@ -166,7 +166,7 @@ def test_low_dose_has_the_noise_that_exposure_control_aims_at():
 
 def test_a_slice_is_cleaned_and_what_is_no_tissue_stays():
     x = phantom()
-    y = ct.lowdose(x, 1.6, LowDose(dose=0.25), torch.Generator().manual_seed(1))[0].clone()
+    y = lowdose.lowdose(x, 1.6, LowDose(dose=0.25), torch.Generator().manual_seed(1))[0].clone()
     y[:8] = -2000
     scan = Scan(ScanHeader("image", ("slice", "y", "x"), "HU", "CT", (2.5, 2.5, 2.5)), y.numpy()[None])
     out = torch.from_numpy(ct.Reconstruction("bm3d")(scan, "x", ct.Report()).array[0])
@@ -284,7 +284,7 @@ def test_the_bench_of_low_doses(data, capsys):
     assert bench("ct", methods="fbp,drunet", every=20, json=True) == 0
     low, clean = map(json.loads, capsys.readouterr().out.splitlines())
     assert (low["method"], clean["method"], low["kernel"]) == ("fbp", "drunet", "STANDARD")
-    assert low["rmse"] == pytest.approx(ct.QUARTER, rel=0.05) and clean["rmse"] < 0.8 * low["rmse"] and clean["ssim"] > low["ssim"]
+    assert low["rmse"] == pytest.approx(lowdose.QUARTER, rel=0.05) and clean["rmse"] < 0.8 * low["rmse"] and clean["ssim"] > low["ssim"]
 
 
 @pytest.mark.data

@@ -9,7 +9,7 @@ import torch
 
 from restore.engine.run import Report, Settings
 from restore.io.scans import read_scan
-from restore.jobs import ct
+from restore.jobs import ct, lowdose
 from restore.measure import hounsfield
 from restore.measure.protocol import PROTOCOLS
 from restore.numerics.body import body
@@ -18,7 +18,7 @@ from restore.tasks import LowDose
 GIVEN = "fbp"  # the slice of the low dose itself
 NAMES = (GIVEN, "bm3d", "tv", "drunet", "waveletct")
 TASK = LowDose(dose=0.25)
-TEXT = f"simulated: {ct.VIEWS} parallel views, photons that leave {ct.QUARTER:g} HU inside the body, {ct.WINDOW} filter, seed 0 by name; the noise is estimated; {hounsfield.TEXT}"
+TEXT = f"simulated: {lowdose.VIEWS} parallel views, photons that leave {lowdose.QUARTER:g} HU inside the body, {lowdose.WINDOW} filter, seed 0 by name; the noise is estimated; {hounsfield.TEXT}"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def score(file: Path, names: Sequence[str], settings: Settings = Settings()) -> 
     """A row per method for the first slice of a file, all of the same noise."""
     scan = read_scan(file)
     hu = torch.from_numpy(scan.array[0])
-    y, _ = ct.lowdose(hu, scan.header.spacing[1], TASK, PROTOCOLS["rednet"].generator(file.stem, TASK))
+    y, _ = lowdose.lowdose(hu, scan.header.spacing[1], TASK, PROTOCOLS["rednet"].generator(file.stem, TASK))
     low, inside, kernel = scan.replace(y.numpy()[None]), body(hu), str(ct.facts(scan, file.name).get("kernel", ""))
     for name in names:
         began = time.perf_counter()

@@ -69,7 +69,7 @@ def degrade(
         job = Simulation(Mri(mask=mask or "random", sigma=parse_number(sigma or "0", "sigma"), **numbers), seed)
         return run("degrade", job, batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet), (".h5", ".hdf5", ".npy"))
     if task == "ct":
-        from restore.jobs.ct import Simulation as LowerDose
+        from restore.jobs.lowdose import Simulation as LowerDose
         from restore.scanning import run
         from restore.tasks import LowDose
         from restore.values import parse_number

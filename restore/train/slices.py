@@ -10,12 +10,12 @@ import torch
 from restore.errors import RestoreError
 from restore.image import as_samples
 from restore.io.scans import read_scan
-from restore.jobs import ct
+from restore.jobs import ct, lowdose
 from restore.measure import hounsfield
 from restore.measure.protocol import PROTOCOLS
 from restore.method import Method
 from restore.numerics.body import body
-from restore.operators.problem import problem_of
+from restore.operators.problem import HU_LOW, HU_SPAN, problem_of
 from restore.tasks import LowDose
 from restore.train.data import Pool, pool_of
 
@@ -51,7 +51,7 @@ def pairs(hu: torch.Tensor, pixel: float, task: LowDose, seed: int) -> list[np.n
     """(H, W, 2) of x and y in 16 bits, one per draw of the noise."""
     x, low = ct.unit(hu)[0, 0].numpy(), []
     for draw in range(DRAWS):
-        y, photons = ct.lowdose(hu, pixel, task, torch.Generator().manual_seed(DRAWS * seed + draw))
+        y, photons = lowdose.lowdose(hu, pixel, task, torch.Generator().manual_seed(DRAWS * seed + draw))
         low.append(ct.unit(y)[0, 0].numpy())
         task = task.replace(photons=photons)  # found once
     return [as_samples(np.stack([x, y], 2), np.dtype(np.uint16)) for y in low]
@@ -74,8 +74,8 @@ def table(method: Method, files: list[Path], task: LowDose, name: str = "") -> l
     for file in files:
         scan = read_scan(file)
         hu = torch.from_numpy(scan.array[0])
-        y, _ = ct.lowdose(hu, scan.header.spacing[1], task, PROTOCOLS["rednet"].generator(file.stem, task))
-        estimate = ct.HU_LOW + ct.HU_SPAN * method(ct.unit(y), problem_of(LowDose(hu=ct.QUARTER)))[0, 0]
+        y, _ = lowdose.lowdose(hu, scan.header.spacing[1], task, PROTOCOLS["rednet"].generator(file.stem, task))
+        estimate = HU_LOW + HU_SPAN * method(ct.unit(y), problem_of(LowDose(hu=lowdose.QUARTER)))[0, 0]
         inside = body(hu)
         rows.append((hounsfield.rmse(y, hu, inside), hounsfield.rmse(estimate, hu, inside), hounsfield.ssim(estimate, hu)))
     before, after, ssim = (round(float(np.mean(column)), 4) for column in zip(*rows, strict=True)) if rows else (0.0,) * 3
