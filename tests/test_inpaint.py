@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from restore import cards
+from restore import cards, io
 from restore.bench import peers
-from restore.errors import RestoreError
+from restore.errors import RestoreError, UsageError
+from restore.jobs import given
 from restore.measure.metrics import psnr
 from restore.methods.biharmonic import Biharmonic, laplacian
 from restore.methods.ksvd import KSVD, cosines, fitted, pursue
@@ -97,3 +98,18 @@ def test_a_peer_that_is_not_installed_says_so(monkeypatch):
     monkeypatch.setattr(peers, "find_spec", lambda module: None)
     with pytest.raises(RestoreError, match="cv2 is not installed"):
         peers.find("peer:opencv-telea")
+
+
+def test_pixels_around_holes_are_whole_and_feathering_keeps_what_lies_beyond(tmp_path):
+    x = np.full((24, 24), 200, np.uint8)
+    hole = np.zeros((24, 24), np.uint8)
+    hole[10:14, 10:14] = 255
+    io.write(tmp_path / "x.png", x)
+    io.write(tmp_path / "m.png", hole)
+    task = Inpaint(str(tmp_path / "m.png"), feather=2)
+    with io.open_source(tmp_path / "x.png") as source:
+        keep = given.read(task, source, 0, tmp_path / "x.png")["keep"]
+        assert torch.allclose(keep[12, 6:11], torch.tensor([1, 1, 2 / 3, 1 / 3, 0]))
+        for wrong in ({"feather": 0.5}, {"grow": 1.9}):
+            with pytest.raises(UsageError, match="pixels"):
+                given.read(Inpaint(str(tmp_path / "m.png"), **wrong), source, 0, tmp_path / "x.png")

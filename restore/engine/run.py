@@ -81,7 +81,7 @@ def plan(method: Method, problem: Problem, channels: int, height: int, width: in
     kind = method.tiling(problem)
     per_pixel = SCRATCH * method.bytes_per_pixel(problem) * dtype.itemsize / 4
     if isinstance(kind, (Exact, Blend)):
-        halo = kind.halo if isinstance(kind, Exact) else kind.overlap
+        halo = kind.halo if isinstance(kind, Exact) else kind.overlap // 2
         down, across = planning.largest_tile(allowed, per_pixel, ROW_BYTES * problem.scale**2 * channels * width, height, width, halo, kind.multiple, settings.tile or MOST)
         rows, columns = (planning.count(length, size, halo, kind.multiple) for length, size in ((height, down), (width, across)))
     else:

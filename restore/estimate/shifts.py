@@ -93,9 +93,10 @@ def _reason(correlation: float, gain: float, common: float) -> str:
 def _candidates(frames: Tensor, sharp: Tensor) -> list[int]:
     """The sharpest frames first, at most three, of those about as bright as most."""
     bright = frames.mean((1, 2, 3))
-    ratio = (bright / bright.median().clamp_min(1e-6)).clamp_min(1e-6)
+    lit = bright[bright > 0.01 * bright.max()]  # frames of nothing are not what is usual
+    ratio = (bright / (lit.median() if len(lit) else bright.new_tensor(1e-6)).clamp_min(1e-6)).clamp_min(1e-6)
     usual = torch.maximum(ratio, 1 / ratio) < BRIGHT
-    return torch.where(usual, sharp, -1.0).argsort(descending=True)[: min(3, int(usual.sum()))].tolist()
+    return torch.where(usual, sharp, -1.0).argsort(descending=True)[: min(3, max(int(usual.sum()), 1))].tolist()
 
 
 def _levels(first: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:

@@ -71,7 +71,7 @@ class MosaicSource(WholeSource):
         if not profiles and np.any(matrix := self.raw.rgb_xyz_matrix[:3]):
             profiles = (Profile(_D65, _matrix(matrix)),)
         to_srgb = self.raw.color_matrix[:, :3]
-        if not profiles and not np.any(to_srgb):
+        if not profiles and not np.any(to_srgb) and self.raw.num_colors == 3:
             to_srgb = self._asked()
         names = [directory[tag][2].rstrip(b"\0 ").decode("utf-8", "replace") for tag in (_MAKE, _MODEL) if isinstance(directory.get(tag), tuple)]
         return Sensor(pattern, black, white, _neutral(self.raw.camera_whitebalance), _neutral(self.raw.daylight_whitebalance), profiles,

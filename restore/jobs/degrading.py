@@ -10,6 +10,7 @@ from restore import io
 from restore.engine.picture import Page
 from restore.engine.run import Report
 from restore.errors import UsageError
+from restore.image import upright
 from restore.io.files import shown
 from restore.jobs import given
 from restore.jobs.stating import Stated, fitting, out_header
@@ -56,7 +57,7 @@ class Degrading(Walk):
         header, problem, generator = opened.ahead.header, opened.stated.problem, self.generator(opened)
         if opened.ahead.page == 0 and isinstance(self.request.task, Inpaint):
             for path in mask_files(opened.names.target):
-                io.write(path, np.where(problem.operator.mask[0, 0].numpy() == 1, 0, 255).astype(np.uint8), overwrite=self.request.overwrite)
+                io.write(path, upright(np.where(problem.operator.mask[0, 0].numpy() == 1, 0, 255).astype(np.uint8), header.orientation), overwrite=self.request.overwrite)
                 report.note(f"what is missing is white in {shown(path)}: restore inpaint takes it as --mask")
         page = Page(opened.ahead.read, header)
         rows = ROWS if isinstance(problem.operator, Identity) else header.height

@@ -89,11 +89,17 @@ def _mask(task: Inpaint, source: io.Source, page: int, path: Path) -> Given:
     else:
         missing = torch.from_numpy(_drawn(task.mask, path, header))
     missing = (~missing if task.invert else missing)[None, None].float()
-    missing = _grown(missing, int(task.grow))
+    missing = _grown(missing, _pixels("grow", task.grow))
     keep = 1 - missing
     if task.feather:
-        keep = _feathered(keep, int(task.feather))
+        keep = _feathered(keep, _pixels("feather", task.feather))
     return {"mask": (keep == 1).float(), "keep": keep[0, 0]}
+
+
+def _pixels(name: str, value: float) -> int:
+    if value != int(value):
+        raise UsageError(f"{name} of {value:g} pixels", "a whole number of pixels")
+    return int(value)
 
 
 def _is_found(word: str) -> bool:
@@ -135,7 +141,7 @@ def _drawn(name: str, path: Path, header) -> np.ndarray:
     picture = io.read(file)
     mask = upright(upright(picture.pixels, picture.header.orientation), STORED[header.orientation])
     if mask.shape[:2] != (header.height, header.width):
-        raise RestoreError(f"the mask {str(file)!r} has {picture.header.width} x {picture.header.height} pixels", f"{header.width} x {header.height}, as the picture")
+        raise RestoreError(f"the mask {str(file)!r} has {mask.shape[1]} x {mask.shape[0]} pixels", f"{header.width} x {header.height}, as the picture (both as they are stored)")
     return mask.mean(2) > 0.5
 
 
@@ -148,12 +154,12 @@ def _grown(missing: Tensor, pixels: int) -> Tensor:
 
 
 def _feathered(keep: Tensor, pixels: int) -> Tensor:
-    """From 0 at a hole to 1 `pixels` away from it."""
+    """From 0 in a hole to 1 beyond `pixels` around it."""
     total, hole = torch.zeros_like(keep), 1 - keep
-    for _ in range(pixels):
+    for _ in range(pixels + 1):
         total = total + 1 - hole
         hole = _grown(hole, 1)
-    return keep * total / pixels
+    return keep * total / (pixels + 1)
 
 
 READ: dict[str, Callable[..., Given]] = {"deblur": _kernel, "inpaint": _mask}
