@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from restore import cards, io
+from restore import api, cards, io
 from restore.bench import peers
 from restore.errors import RestoreError, UsageError
 from restore.jobs import given
@@ -113,3 +113,13 @@ def test_pixels_around_holes_are_whole_and_feathering_keeps_what_lies_beyond(tmp
         for wrong in ({"feather": 0.5}, {"grow": 1.9}):
             with pytest.raises(UsageError, match="pixels"):
                 given.read(Inpaint(str(tmp_path / "m.png"), **wrong), source, 0, tmp_path / "x.png")
+
+
+def test_noise_of_known_pixels_is_taken_off_what_is_written_and_without_noise_they_stay():
+    x = 0.3 + 0.4 * (torch.arange(48) > 24).float().expand(48, 48)
+    mask = torch.rand(48, 48, generator=torch.Generator().manual_seed(1)) > 0.8
+    y = (x + 20 / 255 * torch.randn(48, 48, generator=torch.Generator().manual_seed(2))).numpy()
+    noisy, clean = (api.run(y, "inpaint", mask=mask.numpy(), sigma=sigma, model="tv") for sigma in (20, 0))
+    assert np.array_equal(clean[~mask], y[~mask])
+    before, after = (float(np.square(p - x.numpy())[~mask].mean()) for p in (y, noisy))
+    assert after < 0.7 * before

@@ -11,7 +11,7 @@ def inpaint(
     grow: Annotated[float, options.own("--grow", help="Widen the holes by so many pixels.")] = 0,
     feather: Annotated[float, options.own("--feather", help="Blend over so many known pixels around the holes, which are then changed.")] = 0,
     invert: Annotated[bool, options.own("--invert", help="White is known and black is missing.")] = False,
-    sigma: Annotated[str, options.own("--sigma", "-s", help="Noise level of the known pixels on the 0-255 scale, or auto.", metavar="SIGMA|auto")] = "0",
+    sigma: Annotated[str, options.own("--sigma", "-s", help="Noise level of the known pixels on the 0-255 scale, or auto; it is taken off them too.", metavar="SIGMA|auto")] = "0",
     model: options.Model = None,
     denoiser: options.Denoiser = None,
     check: options.Check = False,
@@ -34,7 +34,7 @@ def inpaint(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
-    """Fill missing pixels: scratches, text, holes. What is known stays bit for bit as it is.
+    """Fill missing pixels: scratches, text, holes. What is known stays bit for bit as it is, unless --sigma says that it is noisy.
 
     restore inpaint photo.png --mask mask.png fills where the mask is white; {stem} and {dir} in its name stand for the picture's.
     """

@@ -17,10 +17,12 @@ class Page:
     The picture is extended by reflection to multiples of `multiple`. Samples that must not be seen (NaN, Inf, colour where alpha is 0)
     are hidden: the nearest colour of their row stands in for them, and `finish` puts back what was there. scale: pixels of the result per pixel.
     keep: (H, W), the share of each pixel that stays as it was; where it is below 1 the pixel is missing, and is not hidden but 0.
+    noisy: the known pixels hold noise: what the method gives takes their place too.
     """
 
-    def __init__(self, read: Callable[[int, int], np.ndarray], header: Header, multiple: int = 1, scale: int = 1, keep: np.ndarray | None = None):
-        self.read, self.header, self.multiple, self.scale, self.keep = read, header, multiple, scale, keep
+    def __init__(self, read: Callable[[int, int], np.ndarray], header: Header, multiple: int = 1, scale: int = 1, keep: np.ndarray | None = None,
+                 noisy: bool = False):
+        self.read, self.header, self.multiple, self.scale, self.keep, self.noisy = read, header, multiple, scale, keep, noisy
         self.height, self.width = -(-header.height // multiple) * multiple, -(-header.width // multiple) * multiple
         self.hidden = 0  # how many samples were NaN or Inf, so far
         self._base = 0
@@ -52,7 +54,7 @@ class Page:
 
     def known(self, top: int, height: int, left: int, width: int) -> bool:
         """Whether all pixels of a box stay as they were."""
-        if self.keep is None:
+        if self.keep is None or self.noisy:
             return False
         rows, columns = _reflected(top, top + height, self.header.height), _reflected(left, left + width, self.header.width)
         return bool((self.keep[rows][:, columns] == 1).all())
@@ -80,7 +82,10 @@ class Page:
             fresh = colour + np.float32(strength) * (fresh - colour)
         if self.keep is not None:
             share = self._share(slice(top, top + height))
-            fresh = np.where(share == 1, colour, fresh + share * np.where(share > 0, colour - fresh, 0))
+            if self.noisy:
+                fresh = np.where(hidden & (share == 1), colour, fresh)
+            else:
+                fresh = np.where(share == 1, colour, fresh + share * np.where(share > 0, colour - fresh, 0))
             out[..., self.header.channels :] = np.maximum(out[..., self.header.channels :], 1 - share)
         elif hidden.any():
             fresh = np.where(hidden, colour, fresh)

@@ -18,6 +18,7 @@ from restore.estimate import fill
 from restore.image import Header
 from restore.method import Method
 from restore.numerics import resample
+from restore.operators.noise import NoNoise
 from restore.operators.problem import Given, Problem, problem_of
 from restore.tasks import Deblur, Task
 from restore.values import Range, parse_number
@@ -69,6 +70,11 @@ class Stated:
     def keep(self) -> np.ndarray | None:
         """(H, W): the share of each pixel of y that stays as it is, where the task says so."""
         return self.given["keep"].numpy() if "keep" in self.given else None
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the known pixels hold noise, which is taken off."""
+        return not isinstance(self.problem.noise, NoNoise)
 
 
 def state(request: Request, page: Page, settings: Settings, given: Given = {}) -> Stated:

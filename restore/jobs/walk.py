@@ -229,8 +229,8 @@ class Walk:
         stated, header = opened.stated, opened.ahead.header
         method = self.method(stated)
         multiple = engine.wrapped(method, stated.problem, self.settings.ensemble, self.settings.consistent).multiple
-        page = Page(opened.ahead.read, header, multiple, stated.problem.scale, stated.keep)
-        if stated.keep is not None and (stated.keep == 1).all():
+        page = Page(opened.ahead.read, header, multiple, stated.problem.scale, stated.keep, stated.noisy)
+        if stated.keep is not None and not stated.noisy and (stated.keep == 1).all():
             report.note("nothing is missing: the picture stays as it is")
             for top in range(0, header.height, COPIED):
                 write(opened.ahead.read(top, min(top + COPIED, header.height)))
