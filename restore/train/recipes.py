@@ -65,6 +65,9 @@ red30 = Recipe("red30", "Mao, Shen & Yang, NIPS 2016: 2.07 MFLOP/px, 25 GPU-minu
                "red30", LEVELS, patch=64, batch=128, rate=5e-4)
 red20 = replace(red30, name="red20", method="red20", line="the same with 20 layers: 1.33 MFLOP/px; at one sigma 33.59 / 27.90 / 25.67 / 24.33")
 red10 = replace(red30, name="red10", method="red10", line="the same with 10 layers and no skips: 0.59 MFLOP/px; at one sigma 33.49 / 27.79 / 25.54 / 24.13")
+red30_fast, red20_fast, red10_fast = (replace(of, name=f"{of.name}-fast", args={"width": 32}, patch=48, batch=16, rate=1e-3, steps=steps,
+                                              line=f"the same for CPUs: 32 channels, {cost} MFLOP/px, an hour of a CPU core")
+                                      for of, steps, cost in ((red30, 9_000, "0.52"), (red20, 14_000, "0.34"), (red10, 30_000, "0.15")))
 red30_plain = replace(red30, name="red30-plain", args={"skips": False}, tag="plain", line="RED30 without skips: what the skips are worth (paper, section 2.3)")
 red30_direct = replace(red30, name="red30-direct", args={"global_residual": False}, tag="direct", line="RED30 that predicts the picture, not the residual")
 
@@ -209,7 +212,7 @@ istanet_r10_fast, istanet_r25_fast, istanet_r50_fast = (replace(of, name=f"{of.n
                                                         for of in (istanet_r10, istanet_r25, istanet_r50))
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
-    red30, red20, red10, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
+    red30, red20, red10, red30_fast, red20_fast, red10_fast, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
     mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, *COURSE, csc_net, ml_ista, layered_soft, layered_pursuit,
     epll, pclr, pgpd, denoisenet,
     demosaicnet, deepisp_low, deepisp_low_fast, deepisp_low_srgb, deepisp, deepisp_fast,
