@@ -101,7 +101,8 @@ def _page(samples: np.ndarray, header: Header, request: Request, given: Given) -
         raise UsageError(f"a mask of shape {keep.shape} for a picture of shape {samples.shape[:2]}", "equal sizes")
     stated = state(request, Page(read, header, keep=keep), request.settings, given)
     method, rows = method_for(stated), []
-    page = Page(read, header, engine.wrapped(method, stated.problem, request.settings.ensemble).multiple, stated.problem.scale, keep, stated.noisy)
+    multiple = engine.wrapped(method, stated.problem, request.settings.ensemble, request.settings.consistent).multiple
+    page = Page(read, header, multiple, stated.problem.scale, keep, stated.noisy, stated.problem.operator.beyond)
     last = reduction(request, *(stated.problem.scale * size for size in samples.shape[:2]))
 
     def take(top: int, x: torch.Tensor) -> None:

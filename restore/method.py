@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from restore.errors import RestoreError
 from restore.numerics import probe
+from restore.numerics.mirror import padded
 from restore.operators.jpeg import Coding
 from restore.operators.noise import Noise
 from restore.operators.problem import Problem
@@ -57,7 +58,7 @@ def wider(kind: Tiling, halo: int, multiple: int) -> Tiling:
 class Method(nn.Module):
     """The base. A subclass writes `restore` and states facts; numbers are buffers, parts are methods.
 
-    channels: how many the method works on; None means any. multiple: H and W are padded (by reflection) to it.
+    channels: how many the method works on; None means any. multiple: H and W are padded to it, as D continues pictures.
     noises: the kinds of noise it can be given. takes, gives: srgb, linear, camera, or exposed (camera after white balance and exposure).
     half_ok: fp16 and bf16 give what float32 gives, to a fraction of a level.
     A method that draws random numbers takes a seed in its constructor; one that iterates may call `tick(i, n)`.
@@ -116,7 +117,7 @@ class Method(nn.Module):
         down, right = -height % self.multiple, -width % self.multiple
         if not (down or right):
             return self.restore(y, problem)
-        return self.restore(reflect_pad(y, down, right), problem)[..., : height * problem.scale, : width * problem.scale]
+        return self.restore(padded(y, down, right, problem.operator.beyond), problem)[..., : height * problem.scale, : width * problem.scale]
 
 
 class Chain(Method):
@@ -147,17 +148,6 @@ class Chain(Method):
 
     def bytes_per_pixel(self, problem):
         return max(self.start.bytes_per_pixel(problem), problem.scale**2 * self.finish.bytes_per_pixel(self._after(problem)))
-
-
-def reflect_pad(y: Tensor, down: int, right: int) -> Tensor:
-    """Reflection at the bottom and the right, repeated where the picture is smaller than the padding."""
-    for axis, amount in ((-2, down), (-1, right)):
-        while amount > 0:
-            size = y.shape[axis]
-            step = min(amount, max(size - 1, 1))
-            mirror = y.narrow(axis, max(size - 1 - step, 0), step).flip(axis)
-            y, amount = torch.cat([y, mirror], axis), amount - step
-    return y
 
 
 class Single(Method):

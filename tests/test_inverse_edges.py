@@ -177,6 +177,66 @@ def test_blocks_stay_whole_where_tiles_are_blended():
         kind = method.tiling(problem)
         assert not isinstance(kind, Blend) or kind.multiple % 8 == 0
 
+def photograph(side):
+    from skimage import data
+
+    return np.ascontiguousarray(data.astronaut()[60 : 60 + side, 180 : 180 + side])
+
+
+def sized(path, side):
+    """The same JPEG, told to be `side` pixels high and wide: what was coded goes on beyond."""
+    coded = bytearray(path.read_bytes())
+    at = next(at for at in range(len(coded)) if coded[at] == 0xFF and coded[at + 1] in (0xC0, 0xC2))
+    coded[at + 5 : at + 9] = side.to_bytes(2, "big") * 2
+    path.write_bytes(coded)
+
+
+@pytest.mark.parametrize("side", [161, 162, 164, 167])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
+def test_partial_blocks_gain_as_whole_ones_do(side, subsampling, tmp_path):
+    from restore.commands.jpeg import jpeg
+
+    x = photograph(side)
+    file = saved(tmp_path / "a.jpg", x, quality=20, subsampling=subsampling)
+    assert jpeg([file], quiet=True) == 0
+    y, restored = (np.asarray(Image.open(tmp_path / name)).astype(float) for name in ("a.jpg", "a.jpeg.png"))
+    assert restored.shape == x.shape
+    for edge in (np.s_[-1:], np.s_[:, -1:], np.s_[-((side - 1) % 8 + 1) :]):
+        assert np.square(restored[edge] - x[edge]).mean() < np.square(y[edge] - x[edge]).mean()
+
+
+def test_what_was_not_repeated_beyond_an_edge_is_not_averaged(tmp_path):
+    from restore.commands.jpeg import jpeg
+
+    x = picture(168, 168)
+    for name, side in (("whole", 168), ("cut", 162)):
+        saved(tmp_path / f"{name}.jpg", x, quality=60)
+        sized(tmp_path / f"{name}.jpg", side)
+        assert jpeg([str(tmp_path / f"{name}.jpg")], quiet=True) == 0
+    whole, cut = (np.asarray(Image.open(tmp_path / f"{name}.jpeg.png")) for name in ("whole", "cut"))
+    assert np.array_equal(whole[:162, :162], cut)
+
+
+def test_every_kind_of_coding_is_kept_to(tmp_path):
+    """Coded as RGB, with three tables, and with a table that holds a 0: the truth stays among what may have been coded so."""
+    from restore.estimate import quality
+
+    x = photograph(64)
+    luma, chroma = (np.maximum(np.arange(64) * step + 3, 1).tolist() for step in (1, 2))
+    saved(tmp_path / "rgb.jpg", x, quality=30, keep_rgb=True)
+    saved(tmp_path / "three.jpg", x, qtables=[luma, chroma, np.add(chroma, 9).tolist()], subsampling=0)
+    for name in ("rgb", "three"):
+        source = io.read(tmp_path / f"{name}.jpg")
+        said = quality.read(source.header)[1]
+        coding = problem_of(Jpeg(30.0), said).operator
+        y, clean = (torch.from_numpy(samples.astype(np.float32) / 255).permute(2, 0, 1)[None] for samples in (source.samples, x))
+        assert 255 * float((coding(clean) - y).abs().mean()) < 1, name
+        assert 255 * float((coding.nearest(clean, y) - clean).square().mean().sqrt()) < 0.6, name
+    coded = bytearray((tmp_path / "rgb.jpg").read_bytes())
+    coded[coded.index(b"\xff\xdb") + 6] = 0
+    (tmp_path / "zero.jpg").write_bytes(coded)
+    assert (quality.read(io.read(tmp_path / "zero.jpg").header)[1]["tables"] >= 1).all()
+
 
 def test_the_seed_of_missing_pixels_counts(tmp_path):
     from restore.commands.degrade import degrade

@@ -35,6 +35,7 @@ def jpeg(
     from restore import batch
     from restore.engine.run import Settings
     from restore.errors import UsageError
+    from restore.jobs.deblocking import Deblocking
     from restore.jobs.stating import Request
     from restore.tasks import Jpeg
     from restore.values import parse_number
@@ -47,4 +48,4 @@ def jpeg(
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble), strength, format=format, depth=depth,
                       parts={"denoiser": denoiser})
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
-    return batch.run("jpeg", request, files_, compare=compare, writable=(".png", ".tif", ".tiff", ".webp", ".bmp", ".exr"))
+    return batch.run("jpeg", request, files_, Deblocking, compare=compare, writable=(".png", ".tif", ".tiff", ".webp", ".bmp", ".exr"))

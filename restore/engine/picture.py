@@ -8,21 +8,22 @@ from torch import Tensor
 
 from restore.image import Header, as_float
 from restore.numerics import resample
+from restore.numerics.mirror import mirrored_index
 
 
 class Page:
     """Rows of one page as float tensors, read once and forward; holds only the rows that tiles still need.
 
     read: (top, bottom) -> samples (rows, W, channels [+ alpha]) in the file's own dtype.
-    The picture is extended by reflection to multiples of `multiple`. Samples that must not be seen (NaN, Inf, colour where alpha is 0)
+    The picture is continued by `beyond`, as `Operator.beyond`, to multiples of `multiple`. Samples that must not be seen (NaN, Inf, colour where alpha is 0)
     are hidden: the nearest colour of their row stands in for them, and `finish` puts back what was there. scale: pixels of the result per pixel.
     keep: (H, W), the share of each pixel that stays as it was; where it is below 1 the pixel is missing, and is not hidden but 0.
     noisy: the known pixels hold noise: what the method gives takes their place too.
     """
 
     def __init__(self, read: Callable[[int, int], np.ndarray], header: Header, multiple: int = 1, scale: int = 1, keep: np.ndarray | None = None,
-                 noisy: bool = False):
-        self.read, self.header, self.multiple, self.scale, self.keep, self.noisy = read, header, multiple, scale, keep, noisy
+                 noisy: bool = False, beyond: Callable[[Tensor, int], Tensor] = mirrored_index):
+        self.read, self.header, self.multiple, self.scale, self.keep, self.noisy, self.beyond = read, header, multiple, scale, keep, noisy, beyond
         self.height, self.width = -(-header.height // multiple) * multiple, -(-header.width // multiple) * multiple
         self.hidden = 0  # how many samples were NaN or Inf, so far
         self._base = 0
@@ -32,15 +33,15 @@ class Page:
         """(1, C, bottom - top, W padded) in float32."""
         height = self.header.height
         self._reach(min(bottom, height))
-        samples = self._kept[_reflected(top, bottom, height) - self._base]
+        samples = self._kept[self._beyond(top, bottom, height) - self._base]
         pixels = as_float(samples[..., : self.header.channels])
         mask = self._mask(samples)
         if self.keep is not None:
-            share = self._share(_reflected(top, bottom, height))
+            share = self._share(self._beyond(top, bottom, height))
             mask, pixels = mask & (share == 1), np.where(share < 1, np.float32(0), pixels)
         if mask.any():
             pixels = _filled(pixels, mask)
-        pixels = pixels[:, _reflected(0, self.width, self.header.width)]
+        pixels = pixels[:, self._beyond(0, self.width, self.header.width)]
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
 
     def visible(self, top: int, bottom: int) -> Tensor:
@@ -56,7 +57,7 @@ class Page:
         """Whether all pixels of a box stay as they were."""
         if self.keep is None or self.noisy:
             return False
-        rows, columns = _reflected(top, top + height, self.header.height), _reflected(left, left + width, self.header.width)
+        rows, columns = self._beyond(top, top + height, self.header.height), self._beyond(left, left + width, self.header.width)
         return bool((self.keep[rows][:, columns] == 1).all())
 
     def alpha(self) -> Tensor | None:
@@ -113,11 +114,15 @@ class Page:
         out[..., : self.header.channels] = np.where(hidden & ~np.isfinite(before), before, out[..., : self.header.channels])  # NaN stays NaN
         return out, hidden
 
+    def _beyond(self, first: int, last: int, size: int) -> np.ndarray:
+        """Which samples of a line of `size` stand at places first to last."""
+        return self.beyond(torch.arange(first, last), size).numpy()
+
     def _share(self, rows) -> np.ndarray:
         return self.keep[rows, :, None].astype(np.float32)
 
     def forget(self, top: int) -> None:
-        """Rows above `top` are needed no more (but for what the reflection at the bottom and the interpolation may still want)."""
+        """Rows above `top` are needed no more (but for what continues the bottom and the interpolation may still want)."""
         drop = top - self.multiple - 1 - self._base
         if drop > 0:
             self._kept, self._base = self._kept[drop:].copy(), self._base + drop
@@ -133,14 +138,6 @@ class Page:
         if self.header.alpha:
             mask = mask | (samples[..., -1:] == 0)
         return mask
-
-
-def _reflected(first: int, last: int, size: int) -> np.ndarray:
-    """Indices first to last of a line extended by reflection without repeating the edge sample."""
-    if size == 1:
-        return np.zeros(last - first, int)
-    index = np.arange(first, last) % (2 * size - 2)
-    return np.where(index < size, index, 2 * size - 2 - index)
 
 
 def _filled(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:

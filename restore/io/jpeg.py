@@ -35,12 +35,19 @@ class JpegSource(WholeSource):
         said = segments.facts(carry["segments"])
         self.headers = [Header(height, width, channels=components, format="jpeg", orientation=orientation(said["exif"]), carry=carry, **said)]
 
+    def to_blocks(self) -> None:
+        """From now on the picture goes to the ends of its last blocks of 8 x 8, which encoders fill with something; `carry["size"]`: (height, width) of the picture itself."""
+        header, = self.headers
+        height, width = (-(-side // 8) * 8 for side in (header.height, header.width))
+        if max(height, width) <= JpegSink.limit and (header.channels == 1 or header.carry["sampling"]):  # where no block of chroma is smaller than one of luma
+            self.headers = [header.replace(height=height, width=width, carry=header.carry | {"size": (header.height, header.width)})]
+
     def _decode(self) -> np.ndarray:
-        """By libjpeg, which is shown the segments that tell of the coding and no others."""
+        """By libjpeg, which is shown the segments that tell of the coding and no others, and the size that is wanted."""
         from PIL.JpegImagePlugin import JpegImageFile
 
         self.file.seek(self.scans)
-        needed = ((m, p) for m, p in self.parts[:-1] if not (0xE1 <= m <= 0xEF and m != segments.ADOBE) and m != 0xFE)
+        needed = (segments.sized(part, self.headers[0]) for part in self.parts[:-1] if not (0xE1 <= part[0] <= 0xEF and part[0] != segments.ADOBE) and part[0] != 0xFE)
         with JpegImageFile(io.BytesIO(b"\xff\xd8" + segments.pack(needed) + self.file.read())) as picture:
             samples = np.asarray(picture)
         return samples.reshape(samples.shape[0], samples.shape[1], -1)
@@ -69,11 +76,11 @@ def _is_rgb(parts: segments.Segments, layers: list) -> bool:
 
 
 def _sampling(parts: segments.Segments, layers: list) -> tuple[int, int] | None:
-    """Rows and columns of pixels per sample of chroma, where they are 1 or 2 and the colours are YCbCr."""
-    if len(layers) != 3 or _is_rgb(parts, layers) or layers[1][1:3] != (1, 1) or layers[2][1:3] != (1, 1):
+    """Rows and columns of pixels per sample of the second and third component, where they are 1 or 2; of RGB, 1."""
+    if len(layers) != 3 or layers[1][1:3] != (1, 1) or layers[2][1:3] != (1, 1):
         return None
     across, down = layers[0][1:3]
-    return (down, across) if across in (1, 2) and down in (1, 2) else None
+    return (down, across) if {across, down} <= ({1} if _is_rgb(parts, layers) else {1, 2}) else None
 
 
 def _ratio(layers: list) -> str:

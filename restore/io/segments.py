@@ -48,6 +48,14 @@ def frame(segments: Segments) -> tuple[int, bytes]:
     raise ValueError("it has no frame header")
 
 
+def sized(segment: tuple[int, bytes], header: Header) -> tuple[int, bytes]:
+    """A segment as it is; the frame header with the size of this one."""
+    marker, payload = segment
+    if not 0xC0 <= marker <= 0xCF or marker in (0xC4, 0xC8, 0xCC) or len(payload) < 6:
+        return segment
+    return marker, payload[:1] + struct.pack(">HH", header.height, header.width) + payload[5:]
+
+
 def told(segments: Segments) -> Segments:
     """The segments that say something beside the picture: APPn and comments, less the index of further pictures."""
     return tuple((m, p) for m, p in segments if (0xE0 <= m <= 0xEF or m == 0xFE) and not (m == 0xE2 and p.startswith(PICTURES)))

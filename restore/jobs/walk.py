@@ -229,7 +229,7 @@ class Walk:
         stated, header = opened.stated, opened.ahead.header
         method = self.method(stated)
         multiple = engine.wrapped(method, stated.problem, self.settings.ensemble, self.settings.consistent).multiple
-        page = Page(opened.ahead.read, header, multiple, stated.problem.scale, stated.keep, stated.noisy)
+        page = Page(opened.ahead.read, header, multiple, stated.problem.scale, stated.keep, stated.noisy, stated.problem.operator.beyond)
         if stated.keep is not None and not stated.noisy and (stated.keep == 1).all():
             report.note("nothing is missing: the picture stays as it is")
             for top in range(0, header.height, COPIED):

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from restore.method import Exact, Method, reflect_pad
+from restore.method import Exact, Method
 from restore.numerics import patches
+from restore.numerics.mirror import padded
 from restore.numerics.patches import dct_matrix
 
 
@@ -71,7 +72,7 @@ class BM3D(Method):
         profile = profile_for(strongest)
         least = max(stage.size for stage in profile)
         mix = torch.tensor(OPPONENT if len(y) == 3 else [[1.0]], dtype=y.dtype, device=y.device)
-        planes = torch.einsum("kc,chw->khw", mix, reflect_pad(y, max(0, least - height), max(0, least - width)))
+        planes = torch.einsum("kc,chw->khw", mix, padded(y, max(0, least - height), max(0, least - width)))
         level = (mix.square() @ sigma.square()).sqrt().clamp_min(1e-3 * strongest)
         basic = collaborate(profile.hard, planes, None, level, lambda i, n: self.tick(2 * number * n + i, 2 * of * n))
         clean = collaborate(profile.wiener, planes, basic, level, lambda i, n: self.tick((2 * number + 1) * n + i, 2 * of * n))

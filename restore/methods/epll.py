@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore.method import Exact, Method, by_reach, level, reflect_pad
+from restore.method import Exact, Method, by_reach, level
 from restore.methods.pnp import first_guess
 from restore.numerics import gmm, patches
+from restore.numerics.mirror import padded
 from restore.operators.base import Identity
 
 DENOISING = (1.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)  # beta sigma^2, step by step; the last two, of the authors for strong noise, help at all levels
@@ -53,7 +54,7 @@ class EPLL(Method):
     def _expected(self, x: Tensor, variance: float) -> Tensor:
         """The average of the estimates of all patches of x (1, 1, H, W)."""
         height, width = x.shape[2:]
-        x = reflect_pad(x, max(0, self.size - height), max(0, self.size - width))
+        x = padded(x, max(0, self.size - height), max(0, self.size - width))
         law, basis = gmm.density(self.mixtures[0], variance, x), patches.cosines(self.size)[1:].to(x)  # without the constant one: patches less their mean
         seen = F.unfold(x, self.size)[0]
         details = basis @ seen

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restore.method import Blend, Method, reflect_pad
+from restore.method import Blend, Method
 from restore.numerics import poisson
+from restore.numerics.mirror import padded
 from restore.operators.base import Identity
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
@@ -97,7 +98,7 @@ def rounds(plan: Plan) -> list[tuple[float, int]]:
 
 def binned(x: Tensor, side: int) -> Tensor:
     """Sums over squares of `side`; a picture that is no multiple is continued by reflection."""
-    return F.avg_pool2d(reflect_pad(x, -x.shape[2] % side, -x.shape[3] % side), side) * side**2
+    return F.avg_pool2d(padded(x, -x.shape[2] % side, -x.shape[3] % side), side) * side**2
 
 
 def unbinned(sums: Tensor, side: int, height: int, width: int) -> Tensor:

@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restore.method import Blend, Single, reflect_pad
+from restore.method import Blend, Single
 from restore.numerics import patches
 from restore.numerics.eigen import eigh
 from restore.numerics.fill import fill
+from restore.numerics.mirror import padded
 from restore.operators.masks import Mask
 
 SIZE, LINES = 8, 16  # side of a patch; cosines along an axis, whose products are the first dictionary
@@ -51,8 +52,8 @@ class KSVD(Single):
         """x for one picture y (H, W) that was measured where mask (H, W) is 1; sigma on 0-255."""
         height, width = y.shape
         start = 255 * fill(y[None, None], mask[None, None])[0, 0]
-        padded, seen = (reflect_pad(part, max(0, SIZE - height), max(0, SIZE - width)) for part in (255 * y, mask))
-        every, known = (patches.extract(part[None, None], SIZE)[0] for part in (padded, seen))
+        wide, seen = (padded(part, max(0, SIZE - height), max(0, SIZE - width)) for part in (255 * y, mask))
+        every, known = (patches.extract(part[None, None], SIZE)[0] for part in (wide, seen))
         count = known.sum(1, keepdim=True)
         mean = (every * known).sum(1, keepdim=True) / count.clamp_min(1)
         every = (every - mean) * known
@@ -64,8 +65,8 @@ class KSVD(Single):
             atoms = fitted(atoms, every[chosen], codes, known[chosen])
             self.tick(turn + 1, rounds + 1)
         clean = torch.cat([mean[some] + pursue(every[some], atoms, bound[some], known[some], most[some]).sum(atoms, len(some)) for some in torch.arange(len(every), device=y.device).split(CHUNK)])
-        weight = patches.aggregate((count + 0 * known)[None], *padded.shape, SIZE)[0, 0, :height, :width]
-        x = patches.aggregate((count * clean)[None], *padded.shape, SIZE)[0, 0, :height, :width] / weight.clamp_min(1)
+        weight = patches.aggregate((count + 0 * known)[None], *wide.shape, SIZE)[0, 0, :height, :width]
+        x = patches.aggregate((count * clean)[None], *wide.shape, SIZE)[0, 0, :height, :width] / weight.clamp_min(1)
         x = torch.where(weight > 0, x, start)
         self.tick(rounds + 1, rounds + 1)
         trust = mask * (TRUST / sigma / SIZE**2 if sigma else math.inf)
@@ -74,7 +75,7 @@ class KSVD(Single):
     @torch.no_grad()
     def picture(self, y, sigma, tick):
         (height, width), sigma = y.shape, 255 * sigma
-        y = 255 * reflect_pad(y, max(0, SIZE - height), max(0, SIZE - width))
+        y = 255 * padded(y, max(0, SIZE - height), max(0, SIZE - width))
         every = patches.extract(y[None, None], SIZE)[0]
         mean = every.mean(1, keepdim=True)
         every = every - mean

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restore.method import Blend, Single, reflect_pad
+from restore.method import Blend, Single
 from restore.numerics import patches
 from restore.numerics.eigen import eigh
-from restore.numerics.mirror import mirrored
+from restore.numerics.mirror import mirrored, padded
 from restore.numerics.solvers import soft
 
 
@@ -63,7 +63,7 @@ class NCSR(Single):
     def picture(self, y, sigma, tick):
         (height, width), profile, sigma = y.shape, profile_for(sigma), 255 * sigma
         least = profile.size + math.ceil(math.sqrt(profile.count))
-        x = y = 255 * reflect_pad(y, max(0, least - height), max(0, least - width))
+        x = y = 255 * padded(y, max(0, least - height), max(0, least - width))
         generator, left = torch.Generator().manual_seed(self.seed), sigma
         for turn in range(profile.rounds):
             axes, kind = learn(x, profile, left, generator)

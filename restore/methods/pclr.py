@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore.method import Blend, Single, reflect_pad
+from restore.method import Blend, Single
 from restore.numerics import clusters, gmm, patches
 from restore.numerics.eigen import eigh
+from restore.numerics.mirror import padded
 
 BACK = 0.18  # of y - x comes back each time
 LEFT = 0.67  # factor on the noise left
@@ -54,7 +55,7 @@ class PCLR(Single):
         y = y[None, None]
         (height, width), setting = y.shape[2:], setting_for(sigma)
         size = setting.size
-        y = reflect_pad(y, max(0, 2 * size - height), max(0, 2 * size - width))
+        y = padded(y, max(0, 2 * size - height), max(0, 2 * size - width))
         x, most = y, max(1, round(1000 * 255 * sigma))
         place = places(*y.shape[2:], size).to(y)
         for done in range(setting.rounds):

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore.method import Blend, Single, reflect_pad
+from restore.method import Blend, Single
 from restore.numerics import gmm, patches
+from restore.numerics.mirror import padded
 from restore.numerics.solvers import soft
 
 STEP, RADIUS, COUNT = 3, 15, 10  # references every 3 pixels; their 10 nearest patches in a window of 31 x 31
@@ -63,7 +64,7 @@ class PGPD(Single):
         y = y[None, None]
         (height, width), setting = y.shape[2:], setting_for(sigma)
         least = setting.size + RADIUS  # a window holds COUNT patches
-        y = reflect_pad(y, max(0, least - height), max(0, least - width))
+        y = padded(y, max(0, least - height), max(0, least - width))
         mixture = self.mixtures[SIZES.index(setting.size)]
         values, vectors = torch.linalg.eigh(mixture.covariances())
         vectors, spread = vectors.to(y), values.clamp_min(0).sqrt().to(y)

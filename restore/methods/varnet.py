@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore.method import Facts, Network, reflect_pad
+from restore.method import Facts, Network
 from restore.numerics import probe
+from restore.numerics.mirror import padded
 
 
 class VarNet(Network):
@@ -67,7 +68,7 @@ class Regulariser(nn.Module):
         parts = torch.cat([x.real, x.imag], 1)
         parts = parts - parts.mean((2, 3), keepdim=True)
         deviation = parts.std((1, 2, 3), keepdim=True) + 1e-11
-        found, skips = reflect_pad(parts / deviation, -height % self.multiple, -width % self.multiple), []
+        found, skips = padded(parts / deviation, -height % self.multiple, -width % self.multiple), []
         for block in self.down:
             skips.append(block(F.avg_pool2d(found, 2) if skips else found))
             found = skips[-1]

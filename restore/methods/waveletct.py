@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore.method import Network, reflect_pad
+from restore.method import Network
 from restore.numerics import contourlets
+from restore.numerics.mirror import padded
 
 SCALE = 20.0  # brings the coefficients of [-1024, 3071] HU near 1
 MARGIN = 16  # pixels of reflection around the picture, which the frame takes as periodic
@@ -38,7 +39,7 @@ class WaveletCT(Network):
 
     def net(self, y: Tensor, sigma: Tensor | None) -> Tensor:
         height, width = y.shape[-2:]
-        wide = reflect_pad(reflect_pad(y, MARGIN, MARGIN).flip(-2, -1), MARGIN, MARGIN).flip(-2, -1)
+        wide = padded(padded(y, MARGIN, MARGIN).flip(-2, -1), MARGIN, MARGIN).flip(-2, -1)
         bands = contourlets.analyse(wide.float() if y.dtype in (torch.float16, torch.bfloat16) else wide) * SCALE
         x = bands.to(y.dtype)
         for conv in self.first:

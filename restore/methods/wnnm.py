@@ -10,8 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from restore.method import Blend, Single, reflect_pad
+from restore.method import Blend, Single
 from restore.numerics import patches
+from restore.numerics.mirror import padded
 
 
 class Profile(NamedTuple):
@@ -44,7 +45,7 @@ class WNNM(Single):
     def picture(self, y, sigma, tick):
         (height, width), profile = y.shape, profile_for(sigma)
         least = profile.size + math.isqrt(profile.count)
-        x = y = reflect_pad(y, max(0, least - height), max(0, least - width))
+        x = y = padded(y, max(0, least - height), max(0, least - width))
         count, place, left = profile.count, None, y.new_full((), sigma)
         for turn in range(profile.rounds):
             x = x + RETURN * (y - x)

@@ -1,5 +1,7 @@
 """Pictures continued beyond their edges."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -15,3 +17,16 @@ def mirrored_index(at: Tensor, n: int) -> Tensor:
     """Which of n samples stands at places `at`, before the first and beyond the last too."""
     at = at % max(2 * n - 2, 1)
     return torch.where(at < n, at, 2 * n - 2 - at)
+
+
+def repeated_index(at: Tensor, n: int) -> Tensor:
+    """As `mirrored_index`, of an edge sample that is repeated."""
+    return at.clamp(0, n - 1)
+
+
+def padded(y: Tensor, down: int, right: int, index: Callable[[Tensor, int], Tensor] = mirrored_index) -> Tensor:
+    """`down` pixels more at the bottom and `right` more at the right of (..., H, W)."""
+    for axis, more in ((-2, down), (-1, right)):
+        if more:
+            y = y.index_select(axis, index(torch.arange(y.shape[axis] + more, device=y.device), y.shape[axis]))
+    return y

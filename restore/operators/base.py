@@ -4,11 +4,12 @@
 linear, `adjoint`, and a function `example(dtype)` beside it that the sweep of tests picks up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from restore.numerics.mirror import mirrored_index
 from restore.numerics.solvers import cg
 
 Box = tuple[int, int, int, int]  # top, left, height, width
@@ -22,6 +23,7 @@ class Operator(nn.Module):
     align: x is cut only at multiples of this (2 for a Bayer mosaic, s for decimation by s).
     reach: how far in x one sample of y sees, in pixels; None means everything (no cropping).
     scale: pixels of x per pixel of y along each axis, where y is a picture too.
+    beyond: (places, size) -> which of the samples of a line stands there, where a picture is continued for what works on whole blocks or tiles.
     """
 
     in_shape: tuple[int, ...] | None = None
@@ -29,6 +31,7 @@ class Operator(nn.Module):
     align: int = 1
     reach: int | None = 0
     scale: int = 1
+    beyond: Callable[[Tensor, int], Tensor] = staticmethod(mirrored_index)
 
     def out_shape(self, in_shape: Sequence[int]) -> tuple[int, ...]:
         """The shape of y without batch, for an x of this shape without batch."""

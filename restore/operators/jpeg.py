@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from restore.numerics.mirror import repeated_index
 from restore.operators.base import Operator, of_rows
 
 LUMA = (16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
@@ -16,47 +17,54 @@ CHROMA = (17, 18, 24, 47, *(99,) * 4, 18, 21, 26, 66, *(99,) * 4, 24, 26, 56, *(
 
 
 class Coding(Operator):
-    """decode(code(x)), of grey as luma alone, of RGB as YCbCr; x and y on [0, 1], y in whole levels of 255.
+    """decode(code(x)), of grey as luma alone, of RGB as YCbCr, or as it is (`rgb`); x and y on [0, 1], y in whole levels of 255.
 
-    tables: (B | 1, 2, 8, 8), of luma and chroma. sampling: rows and columns of pixels per sample of chroma, 1 or 2 each: means on the way in,
+    tables: (B | 1, 2 | 3, 8, 8), of luma and chroma, or of each component. sampling: rows and columns of pixels per sample of chroma, 1 or 2 each: means on the way in,
     bilinear interpolation on the way out, as libjpeg has it. None: not known, which simulates (1, 1).
     """
 
     linear = False
+    beyond = staticmethod(repeated_index)  # as encoders fill the last blocks
 
-    def __init__(self, tables: Tensor, sampling: tuple[int, int] | None = None):
+    def __init__(self, tables: Tensor, sampling: tuple[int, int] | None = None, rgb: bool = False):
         super().__init__()
         self.register_buffer("tables", tables.float())
-        self.sampling, coarsest = sampling, max(sampling or (1, 1))
+        self.sampling, self.rgb, coarsest = sampling, rgb, max(sampling or (1, 1))
         self.align, self.reach = 8 * coarsest, coarsest - 1
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        planes = ycc(self._whole(255 * x)).round() - 128
+        planes = self._planes(self._whole(255 * x)).round() - 128
         luma, chroma = planes[:, :1], planes[:, 1:]
         coded = [_quantised(luma, self.table(0))]
         if chroma.shape[1]:
             coded.append(self._enlarged(_quantised(self._reduced(chroma).round(), self.table(1)).round().clamp(-128, 127)))
-        return (rgb(torch.cat(coded, 1) + 128)[..., :height, :width].clamp(0, 255).round()) / 255
+        return (self._colours(torch.cat(coded, 1) + 128)[..., :height, :width].clamp(0, 255).round()) / 255
 
     def nearest(self, x: Tensor, y: Tensor) -> Tensor:
         """The nearest picture to x that may have been coded to y: every coefficient within half a step of the one in the file. Chroma of unknown sampling stays."""
         height, width = x.shape[-2:]
-        after, before = (ycc(self._whole(255 * part)) - 128 for part in (x, y))
+        after, before = (self._planes(self._whole(255 * part)) - 128 for part in (x, y))
         moved = [after[:, :1] + _moved(after[:, :1], before[:, :1], self.table(0)), after[:, 1:]]
         if self.sampling and after.shape[1] == 3:
             step = _moved(self._reduced(after[:, 1:]), self._sampled(before[:, 1:]), self.table(1))
             moved[1] = moved[1] + F.interpolate(step, scale_factor=self.sampling, mode="nearest")
-        return rgb(torch.cat(moved, 1) + 128)[..., :height, :width] / 255
+        return self._colours(torch.cat(moved, 1) + 128)[..., :height, :width] / 255
 
     def rows(self, rows):
-        return Coding(of_rows(self.tables, rows), self.sampling)
+        return Coding(of_rows(self.tables, rows), self.sampling, self.rgb)
 
     @property
     def span(self) -> tuple[int, int]:
         """How far `nearest` sees in pixels, and what tiles are to be aligned to for it."""
         side = 8 * max(self.sampling or (1, 1))
         return side if side == 8 else side + 4 * (RECOVERY + 1), side
+
+    def _planes(self, x: Tensor) -> Tensor:
+        return x if self.rgb else ycc(x)
+
+    def _colours(self, planes: Tensor) -> Tensor:
+        return planes if self.rgb else rgb(planes)
 
     def _whole(self, x: Tensor) -> Tensor:
         """x continued to whole blocks of every plane."""
@@ -85,12 +93,12 @@ class Coding(Operator):
         return (0.69 * self.tables[:, :1, :3, :3].mean((2, 3), keepdim=True) ** 1.3).sqrt() / 255
 
     def table(self, plane: int) -> Tensor:
-        """The step of every coefficient of luma (0) or chroma (1), to be multiplied with `forward(planes)`: (B | 1, 1, 1, 8, 1, 8)."""
-        return self.tables[:, plane : plane + 1, None, :, None, :]
+        """The step of every coefficient of luma (0) or chroma (1), to be multiplied with `forward(planes)`: (B | 1, 1 | 2, 1, 8, 1, 8)."""
+        return self.tables[:, 1:, None, :, None, :] if plane else self.tables[:, :1, None, :, None, :]
 
     def turn(self, turn):
         """Of pictures of whole blocks."""
-        return Coding(self.tables.mT, self.sampling and self.sampling[::-1]) if turn & 1 else self
+        return Coding(self.tables.mT, self.sampling and self.sampling[::-1], self.rgb) if turn & 1 else self
 
     def __repr__(self):
         return f"JPEG coding, mean step {float(self.tables[:, 0].mean()):.1f}"

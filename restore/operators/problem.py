@@ -173,7 +173,8 @@ def _reduce(task, parts, given, shape) -> Operator:
 
 
 def _coding(task, parts, given, shape) -> Operator:
-    return jpeg.Coding(given["tables"] if "tables" in given else jpeg.tables(parts["quality"]), tuple(given["sampling"].tolist()) if "sampling" in given else None)
+    sampling = tuple(given["sampling"].tolist()) if "sampling" in given else None
+    return jpeg.Coding(given["tables"] if "tables" in given else jpeg.tables(parts["quality"]), sampling, "rgb" in given)
 
 
 def _drawn_sampling(task, count, generator, device, shape) -> Given:
