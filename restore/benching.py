@@ -176,7 +176,7 @@ def captured(method: str, every: int, outputs: Sequence[Path], json: bool, quiet
     from restore.bench import captured as blurs
 
     _suffixes(outputs, (".html",))
-    model = cards.load(*cards.find(method), channels=1)
+    model = cards.load(*cards.choose(blurs.TASK, method, channels=1), channels=1)
     pairs = [(picture, shake) for shake in range(1, blurs.KERNELS + 1) for picture in range(1, blurs.PICTURES + 1)][::every]
     found, began = [], time.monotonic()
     with console.counted("pictures", quiet) as view:

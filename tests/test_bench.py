@@ -3,7 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
-from math import isfinite, isnan, log10, nan
+from math import inf, isfinite, isnan, log10, nan
 
 import numpy as np
 import pytest
@@ -241,7 +241,9 @@ def test_tables_of_another_kind_are_written_in_every_format(tmp_path):
 
 
 @pytest.mark.parametrize("line, named", [("mri --levels gaussian:1.6", "gaussian:1.6"), ("sinograms --levels=-90", "-90"), ("ct --levels 3", "no --levels"), ("raw --set bsd68", "--set"),
-                                         ("speed --every 3", "--every"), ("sets -o a.md", "-o"), ("mri drunet.fast", "name")])
+                                         ("speed --every 3", "--every"), ("sets -o a.md", "-o"), ("mri drunet.fast", "NAME.TAG"),
+                                         ("red drunet.fast", "NAME.TAG"), ("grey --side 64", "--side"), ("raw --device cuda", "--device"), ("card drunet.fast --json", "--json"),
+                                         ("blind --methods pnp,tv", "one method"), ("blind --methods bicubic", "does not serve")])
 def test_what_a_table_does_not_take_is_refused(line, named):
     with pytest.raises(UsageError, match=named):
         app(["bench", *line.split()], standalone_mode=False)
@@ -281,3 +283,55 @@ def test_figures_are_of_as_many_pictures_as_the_papers(tmp_path):
         assert not red.published(str(tmp_path)).psnr
         io.write(tmp_path / f"{number}.png", np.full((8, 8), number, np.uint8))
     assert red.published(str(tmp_path)).psnr
+
+
+def test_what_is_published_alone_is_not_held_against_a_tolerance(folder):
+    """Rows without a model of ours are no failures, and where nothing can be compared a tolerance says so."""
+    asked = table.find("sr")
+    result = run(asked, Choice(str(folder), device="cpu", methods=("SRCNN", "bicubic"), levels=(2.0,)), protocol.find("sr"))
+    result = replace(result, published=replace(asked.sets[0], psnr={name: (99.0,) * 3 for name in ("SRCNN", "bicubic")}))
+    assert not any(name == "SRCNN" for name, _, _ in beyond(result, 0.0)) and beyond(result, 0.0)
+    with pytest.raises(RestoreError, match="compared"):
+        beyond(replace(result, published=table.Published("here")), 1.0)
+
+
+def test_pictures_of_one_stem_have_names_of_their_own(folder):
+    (folder / "inside").mkdir()
+    for place in (folder / "a.bmp", folder / "inside/a.png"):
+        io.write(place, io.read(folder / "b.png"))
+    result, _ = small(folder, ("BM3D",))
+    names = [row.picture for row in result.cells[0].rows]
+    assert len(set(names)) == len(names) == 4 and "b" in names and "a.bmp" in names
+
+
+def test_a_method_of_the_table_with_the_ensemble(folder):
+    result, _ = small(folder, ("bm3d x8",))
+    assert result.cells[0].entry.ensemble and result.cells[0].model == "bm3d" and result.cells[0].rows
+
+
+def test_plots_without_the_baseline(folder):
+    result, _ = small(folder, ("PGPD", "EPLL"))
+    assert "distance from PGPD" in report.html(result)
+
+
+def test_entries_of_another_shape_are_measured_again(folder):
+    result, events = small(folder, ("BM3D",))
+    for file in cache.folder().rglob("*.json"):
+        file.write_text('{"picture": "a"}')
+    again, events = small(folder, ("BM3D",))
+    assert [row.psnr for row in again.cells[0].rows] == [row.psnr for row in result.cells[0].rows]
+
+
+def test_json_has_no_infinity(folder):
+    result, _ = small(folder, ("BM3D",))
+    perfect = replace(result.cells[0].rows[0], psnr=inf, psnrb=31.0)
+    result = replace(result, cells=(replace(result.cells[0], rows=(perfect,)),))
+    found = json.loads(report.to_json(result), parse_constant=lambda word: pytest.fail(word))
+    assert found["cells"][0]["rows"][0]["psnr"] is None and "psnrb" in report.to_csv(result)
+
+
+def test_sets_that_are_there_in_part_are_not_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESTORE_DATA", str(tmp_path))
+    for name in ("test/b100", "test/set12", "test/levin09/gt", "train/bsds"):
+        (tmp_path / name).mkdir(parents=True)
+    assert not any(sets.SETS[name].there for name in ("cbsd68", "dpir4", "levin", "held")) and sets.SETS["set12"].there

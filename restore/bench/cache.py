@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+from collections.abc import Collection
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,7 @@ from restore.cards import Card, every
 from restore.catalog import CATALOG
 from restore.io.files import put
 
-MEASURING = ("restore.engine.wrap", "restore.measure.score", "restore.measure.metrics", "restore.measure.protocol")
+MEASURING = ("restore.engine.wrap", "restore.measure.score", "restore.measure.metrics", "restore.measure.protocol", "restore.jobs.given")
 
 
 def folder() -> Path:
@@ -25,12 +26,13 @@ def key(*words: object) -> str:
     return hashlib.sha256("\n".join(map(str, words)).encode()).hexdigest()
 
 
-def read(name: str) -> dict[str, object] | None:
-    """What was kept under a key; nothing where it cannot be read."""
+def read(name: str, parts: Collection[str]) -> dict[str, object] | None:
+    """What was kept under a key; nothing where it cannot be read, or is not of these parts."""
     try:
-        return json.loads((folder() / name[:2] / f"{name}.json").read_text("utf-8"))
+        words = json.loads((folder() / name[:2] / f"{name}.json").read_text("utf-8"))
     except (OSError, ValueError):
         return None
+    return words if isinstance(words, dict) and words.keys() == set(parts) else None
 
 
 def write(name: str, words: dict[str, object]) -> None:
@@ -40,15 +42,14 @@ def write(name: str, words: dict[str, object]) -> None:
 
 
 def method_key(name: str, card: Card | None) -> str:
-    """What a method is: its source with all of ours that it imports, its parts, its weights and theirs; and how figures are taken."""
+    """What a method is: its source with all of ours that it imports, its parts and what it begins with, its weights and theirs; and how figures are taken."""
     row = CATALOG[name]
-    modules = set(_closure(row.target.partition(":")[0])) | set(MEASURING)
-    for part in row.parts.values():
-        modules |= set(_closure(CATALOG[part.partition(".")[0]].target.partition(":")[0]))
-    begun = () if card is None else (card.start, dict(card.parts))
-    of_parts = [one.sha256 for one in every() if one.name in {part.partition(".")[0] for part in row.parts.values()}]
+    begun = {} if card is None else dict(card.parts) | ({"start": card.start} if card.start else {})
+    others = {part.partition(".")[0] for part in (*row.parts.values(), *begun.values())}
+    modules = {one for other in {name, *others} for one in _closure(CATALOG[other].target.partition(":")[0])} | set(MEASURING)
+    of_others = sorted(one.sha256 for one in every() if one.name in others)
     digests = [found for _, found in sorted((module, digest(module)) for module in modules)]
-    return key(name, dict(row.args), dict(row.parts), card.sha256 if card else "", card and dict(card.args), *begun, *sorted(of_parts), *digests)
+    return key(name, dict(row.args), dict(row.parts), card.sha256 if card else "", card and dict(card.args), begun, *of_others, *digests)
 
 
 @cache

@@ -30,6 +30,7 @@ PICTURES, KERNELS = 4, 8
 EDGE = 20  # pixels at each side that are not compared
 REACH = 8  # pixels that a result may be moved by
 SUCCESS = 3.0  # the error ratio up to which a kernel counts as found
+TASK = Deblur(sigma=0.0)
 
 
 @dataclass(frozen=True)

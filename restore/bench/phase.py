@@ -36,8 +36,8 @@ def recovered(counts: Sequence[int], m: int, generator: torch.Generator, trials:
 
 def grid() -> list[list[float]]:
     """Shares of recoveries, a row per k / m and a column per m / LENGTH; kept once they are known."""
-    key = cache.key("phase", LENGTH, SHARES, TRIALS, STEPS, FIRST, LAST, ENOUGH)
-    kept = cache.read(key)
+    key = cache.key(*map(cache.digest, ("restore.bench.phase", "restore.numerics.solvers")))
+    kept = cache.read(key, ["rows"])
     if kept is None:
         generator = torch.Generator().manual_seed(0)
         columns = [recovered([max(1, round(share * m)) for share in SHARES], m, generator) for m in (round(share * LENGTH) for share in SHARES)]

@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from html import escape
 from io import BytesIO, StringIO
-from math import isnan
+from math import isfinite, isnan
 
 import numpy as np
 
 from restore.bench import phase
 from restore.bench.plot import chart
-from restore.bench.run import Picture, Result
+from restore.bench.run import Figures, Picture, Result
 from restore.bench.table import Level, shown
 from restore.image import Header, as_samples
 from restore.io import open_sink
@@ -27,7 +27,7 @@ def lines(result: Result) -> list[str]:
     count = len(result.pictures)
     said = [f"{result.table.title}{', ' + result.published.title if result.published.title else ''}: {result.table.source}",
             result.protocol.text(),
-            f"{count} of {result.of} pictures" + (" (the standard error of each mean is in the CSV and JSON)" if count < result.of else "") + f", on {result.device}"]
+            f"{count} of {result.of} pictures" + (" (each mean ± its standard error)" if count < result.of else "") + f", on {result.device}"]
     if result.published.note:
         said.append(result.published.note)
     said.append("each cell: ours (published; ours less published" + (")" if result.published.absolute else f", of the distances from {result.table.baseline})"))
@@ -54,6 +54,8 @@ def grid(result: Result, figure: str) -> tuple[list[str], list[list[str]]]:
 def _cell(result: Result, entry: str, level: Level, figure: str, digits: int) -> str:
     ours, theirs, difference = (find(entry, level, figure) for find in (result.ours, result.theirs, result.difference))
     left = "-" if isnan(ours) else f"{ours:.{digits}f}"
+    if len(result.pictures) < result.of and not isnan(error := result.cell(entry, level).error(figure)):
+        left += f" ± {error:.{digits}f}"
     if isnan(theirs):
         return left
     return f"{left} ({theirs:.{digits}f})" if isnan(difference) else f"{left} ({theirs:.{digits}f}; {difference:+.{digits}f})"
@@ -88,15 +90,21 @@ def records(result: Result) -> list[dict[str, object]]:
             for cell in result.cells]
 
 
-def _number(value: float) -> float | None:
-    return None if isnan(value) else round(value, 5)
+def _number(value: float, digits: int = 5) -> float | None:
+    """Rounded; JSON has neither NaN nor infinity."""
+    return round(value, digits) if isfinite(value) else None
+
+
+def _row(row: Figures) -> dict[str, object]:
+    """One picture, its crop apart."""
+    figures = {figure: _number(getattr(row, figure)) for figure in FIGURES if not isnan(getattr(row, figure))}
+    return {"picture": row.picture, **figures, "seconds": _number(row.seconds, 3), "peak_bytes": row.bytes}
 
 
 def to_csv(result: Result) -> str:
     """Per picture, with the cell's published figure beside it."""
     text = StringIO()
-    rows = [record | {"picture": row.picture, "psnr": round(row.psnr, 4), "ssim": round(row.ssim, 5), "seconds": round(row.seconds, 3), "peak_bytes": row.bytes}
-            for record, cell in zip(records(result), result.cells, strict=True) for row in cell.rows]
+    rows = [record | _row(row) for record, cell in zip(records(result), result.cells, strict=True) for row in cell.rows]
     if rows:
         writer = csv.DictWriter(text, rows[0])
         writer.writeheader()
@@ -105,8 +113,7 @@ def to_csv(result: Result) -> str:
 
 
 def to_json(result: Result) -> str:
-    cells = [record | {"rows": [{"picture": row.picture, "psnr": row.psnr, "ssim": row.ssim, "seconds": row.seconds, "peak_bytes": row.bytes} for row in cell.rows]}
-             for record, cell in zip(records(result), result.cells, strict=True)]
+    cells = [record | {"rows": [_row(row) for row in cell.rows]} for record, cell in zip(records(result), result.cells, strict=True)]
     return json.dumps({"schema": 1, "title": result.table.title, "source": result.table.source, "protocol": result.protocol.text(), "cells": cells}, indent=1) + "\n"
 
 
@@ -126,16 +133,19 @@ def html(result: Result) -> str:
 
 def _plots(result: Result) -> list[str]:
     table, levels = result.table, result.levels
-    entries = [entry.name for entry in result.entries()]
-    mean = chart(f"distance from {table.baseline}, ours", table.part, "dB",
-                 {name: [(_place(level, levels), result.ours(name, level) - result.ours(table.baseline, level)) for level in levels] for name in entries})
+    entries = [cell.entry.name for cell in result.cells if cell.rows and cell.level == levels[-1]]
+    if not entries:
+        return []
+    base = table.baseline if table.baseline in entries else entries[0]
+    mean = chart(f"distance from {base}, ours", table.part, "dB",
+                 {name: [(_place(level, levels), result.ours(name, level) - result.ours(base, level)) for level in levels] for name in entries})
     cost = chart("PSNR against seconds", "seconds per picture", "dB",
                  {name: [(cell.mean("seconds"), cell.mean("psnr")) for cell in result.cells if cell.entry.name == name and cell.level == levels[-1]] for name in entries},
                  logarithmic=True, joined=False)
-    base = {row.picture: row.psnr for row in (result.cell(table.baseline, levels[-1]) or result.cells[0]).rows}
-    single = chart(f"distance from {table.baseline} per picture, {table.part} {shown(levels[-1])}", "picture", "dB",
-                   {cell.entry.name: [(number + 1, row.psnr - base[row.picture]) for number, row in enumerate(cell.rows) if row.picture in base]
-                    for cell in result.cells if cell.level == levels[-1] and cell.entry.name != table.baseline}, joined=False)
+    zero = {row.picture: row.psnr for row in result.cell(base, levels[-1]).rows}
+    single = chart(f"distance from {base} per picture, {table.part} {shown(levels[-1])}", "picture", "dB",
+                   {cell.entry.name: [(number + 1, row.psnr - zero[row.picture]) for number, row in enumerate(cell.rows)]
+                    for cell in result.cells if cell.level == levels[-1] and cell.entry.name != base}, joined=False)
     return [mean, cost, single]
 
 

@@ -3,8 +3,9 @@
 import base64
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from math import isnan, nan, sqrt
 from pathlib import Path
 
@@ -158,34 +159,41 @@ def _entries(table: Table, chosen: Sequence[str]) -> list[Entry]:
     by_name = {entry.name.lower(): entry for entry in table.entries} | {entry.model.lower(): entry for entry in table.entries if entry.model}
     found = []
     for name in chosen:
+        plain = name.removesuffix(" x8")
         if name.lower() in by_name:
             found.append(by_name[name.lower()])
+        elif plain.lower() in by_name and by_name[plain.lower()].model:
+            found.append(Entry(name, by_name[plain.lower()].model, True))
         else:
-            (peers if name.startswith(peers.PREFIX) else cards).find(name.removesuffix(" x8"))  # any model of the catalog may join a table, and any peer
-            found.append(Entry(name, name.removesuffix(" x8"), name.endswith(" x8")))
+            (peers if name.startswith(peers.PREFIX) else cards).find(plain)  # any model of the catalog may join a table, and any peer
+            found.append(Entry(name, plain, name != plain))
     return found
 
 
 def _pictures(table: Table, name: str, choice: Choice, protocol: Protocol) -> tuple[tuple[Picture, ...], int]:
     name = next((row.set for row in table.sets if name == row.alias), name)
     files = sets.pictures(Path(name)) if Path(name).is_dir() else sets.find(name).files()
-    of = len(files)
-    if choice.pictures:
-        known = {file.stem: file for file in files}
-        for word in choice.pictures:
-            if word not in known:
-                raise UsageError(f"there is no picture {word!r} in {name}", nearest(word, known))
-        files = [known[word] for word in choice.pictures]
-    files = files[:: choice.every]
-    if not files:
+    of, known = len(files), _named(files)
+    for word in choice.pictures:
+        if word not in known:
+            raise UsageError(f"there is no picture {word!r} in {name}", nearest(word, known))
+    chosen = list(choice.pictures or known)[:: choice.every]
+    if not chosen:
         raise RestoreError(f"{name} holds no pictures", "a set, or a folder of pictures", "restore bench sets shows what is found")
-    return tuple(_picture(file, table.channels, protocol, number < SHOWN) for number, file in enumerate(files)), of
+    return tuple(_picture(word, known[word], table.channels, protocol, number < SHOWN) for number, word in enumerate(chosen)), of
 
 
-def _picture(file: Path, channels: int, protocol: Protocol, shown: bool) -> Picture:
+def _named(files: Sequence[Path]) -> dict[str, Path]:
+    """Pictures by their stem; by name, or by folder and name, where several have one stem."""
+    stems = Counter(file.stem for file in files)
+    names = Counter(file.name for file in files)
+    return {file.stem if stems[file.stem] == 1 else file.name if names[file.name] == 1 else f"{file.parent.name}/{file.name}": file for file in files}
+
+
+def _picture(name: str, file: Path, channels: int, protocol: Protocol, shown: bool) -> Picture:
     x = load(file, channels, protocol.channel)
     digest = hashlib.sha256(x.numpy().tobytes()).hexdigest()
-    return Picture(file.stem, x, digest, liveliest(x, CROP) if shown else None)
+    return Picture(name, x, digest, liveliest(x, CROP) if shown else None)
 
 
 def _cell(entry: Entry, level: Level, table: Table, pictures: Sequence[Picture], protocol: Protocol, device: torch.device, clock: "_Clock") -> Cell:
@@ -195,9 +203,10 @@ def _cell(entry: Entry, level: Level, table: Table, pictures: Sequence[Picture],
     except RestoreError as error:
         clock.skip(len(pictures))
         return Cell(entry, level, reason=error.what)
+    given_by_files = [hashlib.sha256(kernel.numpy().tobytes()).hexdigest() for kernel in _kernel(task).values()]
     for picture in pictures:
-        key = cache.key(identity, entry.ensemble, task, protocol.text(), picture.digest, picture.box, picture.name, device.type)
-        kept = cache.read(key)
+        key = cache.key(identity, entry.ensemble, task, *given_by_files, protocol.text(), picture.digest, picture.box, picture.name, device.type)
+        kept = cache.read(key, [part.name for part in fields(Figures)])
         if kept is None:
             method = method or load_it().to(device)
             try:
@@ -259,7 +268,12 @@ class _Clock:
 
 
 def beyond(result: Result, tolerance: float) -> list[tuple[str, Level, float]]:
-    """Cells whose PSNR is further from the published than `tolerance` dB, or that have none to compare it with: (method, level, difference or NaN)."""
+    """Cells of ours whose PSNR is further from the published than `tolerance` dB, or that could not be run: (method, level, difference or NaN).
+
+    Raises RestoreError where nothing is published that a cell of ours could be compared with.
+    """
     found = [(entry.name, level, result.difference(entry.name, level)) for entry in result.entries() for level in result.levels
-             if not isnan(result.theirs(entry.name, level))]
+             if entry.model and not isnan(result.theirs(entry.name, level))]
+    if not found:
+        raise RestoreError("nothing is published that these figures could be compared with", "a set, methods and levels of the table", "leave --tolerance out")
     return [cell for cell in found if not abs(cell[2]) <= tolerance]

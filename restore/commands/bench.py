@@ -10,8 +10,11 @@ from restore import options
 Table = Annotated[str, typer.Argument(help="A table; or blind, ct, sinograms, mri, raw, speed, sets, card NAME.TAG.", metavar="TABLE")]
 Name = Annotated[str | None, typer.Argument(help="With card: the weights that the table's figures are added to.", metavar="NAME.TAG", show_default=False)]
 
-TAKES = {"card": ("name", "--every"), "sets": (), "speed": ("--methods", "--side"), "blind": ("--methods", "--every", "-o"), "mri": ("--methods", "--levels", "--every", "-o"),
-         "ct": ("--methods", "--every", "-o"), "sinograms": ("--methods", "--levels", "-o"), "raw": ("--methods", "--levels", "--every", "-o")}
+TABLES = ("--set", "--methods", "--levels", "--images", "--every", "--protocol", "--tolerance", "-o", "--device", "--json")  # what the published ones take
+TAKES = {"card": ("NAME.TAG", "--every", "--device"), "sets": ("--json",), "speed": ("--methods", "--side", "--device", "--json"),
+         "blind": ("--methods", "--every", "-o", "--json"), "mri": ("--methods", "--levels", "--every", "-o", "--device", "--json"),
+         "ct": ("--methods", "--every", "-o", "--device", "--json"), "sinograms": ("--methods", "--levels", "-o", "--device", "--json"),
+         "raw": ("--methods", "--levels", "--every", "-o", "--json")}
 
 
 def bench(
@@ -48,16 +51,18 @@ def bench(
                                                                for one in map(tables.find, tables.names())])
         return 0
     files = tuple(output or ())
-    if table in TAKES:
-        given = {"--set": set, "--methods": methods, "--levels": sigmas, "--images": images, "--every": every - 1, "--protocol": protocol, "--tolerance": tolerance,
-                 "-o": files, "name": name, "--side": side - 256}
-        for option in (option for option, value in given.items() if value and option not in TAKES[table]):
-            raise UsageError(f"bench {table} takes no {option}", ", ".join(TAKES[table]) or "no options but --json")
+    given = {"--set": set, "--methods": methods, "--levels": sigmas, "--images": images, "--every": every - 1, "--protocol": protocol,
+             "--tolerance": tolerance is not None, "-o": files, "NAME.TAG": name, "--side": side - 256, "--device": device != "auto", "--json": json}
+    takes = TAKES.get(table, TABLES)
+    for option in (option for option, value in given.items() if value and option not in takes):
+        raise UsageError(f"bench {table} takes no {option}", ", ".join(takes))
     if table == "sets":
         return benching.sets(json)
     if table == "speed":
         return benching.speed(words, side, device, json)
     if table == "blind":
+        if len(words) > 1:
+            raise UsageError(f"bench blind runs one method, not {len(words)}", "one name", f"type --methods {words[0]}")
         return benching.captured(words[0] if words else "pnp", every, files, json, quiet)
     if table == "mri":
         return benching.mri(words, benching.numbers(sigmas), every, device, files, json)

@@ -73,6 +73,7 @@ class Protocol:
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (
     Protocol("rednet"),  # RED-Net, WNNM, NCSR: float, as it is
     Protocol("dncnn", clip=True, round=True),  # DnCNN, FFDNet, DRUNet: both pictures in 8 bits
+    Protocol("demosaic", clip=True, round=True, border=10),  # DPIR's demosaicing
     Protocol("pgpd", clip=True),  # PGPD, EPLL: the estimate clipped
     Protocol("files", clip=True, round=True, eight_bit_y=True),  # the noisy picture comes from an 8-bit file, as Burger's and a user's does
     Protocol("sr", channel="y"),  # SRCNN's pictures as RED-Net scores them: luma, nothing shaved

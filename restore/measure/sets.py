@@ -34,10 +34,13 @@ class ImageSet:
 
     @property
     def there(self) -> bool:
-        """Whether RESTORE_DATA is set and holds it, or it comes with scikit-image."""
+        """Whether RESTORE_DATA is set and holds all of it, or it comes with scikit-image."""
         if self.own:
             return find_spec("skimage") is not None
-        return bool(os.environ.get("RESTORE_DATA")) and self.path.is_dir()
+        if not os.environ.get("RESTORE_DATA"):
+            return False
+        needed = [self.path / name for name in self.only] or [root() / self.listed if self.listed else self.path]
+        return self.path.is_dir() and all(path.exists() for path in needed) and all(SETS[name].there for name in self.held)
 
     def files(self) -> list[Path]:
         """Its pictures, by name."""
