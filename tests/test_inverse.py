@@ -12,6 +12,7 @@ from test_operators import EXAMPLES
 from restore import api
 from restore.errors import RestoreError, UsageError
 from restore.estimate.quality import read
+from restore.jobs import given
 from restore.measure.metrics import psnr
 from restore.methods.ista import ISTA
 from restore.methods.pnp import PnP
@@ -90,9 +91,22 @@ def test_kernels_sum_to_one_and_have_their_size():
     assert float(rising[:6, 7:].sum()) > 0.35 and float(rising[:6, :6].sum()) < 0.1
     drawn = kernels.shakes(3, 31, torch.Generator().manual_seed(0))
     assert drawn.shape == (3, 1, 31, 31) and torch.allclose(drawn.sum((2, 3)), torch.ones(3, 1)) and not torch.allclose(drawn[0], drawn[1])
-    for wrong in ("gausian:2", "disk:0", "motion:x", "shake:9000@1"):
+    for wrong in ("gausian:2", "disk:0", "motion:x", "motion:0.001", "shake:9000@1", "shake:1@0"):
         with pytest.raises(UsageError):
             kernels.make(wrong)
+
+
+@pytest.mark.parametrize("most, beyond", [("gaussian:62.5", "gaussian:62.6"), ("airy:75.7", "airy:75.9")])
+def test_made_kernels_are_no_larger_than_those_of_files(most, beyond):
+    assert kernels.make(most).shape == (kernels.LARGEST, kernels.LARGEST)
+    with pytest.raises(UsageError, match="cannot be made"):
+        kernels.make(beyond)
+
+
+@pytest.mark.parametrize("shape, side", [((1, 5), (1, 5)), ((5, 1), (5, 1)), ((1, 4), (1, 5)), ((1, 1), (1, 1)), ((1, 5, 5), (5, 5))])
+def test_kernels_of_one_row_or_column_are_read(tmp_path, shape, side):
+    np.save(tmp_path / "k.npy", np.ones(shape))
+    assert given.load_kernel(str(tmp_path / "k.npy")).shape == side
 
 
 def test_masks_miss_what_they_say():

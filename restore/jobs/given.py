@@ -64,7 +64,8 @@ def load_kernel(name: str) -> Tensor:
     if path.suffix in (".npy", ".npz"):
         try:
             array = np.load(path, allow_pickle=False)
-            array = np.squeeze(array[member] if path.suffix == ".npz" else array).astype(np.float32)
+            array = array[member] if path.suffix == ".npz" else array
+            array = (np.squeeze(array) if array.ndim > 2 else array).astype(np.float32)
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise RestoreError(f"{name}: cannot be read: {error}", "a NumPy array of the kernel") from error
         return kernels.normalised(torch.from_numpy(array))

@@ -23,8 +23,9 @@ def make(words: str) -> Tensor:
         value, extra = float(size), float(second or 0)
     except ValueError:
         value = extra = math.nan
-    if not (0 < value <= LARGEST / 2 and math.isfinite(extra)):
-        raise UsageError(f"the kernel {words!r} cannot be made", f"{FORMS[name]}, up to {LARGEST // 2} pixels")
+    least, most = 3 if name == "shake" else 1 / FINE, (LARGEST - 1) / WIDE.get(name, 2)
+    if not (least <= value <= most and math.isfinite(extra)):
+        raise UsageError(f"the kernel {words!r} cannot be made", f"{FORMS[name]}, {least:g} to {most:g} pixels")
     return MAKERS[name](value, extra).float()
 
 
@@ -127,4 +128,5 @@ def _unit(kernel: Tensor) -> Tensor:
 
 
 MAKERS = {"gaussian": gaussian, "disk": disk, "motion": motion, "airy": airy, "shake": shake}
+WIDE = {"gaussian": 8, "airy": 6.6}  # times the size that is said, where the side is not at most twice as long
 FORMS = {"gaussian": "gaussian:SIGMA", "disk": "disk:RADIUS", "motion": "motion:LENGTH@DEGREES", "airy": "airy:RADIUS", "shake": "shake:SIDE@SEED"}
