@@ -8,18 +8,24 @@ from restore.image import Matrix, Profile
 from restore.io import exif as tags
 
 SUB_DIRECTORIES, PHOTOMETRIC, MOSAIC, LINEAR = 330, 262, 32803, 34892
-CAMERA, BALANCE, EXPOSURE, NOISE = 50708, 50727, 50730, 51041
+VERSION, CAMERA, WHITE, BALANCE, NEUTRAL, EXPOSURE, NOISE = 50706, 50708, 50717, 50727, 50728, 50730, 51041
 ILLUMINANTS, COLOUR, CALIBRATION, FORWARD = (50778, 50779), (50721, 50722), (50723, 50724), (50964, 50965)
 KELVIN = {1: 5500, 2: 4150, 3: 2856, 4: 5500, 9: 5500, 10: 6500, 11: 7500, 12: 6430, 13: 5000, 14: 4150, 15: 3450, 16: 2940, 17: 2856, 18: 4874,
           19: 6774, 20: 5503, 21: 6504, 22: 7504, 23: 5003, 24: 3200}  # of EXIF's light sources
 _UNKNOWN = 5003
+_KIND, _COMPRESSION, _LOSSY, _FORMAT = 254, 259, 34892, 339
 
 
 @dataclass(frozen=True)
 class Said:
-    """Profiles by rising temperature; noise (a, b) of R, G, B; stops of exposure to be added."""
+    """Profiles by rising temperature; noise (a, b) of R, G, B; stops of exposure to be added.
+
+    neutral: what the camera saw of a neutral surface, as R, G, B, green 1. white: the samples of R, G, B that stand for 1, where the picture is linear.
+    """
 
     profiles: tuple[Profile, ...] = ()
+    neutral: tuple[float, ...] | None = None
+    white: tuple[float, ...] | None = None
     noise: tuple[tuple[float, float], ...] | None = None
     stops: float = 0.0
     camera: str = ""
@@ -27,8 +33,9 @@ class Said:
 
 def read(file: BinaryIO, order: str, directory: tags.Directory) -> Said:
     """What is said in the first directory and those of the raw picture below it; nothing of a file that is no DNG."""
-    if COLOUR[0] not in directory:
+    if VERSION not in directory:
         return Said()
+    raw = _raw(file, order, directory)
     balance = numbers(directory, BALANCE, order)
     balance = balance if len(balance) == 3 else (1.0,) * 3
     profiles = []
@@ -40,19 +47,27 @@ def read(file: BinaryIO, order: str, directory: tags.Directory) -> Said:
         own = tuple(tuple(gain * value for value in row) for gain, row in zip(balance, own, strict=True))
         kelvin = KELVIN.get(tags.number(directory, light, order) or 0, _UNKNOWN)
         profiles.append(Profile(float(kelvin), _product(own, matrix), _square(numbers(directory, forward, order))))
-    name = directory.get(CAMERA)
-    stops = numbers(directory, EXPOSURE, order)
-    return Said(tuple(sorted(profiles, key=lambda profile: profile.kelvin)), _noise(file, order, directory), stops[0] if stops else 0.0,
+    name, neutral, stops = directory.get(CAMERA), numbers(directory, NEUTRAL, order), numbers(directory, EXPOSURE, order)
+    seen = tuple(value / neutral[1] for value in neutral) if len(neutral) == 3 and min(neutral) > 0 else None
+    return Said(tuple(sorted(profiles, key=lambda profile: profile.kelvin)), seen, _white(raw, order),
+                _noise(numbers(raw, NOISE, order) or numbers(directory, NOISE, order)), stops[0] if stops else 0.0,
                 name[2].rstrip(b"\0").decode("utf-8", "replace") if isinstance(name, tuple) else "")
 
 
-def _noise(file: BinaryIO, order: str, directory: tags.Directory) -> tuple[tuple[float, float], ...] | None:
-    found = ()
-    for place in _integers(directory, SUB_DIRECTORIES, order):
-        below = tags.read_directory(file, place, order)
-        if tags.number(below, PHOTOMETRIC, order) in (MOSAIC, LINEAR):
-            found = found or numbers(below, NOISE, order)
-    found = found or numbers(directory, NOISE, order)
+def _raw(file: BinaryIO, order: str, directory: tags.Directory) -> tags.Directory:
+    """The directory of the raw picture: one of those below the first, or that itself."""
+    below = (tags.read_directory(file, int(place), order) for place in numbers(directory, SUB_DIRECTORIES, order))
+    return next((one for one in below if tags.number(one, PHOTOMETRIC, order) in (MOSAIC, LINEAR) and not tags.number(one, _KIND, order)), directory)
+
+
+def _white(raw: tags.Directory, order: str) -> tuple[float, ...] | None:
+    """Of linear samples; nothing where LibRaw gives others than those that are stored: lossy ones become 16 bits, floats integers."""
+    white = numbers(raw, WHITE, order)
+    stored = tags.number(raw, _COMPRESSION, order) != _LOSSY and (tags.number(raw, _FORMAT, order) or 1) == 1
+    return white * (3 // len(white)) if tags.number(raw, PHOTOMETRIC, order) == LINEAR and len(white) in (1, 3) and stored else None
+
+
+def _noise(found: tuple[float, ...]) -> tuple[tuple[float, float], ...] | None:
     if len(found) not in (2, 6) or min(found) < 0 or not found[0] > 0:
         return None
     pairs = tuple(zip(found[::2], found[1::2], strict=True))
@@ -69,10 +84,6 @@ def numbers(directory: tags.Directory, tag: int, order: str) -> tuple[float, ...
     if entry[0] in (5, 10):
         values = [over / under if under else 0.0 for over, under in zip(values[::2], values[1::2], strict=True)]
     return tuple(float(value) for value in values)
-
-
-def _integers(directory: tags.Directory, tag: int, order: str) -> tuple[int, ...]:
-    return tuple(int(value) for value in numbers(directory, tag, order))
 
 
 def _square(values: tuple[float, ...]) -> Matrix | None:

@@ -39,15 +39,15 @@ class DngSink(TiffSink):
             return kind, len(values), b"".join(struct.pack(order + {5: "LL", 10: "ll"}[kind], round(value * under), under) for value in values)
 
         told = {254: whole(4, 0), dngtags.PHOTOMETRIC: whole(3, dngtags.MOSAIC if mosaic else dngtags.LINEAR),
-                50706: whole(1, 1, 4, 0, 0), 50707: whole(1, 1, 1, 0, 0),
+                dngtags.VERSION: whole(1, 1, 4, 0, 0), 50707: whole(1, 1, 1, 0, 0),
                 dngtags.CAMERA: _text(sensor.camera or UNKNOWN), 50713: whole(3, *CELLS[not mosaic]), 50714: whole(4, *sensor.black),
-                50717: whole(4, *sensor.white[: 1 if mosaic else 3]), dngtags.EXPOSURE: ratio(10, sensor.stops)}
+                dngtags.WHITE: whole(4, *sensor.white[: 1 if mosaic else 3]), dngtags.EXPOSURE: ratio(10, sensor.stops)}
         if mosaic:
             told |= {33421: whole(3, 2, 2), 33422: whole(1, *("rgb".index(colour) for colour in sensor.pattern)), 50710: whole(1, 0, 1, 2), 50711: whole(3, 1)}
         if sensor.noise:
             told[dngtags.NOISE] = 12, 6, struct.pack(order + "6d", *sum(sensor.noise, ()))
         if sensor.neutral:
-            told[50728] = ratio(5, *(value / max(sensor.neutral) for value in sensor.neutral))
+            told[dngtags.NEUTRAL] = ratio(5, *(value / max(sensor.neutral) for value in sensor.neutral))
         profiles = sensor.profiles[:: max(len(sensor.profiles) - 1, 1)] or (_profile(sensor),)
         for profile, light, colour, forward in zip(profiles, dngtags.ILLUMINANTS, dngtags.COLOUR, dngtags.FORWARD, strict=False):
             nearest = min(dngtags.KELVIN, key=lambda source: abs(dngtags.KELVIN[source] - profile.kelvin))

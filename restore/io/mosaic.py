@@ -33,16 +33,17 @@ class MosaicSource(WholeSource):
         super().__init__(file, name)
         self.raw = opened(file, name)
         unpacked(self.raw, name)
-        self._whole, pattern, black, white, note = self._samples()
+        said = dngtags.read(file, *first_directory(file))
+        self._whole, pattern, black, white, note = self._samples(said)
         height, width, channels = self._whole.shape
         sane(name, height, width)
         exif, xmp = told(self.raw, file)
         orientation = _ORIENTATIONS.get(self.raw.sizes.flip, 1)
         exif, xmp = tags.with_orientation(exif, orientation) if exif else None, tags.xmp_with_orientation(xmp, orientation)
         self.headers = [Header(height, width, channels=channels, dtype=np.dtype(np.uint16), format="raw", exif=exif, xmp=xmp, orientation=orientation,
-                               sensor=self._sensor(pattern, black, white, note))]
+                               sensor=self._sensor(said, pattern, black, white, note))]
 
-    def _samples(self) -> tuple[np.ndarray, str, tuple[float, ...], tuple[float, ...], str]:
+    def _samples(self, said: dngtags.Said) -> tuple[np.ndarray, str, tuple[float, ...], tuple[float, ...], str]:
         """The samples, their pattern, black and white, and what is to be said of it."""
         import rawpy
 
@@ -56,7 +57,9 @@ class MosaicSource(WholeSource):
                 white = tuple(float(levels[index] if levels[index] > black[place] else raw.white_level) for place, index in enumerate(cell.flat))
                 return raw.raw_image_visible[..., None].copy(), pattern, black, white, ""
         if raw.raw_type == rawpy.RawType.Stack and raw.num_colors == 3 and not uneven(raw, self.file):
-            return raw.raw_image_visible[..., :3].copy(), "", tuple(map(float, raw.black_level_per_channel[:3])), (float(raw.white_level),) * 3, ""
+            black = tuple(map(float, raw.black_level_per_channel[:3]))
+            white = tuple(level if level > dark else float(raw.white_level) for level, dark in zip(said.white or (0.0,) * 3, black, strict=True))
+            return raw.raw_image_visible[..., :3].copy(), "", black, white, ""
         with listening(self.name):
             whole = raw.postprocess(output_color=rawpy.ColorSpace.raw, gamma=(1, 1), user_wb=[1.0] * 4, no_auto_bright=True, output_bps=16,
                                     adjust_maximum_thr=0, user_flip=0)
@@ -64,17 +67,15 @@ class MosaicSource(WholeSource):
             return np.repeat(whole, 3, 2), "", (0.0,) * 3, (65535.0,) * 3, "its sensor sees no colours"
         return whole[..., :3], "", (0.0,) * 3, (65535.0,) * 3, f"its mosaic ({_kind(raw)}) is no Bayer mosaic: demosaiced by LibRaw"
 
-    def _sensor(self, pattern: str, black: tuple[float, ...], white: tuple[float, ...], note: str) -> Sensor:
-        order, directory = first_directory(self.file)
-        said = dngtags.read(self.file, order, directory)
-        profiles = said.profiles
+    def _sensor(self, said: dngtags.Said, pattern: str, black: tuple[float, ...], white: tuple[float, ...], note: str) -> Sensor:
+        directory, profiles = first_directory(self.file)[1], said.profiles
         if not profiles and np.any(matrix := self.raw.rgb_xyz_matrix[:3]):
             profiles = (Profile(_D65, _matrix(matrix)),)
         to_srgb = self.raw.color_matrix[:, :3]
         if not profiles and not np.any(to_srgb) and self.raw.num_colors == 3:
             to_srgb = self._asked()
         names = [directory[tag][2].rstrip(b"\0 ").decode("utf-8", "replace") for tag in (_MAKE, _MODEL) if isinstance(directory.get(tag), tuple)]
-        return Sensor(pattern, black, white, _neutral(self.raw.camera_whitebalance), _neutral(self.raw.daylight_whitebalance), profiles,
+        return Sensor(pattern, black, white, said.neutral or _neutral(self.raw.camera_whitebalance), _neutral(self.raw.daylight_whitebalance), profiles,
                       _matrix(to_srgb) if np.any(to_srgb) else None, said.noise, said.stops, said.camera or " ".join(names), note)
 
     def _asked(self) -> np.ndarray:

@@ -15,12 +15,11 @@ import numpy as np
 
 from restore.errors import RestoreError, UsageError, nearest
 from restore.image import Header
+from restore.io import dngtags, segments
 from restore.io import exif as tags
-from restore.io import segments
 from restore.io.base import WholeSource, sane
 from restore.io.files import broken
 
-_DNG_VERSION = 50706
 _SRGB = (2.4, 12.92)  # exponent and slope at black
 _COMPLAINT = re.compile(rb".*(data corrupted at|Unexpected end of file|Premature end of JPEG|Corrupt JPEG data)", re.IGNORECASE)
 _LOCK = threading.Lock()
@@ -135,7 +134,7 @@ def listening(name: str) -> Iterator[None]:
 
 def is_dng(file: BinaryIO) -> bool:
     """A TIFF that says it is a digital negative."""
-    return _DNG_VERSION in first_directory(file)[1]
+    return dngtags.VERSION in first_directory(file)[1]
 
 
 def first_directory(file: BinaryIO) -> tuple[str, tags.Directory]:

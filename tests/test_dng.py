@@ -1,0 +1,46 @@
+"""Digital negatives of others: what their tags say of levels, light, colours and the part to be shown is heeded."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from restore import io
+
+NIKON = (0.9020, -0.2890, -0.0715, -0.4535, 1.2436, 0.2348, -0.0934, 0.1919, 0.7086)  # XYZ to camera
+
+
+def ratios(*values, under=10000):
+    return [part for value in values for part in (round(value * under), under)]
+
+
+@pytest.fixture
+def negative(tmp_path):
+    """A DNG of samples (H, W) or (H, W, 3) with the tags of a plain camera, and others in their place; {tag: None} leaves one out."""
+    def make(samples, name="shot.dng", **changed):
+        mosaic = samples.ndim == 2
+        told = {271: (2, 0, "Maker"), 272: (2, 0, "Model"), 50706: (1, 4, (1, 4, 0, 0)), 50707: (1, 4, (1, 1, 0, 0)), 50708: (2, 0, "a camera"), 50714: (4, 1, 0), 50717: (4, 1, 65535),
+                50721: (10, 9, ratios(*NIKON)), 50778: (3, 1, 21), 50728: (5, 3, ratios(0.5, 1, 0.7))}
+        if mosaic:
+            told |= {33421: (3, 2, (2, 2)), 33422: (1, 4, (0, 1, 1, 2)), 50710: (1, 3, (0, 1, 2)), 50711: (3, 1, 1)}
+        told |= {int(tag[1:]): entry for tag, entry in changed.items()}
+        tifffile.imwrite(tmp_path / name, samples, photometric=32803 if mosaic else 34892, planarconfig=None if mosaic else "contig", metadata=None,
+                         extratags=[(tag, *entry, True) for tag, entry in told.items() if entry])
+        return tmp_path / name
+    return make
+
+
+def sensor(path):
+    with io.open_sensor(path) as source:
+        header = source.headers[0]
+        return header.sensor, header.sensor.light(source.read(0, header.height))
+
+
+@pytest.mark.parametrize("black", [(100, 200, 300), (300, 200, 100)])
+def test_linear_samples_have_levels_of_their_own_in_each_colour(negative, black):
+    white = (1100, 2200, 4300)
+    half = np.broadcast_to((np.array(black) + np.array(white)) // 2, (40, 52, 3)).astype(np.uint16)
+    found, light = sensor(negative(half, t50713=(3, 2, (1, 1)), t50714=(4, 3, black), t50717=(4, 3, white)))
+    assert found.black == black and found.white == white and found.neutral == pytest.approx((0.5, 1, 0.7)) and np.abs(light - 0.5).max() < 1e-3
+    found, light = sensor(negative(half, t50713=(3, 2, (1, 1)), t50714=(4, 3, black), t50717=(4, 3, (5000,) * 3)))
+    assert found.white == (5000,) * 3 and found.neutral == pytest.approx((0.5, 1, 0.7))
+    assert sensor(negative(half, t50717=(4, 1, 0)))[0].white[0] > 0  # no white at all
