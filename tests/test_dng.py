@@ -5,6 +5,7 @@ import pytest
 import tifffile
 
 from restore import io
+from restore.commands.isp import isp
 
 NIKON = (0.9020, -0.2890, -0.0715, -0.4535, 1.2436, 0.2348, -0.0934, 0.1919, 0.7086)  # XYZ to camera
 
@@ -44,3 +45,20 @@ def test_linear_samples_have_levels_of_their_own_in_each_colour(negative, black)
     found, light = sensor(negative(half, t50713=(3, 2, (1, 1)), t50714=(4, 3, black), t50717=(4, 3, (5000,) * 3)))
     assert found.white == (5000,) * 3 and found.neutral == pytest.approx((0.5, 1, 0.7))
     assert sensor(negative(half, t50717=(4, 1, 0)))[0].white[0] > 0  # no white at all
+
+
+@pytest.mark.parametrize("light", [(0.44, 0.405), (0.3127, 0.3290)])
+def test_the_light_that_a_camera_tells_of_gives_the_white_balance(negative, tmp_path, capsys, light):
+    """As its neutral would: what the colour matrix makes of the light."""
+    from restore.commands.burst import burst
+
+    x, y = light
+    seen = np.array(NIKON).reshape(3, 3) @ [x / y, 1, (1 - x - y) / y]
+    samples, pictures = np.random.default_rng(0).integers(9000, 12000, (40, 52)).astype(np.uint16), []
+    for name, told in (("light", {"t50728": None, "t50729": (5, 2, ratios(*light))}), ("neutral", {"t50728": (5, 3, ratios(*seen / seen.max()))})):
+        shots = [str(negative(samples, f"{name}{n}.dng", **told)) for n in range(2)]
+        assert burst(shots, align="none", output=str(tmp_path / f"{name}.dng"), quiet=True) == 0
+        for shot in (shots[0], str(tmp_path / f"{name}.dng")):  # and a merged one tells of it too
+            assert isp([shot], model="bilinear", noise="none", exposure="0", output=str(tmp_path / "x.tif"), overwrite=True) == 0 and "(camera)" in capsys.readouterr().err
+            pictures.append(tifffile.imread(tmp_path / "x.tif").astype(int))
+    assert all(np.abs(picture - pictures[0]).max() <= 200 for picture in pictures[::2]) and all(np.abs(picture - pictures[1]).max() <= 200 for picture in pictures[1::2])

@@ -8,7 +8,7 @@ from restore.image import Matrix, Profile
 from restore.io import exif as tags
 
 SUB_DIRECTORIES, PHOTOMETRIC, MOSAIC, LINEAR = 330, 262, 32803, 34892
-VERSION, CAMERA, WHITE, BALANCE, NEUTRAL, EXPOSURE, NOISE = 50706, 50708, 50717, 50727, 50728, 50730, 51041
+VERSION, CAMERA, WHITE, BALANCE, NEUTRAL, LIGHT, EXPOSURE, NOISE = 50706, 50708, 50717, 50727, 50728, 50729, 50730, 51041
 ILLUMINANTS, COLOUR, CALIBRATION, FORWARD = (50778, 50779), (50721, 50722), (50723, 50724), (50964, 50965)
 KELVIN = {1: 5500, 2: 4150, 3: 2856, 4: 5500, 9: 5500, 10: 6500, 11: 7500, 12: 6430, 13: 5000, 14: 4150, 15: 3450, 16: 2940, 17: 2856, 18: 4874,
           19: 6774, 20: 5503, 21: 6504, 22: 7504, 23: 5003, 24: 3200}  # of EXIF's light sources
@@ -20,11 +20,12 @@ _KIND, _COMPRESSION, _LOSSY, _FORMAT = 254, 259, 34892, 339
 class Said:
     """Profiles by rising temperature; noise (a, b) of R, G, B; stops of exposure to be added.
 
-    neutral: what the camera saw of a neutral surface, as R, G, B, green 1. white: the samples of R, G, B that stand for 1, where the picture is linear.
+    neutral: what the camera saw of a neutral surface, as R, G, B, green 1; or lit: x, y of the light. white: the samples of R, G, B that stand for 1, where the picture is linear.
     """
 
     profiles: tuple[Profile, ...] = ()
     neutral: tuple[float, ...] | None = None
+    lit: tuple[float, ...] | None = None
     white: tuple[float, ...] | None = None
     noise: tuple[tuple[float, float], ...] | None = None
     stops: float = 0.0
@@ -48,8 +49,8 @@ def read(file: BinaryIO, order: str, directory: tags.Directory) -> Said:
         kelvin = KELVIN.get(tags.number(directory, light, order) or 0, _UNKNOWN)
         profiles.append(Profile(float(kelvin), _product(own, matrix), _square(numbers(directory, forward, order))))
     name, neutral, stops = directory.get(CAMERA), numbers(directory, NEUTRAL, order), numbers(directory, EXPOSURE, order)
-    seen = tuple(value / neutral[1] for value in neutral) if len(neutral) == 3 and min(neutral) > 0 else None
-    return Said(tuple(sorted(profiles, key=lambda profile: profile.kelvin)), seen, _white(raw, order),
+    seen, light = tuple(value / neutral[1] for value in neutral) if len(neutral) == 3 and min(neutral) > 0 else None, numbers(directory, LIGHT, order)
+    return Said(tuple(sorted(profiles, key=lambda profile: profile.kelvin)), seen, light if len(light) == 2 and min(*light, 1 - sum(light)) > 0 else None, _white(raw, order),
                 _noise(numbers(raw, NOISE, order) or numbers(directory, NOISE, order)), stops[0] if stops else 0.0,
                 name[2].rstrip(b"\0").decode("utf-8", "replace") if isinstance(name, tuple) else "")
 

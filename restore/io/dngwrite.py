@@ -48,6 +48,8 @@ class DngSink(TiffSink):
             told[dngtags.NOISE] = 12, 6, struct.pack(order + "6d", *sum(sensor.noise, ()))
         if sensor.neutral:
             told[dngtags.NEUTRAL] = ratio(5, *(value / max(sensor.neutral) for value in sensor.neutral))
+        elif sensor.lit:
+            told[dngtags.LIGHT] = ratio(5, *sensor.lit)
         profiles = sensor.profiles[:: max(len(sensor.profiles) - 1, 1)] or (_profile(sensor),)
         for profile, light, colour, forward in zip(profiles, dngtags.ILLUMINANTS, dngtags.COLOUR, dngtags.FORWARD, strict=False):
             nearest = min(dngtags.KELVIN, key=lambda source: abs(dngtags.KELVIN[source] - profile.kelvin))

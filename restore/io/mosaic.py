@@ -75,8 +75,9 @@ class MosaicSource(WholeSource):
         if not profiles and not np.any(to_srgb) and self.raw.num_colors == 3:
             to_srgb = self._asked()
         names = [directory[tag][2].rstrip(b"\0 ").decode("utf-8", "replace") for tag in (_MAKE, _MODEL) if isinstance(directory.get(tag), tuple)]
-        return Sensor(pattern, black, white, said.neutral or _neutral(self.raw.camera_whitebalance), _neutral(self.raw.daylight_whitebalance), profiles,
-                      _matrix(to_srgb) if np.any(to_srgb) else None, said.noise, said.stops, said.camera or " ".join(names), note)
+        neutral = said.neutral or (None if said.lit else _neutral(self.raw.camera_whitebalance))
+        return Sensor(pattern, black, white, neutral, _neutral(self.raw.daylight_whitebalance), profiles, _matrix(to_srgb) if np.any(to_srgb) else None,
+                      said.noise, said.stops, said.camera or " ".join(names), note, said.lit)
 
     def _asked(self) -> np.ndarray:
         """The matrix to sRGB of cameras whose colours LibRaw knows and does not tell: found from its own development, with and without it."""

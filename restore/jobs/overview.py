@@ -61,8 +61,9 @@ def white_balance(wb: str | tuple[float, float, float], sensor: Sensor, cells: T
     """What the camera saw of a neutral surface, as R, G, B, and how that is known."""
     if not isinstance(wb, str):
         return tuple(wb[1] / gain for gain in wb), "as given"
-    if wb == "daylight" and sensor.profiles:
-        return camera.neutral_under(sensor.profiles, camera.D55), "daylight"
+    light = {"camera": None if sensor.neutral else sensor.lit, "daylight": camera.D55}.get(wb)
+    if light and sensor.profiles:
+        return camera.neutral_under(sensor.profiles, light), wb
     said = {"camera": sensor.neutral, "daylight": sensor.daylight}.get(wb)
     if said:
         return said, wb
