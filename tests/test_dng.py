@@ -62,3 +62,12 @@ def test_the_light_that_a_camera_tells_of_gives_the_white_balance(negative, tmp_
             assert isp([shot], model="bilinear", noise="none", exposure="0", output=str(tmp_path / "x.tif"), overwrite=True) == 0 and "(camera)" in capsys.readouterr().err
             pictures.append(tifffile.imread(tmp_path / "x.tif").astype(int))
     assert all(np.abs(picture - pictures[0]).max() <= 200 for picture in pictures[::2]) and all(np.abs(picture - pictures[1]).max() <= 200 for picture in pictures[1::2])
+
+
+@pytest.mark.parametrize("samples", [np.full((520, 528), 20000, np.uint16), np.full((520, 528, 4), 20000, np.uint16)], ids=["mosaic", "linear"])
+def test_four_colours_are_not_taken_for_three(negative, tmp_path, capsys, samples):
+    four = {"t33422": (1, 4, (1, 4, 3, 5)), "t50710": (1, 4, (1, 4, 3, 5))} if samples.ndim == 2 else {}
+    shot = negative(samples, **four, t50721=(10, 12, ratios(*NIKON, 0.2, 0.9, 0.3)), t50728=(5, 4, ratios(0.5, 1, 0.7, 0.9)))
+    assert isp([str(shot)], output=str(tmp_path / "x.tif")) == 1 and "4 colours" in capsys.readouterr().err and not (tmp_path / "x.tif").exists()
+    with io.open_source(shot) as source:  # the way that the error names
+        assert source.read(0, 1).shape[-1] == 3

@@ -26,7 +26,7 @@ _UNCLIPPED, _ENOUGH = 60000, 1000  # of 65535; pixels that a matrix is fitted to
 class MosaicSource(WholeSource):
     """The visible part of the sensor as stored, unturned: (H, W, 1) of a Bayer mosaic, (H, W, 3) of what is linear already.
 
-    Mosaics that are no Bayer mosaics (X-Trans, four colours, oblong pixels) go through LibRaw's demosaicing; the sensor's `note` says so.
+    Mosaics that are no Bayer mosaics (X-Trans, oblong pixels) go through LibRaw's demosaicing; the sensor's `note` says so. RestoreError for four colours.
     """
 
     def __init__(self, file: BinaryIO, name: str):
@@ -60,6 +60,9 @@ class MosaicSource(WholeSource):
             black = tuple(map(float, raw.black_level_per_channel[:3]))
             white = tuple(level if level > dark else float(raw.white_level) for level, dark in zip(said.white or (0.0,) * 3, black, strict=True))
             return raw.raw_image_visible[..., :3].copy(), "", black, white, ""
+        if raw.num_colors > 3:
+            raise RestoreError(f"{self.name}: its sensor sees {raw.num_colors} colours", "a sensor of red, green and blue",
+                               "restore denoise takes it as LibRaw develops it, in 16-bit sRGB")
         with listening(self.name):
             whole = raw.postprocess(output_color=rawpy.ColorSpace.raw, gamma=(1, 1), user_wb=[1.0] * 4, no_auto_bright=True, output_bps=16,
                                     adjust_maximum_thr=0, user_flip=0)
