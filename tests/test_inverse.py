@@ -387,6 +387,18 @@ def test_a_picture_that_was_coded_keeps_its_tables(cli, tmp_path):
     assert done.returncode == 0 and "quality 10, from the tables" in done.stderr
 
 
+def test_a_coding_that_is_asked_for_is_done_once(cli, tmp_path):
+    """A JPEG at that quality itself, whatever its source's chroma; in any other file what a JPEG would show."""
+    save(tmp_path / "a.jpg", rgb(), quality=95, subsampling="4:2:0")
+    clean = np.asarray(Image.open(tmp_path / "a.jpg"))
+    save(tmp_path / "once.jpg", clean, quality=20, subsampling="4:2:0")
+    save(tmp_path / "full.jpg", clean, quality=20, subsampling="4:4:4")
+    for name in ("b.jpg", "b.webp"):
+        assert cli("degrade", "a.jpg", "--task", "jpeg", "--quality", "20", "-o", name).returncode == 0
+    once, full, b, webp = (np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("once.jpg", "full.jpg", "b.jpg", "b.webp"))
+    assert np.array_equal(b, once) and np.abs(webp - full).mean() < 0.2
+
+
 def test_tiles_of_a_subsampled_jpeg_are_the_whole(cli, tmp_path, monkeypatch):
     """The projection on what the file allows sees no further than it says, also where the denoiser is a network."""
     down, across = np.mgrid[:150, :230] / 10

@@ -19,9 +19,9 @@ from restore.names import STREAM, companion
 from restore.numerics import resample
 from restore.operators.base import Identity, Operator
 from restore.operators.blur import Blur
-from restore.operators.noise import seed_of
-from restore.operators.problem import problem_of
-from restore.tasks import Inpaint
+from restore.operators.noise import NoNoise, seed_of
+from restore.operators.problem import Problem, problem_of
+from restore.tasks import Inpaint, Jpeg
 
 ROWS = 64  # rows of noise drawn at one go; fixed, so that a seed means the same noise on every machine
 
@@ -43,9 +43,16 @@ class Degrading(Walk):
         shape = (header.channels, header.height, header.width)
         found = given.read(self.request.task, opened.source, number, opened.names.source) | given.draw(self.request.task, shape, self.seed(opened, 0))
         fitting(self.request.task, header.channels)
-        problem = problem_of(self.request.task, found, shape)
+        problem = Problem(Identity(), NoNoise()) if self._coded(opened) else problem_of(self.request.task, found, shape)
         problem.operator.out_shape(shape)  # raises where D does not take this size
         return Stated(self.request.task, problem, "degrade", None, given=found)
+
+    def _coded(self, opened: Open) -> bool:
+        """Whether the file that is written is the coding which is asked for."""
+        return isinstance(self.request.task, Jpeg) and self._format(opened.names.target, opened.source.headers[0]) == "jpeg"
+
+    def quality(self, opened):
+        return super().quality(opened) if self._coded(opened) or not isinstance(self.request.task, Jpeg) else None
 
     def header(self, opened, number):
         header = out_header(opened.source.headers[number], self.request)

@@ -269,11 +269,15 @@ class Walk:
         return out_header(opened.source.headers[number], self.request, opened.stated.problem.scale)
 
     def _sink(self, opened: Open) -> io.Sink:
-        target, request, header = opened.names.target, self.request, self.header(opened, 0)
+        target, request, header, quality = opened.names.target, self.request, self.header(opened, 0), self.quality(opened)
         if target == STREAM:
-            return io.open_sink(stdout(), header, format=self._format(target, header), quality=request.quality, subsampling=request.subsampling)
+            return io.open_sink(stdout(), header, format=self._format(target, header), quality=quality, subsampling=request.subsampling)
         make_folder(target)
-        return io.open_sink(target, header, format=request.format, quality=request.quality, subsampling=request.subsampling, overwrite=request.overwrite)
+        return io.open_sink(target, header, format=request.format, quality=quality, subsampling=request.subsampling, overwrite=request.overwrite)
+
+    def quality(self, opened: Open) -> int | None:
+        """That of the file which is written."""
+        return self.request.quality
 
 
 def _streamed(format: str) -> str:
