@@ -200,6 +200,7 @@ def test_every_method_of_the_table_runs(folder, tmp_path, monkeypatch):
         cards.save(cards.Card(name, "blind", Denoise(sigma=Range(5, 75)), args, flops_per_pixel=1e12), cards.build(name, args), place)
     result = run(table.find("red"), Choice(str(folder), (), (50.0,), device="cpu"), protocol.find("rednet"))
     assert [cell.reason for cell in result.cells] == [""] * len(result.cells)
+    assert any(line.startswith("weights: ") and "RED10 by red10.blind (1000000.00 MFLOP/px)" in line for line in report.lines(result))
     for cell in result.cells:
         untrained = cell.model.partition(".")[0] in small
         assert len(cell.rows) == 2 and all(isfinite(row.psnr) if untrained else row.psnr > 20 * log10(255 / 50) + 2 for row in cell.rows), cell.entry

@@ -14,6 +14,7 @@ from restore.bench import phase
 from restore.bench.plot import chart
 from restore.bench.run import Figures, Picture, Result
 from restore.bench.table import Level, shown
+from restore.cards import every
 from restore.image import Header, as_samples
 from restore.io import open_sink
 
@@ -30,8 +31,20 @@ def lines(result: Result) -> list[str]:
             f"{count} of {result.of} pictures" + (" (each mean ± its standard error)" if count < result.of else "") + f", on {result.device}"]
     if result.published.note:
         said.append(result.published.note)
+    if weights := _weights(result):
+        said.append(f"weights: {weights}")
     said.append("each cell: ours (published; ours less published" + (")" if result.published.absolute else f", of the distances from {result.table.baseline})"))
     return said
+
+
+def _weights(result: Result) -> str:
+    """By which weights each method ran, and what a pixel costs them."""
+    costs, used = {card.full_name: card.flops_per_pixel for card in every()}, {}
+    for cell in result.cells:
+        if cell.rows and "." in cell.model:
+            cost = costs.get(cell.model, 0.0)
+            used.setdefault(cell.entry.name, {})[cell.model + (f" ({cost / 1e6:.2f} MFLOP/px)" if cost else "")] = None
+    return ", ".join(f"{name} by {' and '.join(models)}" for name, models in used.items())
 
 
 def figures(result: Result) -> list[str]:
