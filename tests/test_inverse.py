@@ -204,6 +204,16 @@ def test_known_pixels_come_back_bit_for_bit(cli, tmp_path):
     assert np.abs(out[..., :3].astype(float) - rgb()).mean() < 3
 
 
+def test_files_that_lose_something_are_told_of(cli, tmp_path):
+    save(tmp_path / "mask.png", np.uint8(255 * (np.indices((60, 72)).sum(0) < 20)))
+    save(tmp_path / "a.png", rgb())
+    save(tmp_path / "a.jpg", rgb())
+    for source, how, told in (("a.jpg", (), True), ("a.png", ("-o", "b.webp", "--quality", "90"), True), ("a.png", ("-o", "c.webp"), False),
+                              ("a.jpg", ("-o", "d.png"), False), ("a.png", ("-o", "e.jpg", "--sigma", "5"), False)):
+        row = json.loads(cli("inpaint", source, "--mask", "mask.png", "-m", "biharmonic" if "--sigma" not in how else "tv", *how, "--json").stdout)
+        assert row["ok"] and any("loss" in note for note in row["notes"]) == told, (source, how, row["notes"])
+
+
 def test_masks_by_colour_grown_inverted_and_wrong(cli, tmp_path):
     picture = rgb()
     picture[20:30, 20:40] = (255, 0, 255)

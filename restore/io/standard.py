@@ -93,12 +93,17 @@ class WebpSink(WholeSink):
         from PIL import Image
 
         given = self.given
-        lossless = self.quality is None and (given.format != "webp" or given.carry.get("lossless", True))
+        lossless = not is_lossy(given, self.quality)
         exif, xmp = agreeing(given if given.exif else given.replace(exif=with_dpi(given.dpi)))  # EXIF is the one place that a WebP has for it
         coded = io.BytesIO()
         Image.fromarray(samples).save(coded, "WEBP", lossless=lossless, exact=True, quality=80 if lossless else self.quality or 95,
                                       icc_profile=given.icc or b"", exif=exif or b"", xmp=xmp or b"")
         self.file.write(coded.getbuffer())
+
+
+def is_lossy(header: Header, quality: int | None) -> bool:
+    """Whether a picture becomes a WebP with loss."""
+    return quality is not None or header.format == "webp" and not header.carry.get("lossless", True)
 
 
 class BmpSource(WholeSource):

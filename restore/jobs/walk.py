@@ -27,7 +27,7 @@ from restore.method import Method
 from restore.names import STREAM, Names, make_folder
 from restore.operators.blur import Unknown
 from restore.streams import stdin, stdout
-from restore.tasks import Task
+from restore.tasks import Inpaint, Task
 
 COPIED = 256  # rows at one go
 SLOW = 2_000_000  # pixels from which an untrained method is timed on a small tile first
@@ -159,6 +159,8 @@ class Walk:
         camera = header.format in ("raw", "dng")
         if camera and header.sensor is None:
             yield "a camera file, developed by LibRaw before; restore isp works on its mosaic"
+        if isinstance(self.request.task, Inpaint) and self.request.task.sigma == 0 and io.is_lossy(target, header, self.request.quality):
+            yield f"a {target} file with loss does not hold known pixels as they were: -o NAME.png does"
         if target not in ("exr", "tiff") if header.format == "exr" else target == "exr" and header.dtype.kind != "f" and not camera:
             yield "EXR holds linear light as a rule: values are passed on as they are, and other programs will show them lighter or darker"
 
