@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from restore import cards, io
+from restore.catalog import CATALOG
 from restore.engine import merge
 from restore.engine.run import Report
 from restore.errors import RestoreError, UsageError
@@ -143,6 +144,12 @@ class Merging(Walk):
 
 class MergingMosaics(Merging):
     """Camera files to a DNG: the four planes of a mosaic (or what is linear already) are merged in linear light, with the noise of the sensor."""
+
+    def __init__(self, request: Request, events: Events, asked: Asked):
+        super().__init__(request, events, asked)
+        if request.model and CATALOG[cards.find(request.model)[0]].trained:
+            raise UsageError(f"{request.model} was trained on finished pictures, and a DNG holds linear light", "hdrplus, fba, mean or sharpest",
+                             "merge pictures with it: restore isp develops the frames")
 
     def pages(self, file: Path, notes: list[str]) -> list[tuple[str, Image]]:
         with io.open_sensor(file) as source:
