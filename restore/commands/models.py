@@ -37,10 +37,11 @@ def list(json: options.Json = False) -> int:
 
 def _met() -> list:
     """Tasks that users meet."""
-    from restore.tasks import CompressedSensing, Deblur, Denoise, Inpaint, Jpeg, SuperResolution
+    from restore.tasks import Burst, CompressedSensing, Deblur, Denoise, Inpaint, Isp, Jpeg, LowDose, Mri, SuperResolution, Tomography
 
     return [Denoise(sigma=25.0), Denoise("poisson", peak=30.0), Denoise("poisson-gaussian", sigma=5.0, peak=30.0), *(SuperResolution(scale) for scale in (2.0, 3.0, 4.0)),
-            Jpeg(30.0), CompressedSensing(0.25), Inpaint("mask.png"), Deblur("disk:3", 1.0)]
+            Jpeg(30.0), CompressedSensing(0.25), Inpaint("mask.png"), Deblur("disk:3", 1.0), Isp("rggb", "poisson-gaussian", 1000.0, 2.0), Burst(8.0, sigma=2.0), Tomography(1e5),
+            LowDose(50.0), Mri(4.0, sigma=1.0), Mri(4.0, sigma=1.0, coils=8.0)]
 
 
 def _defaults() -> set[str]:
@@ -52,10 +53,10 @@ def _defaults() -> set[str]:
 
 
 def _results(results) -> str:
-    """Set, level and PSNR; the level is what a row has beside its figures."""
-    known = {"set", "psnr", "ssim", "x8", "protocol", "pictures", "every"}
+    """Set, level and PSNR; the level is the part of the task that a row names."""
+    parts = {part for task in _met() for part in task.words()} - {"name"}
     return "; ".join(f"{row['set']}{' x8' if row.get('x8') else ''} {part} {row[part]}: {row['psnr']:.2f}" + (f" ({row['pictures']} pictures)" if row.get("pictures", 10) < 10 else "")
-                     for row in results if "psnr" in row for part in row if part not in known)
+                     for row in results if "psnr" in row for part in row if part in parts)
 
 
 def show(name: Name) -> int:
