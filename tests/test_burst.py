@@ -352,6 +352,7 @@ def test_camera_files_are_merged_on_the_mosaic(typed, tmp_path):
     camera_file(tmp_path / "other.dng", x.numpy(), "bggr")
     code, said = typed("0.dng", "other.dng", output="bad.dng")
     assert code == 1 and "bggr" in said
+    assert "16 bits" in typed("0.dng", "1.dng", output="bad.dng", depth="32")[1]
     code, said = typed("0.dng", "1.dng", output="bad.dng", model="wieschollek")
     assert code == 2 and "trained on finished pictures" in said and "hdrplus" in said
     Image.fromarray(np.zeros((96, 128, 3), np.uint8)).save(tmp_path / "finished.png")

@@ -755,6 +755,14 @@ def test_options_that_would_do_nothing_are_refused(headerless, tmp_path):
                   {"match_embedded": True, "curve": "plain"}, {"model": "menon", "output": str(tmp_path / "x.dng")}):
         with pytest.raises(UsageError):
             isp(files, **how | wrong)
+    tone = ({"curve": "plain"}, {"sharpen": 0.0}, {"match_embedded": True})
+    for output, wrongs in (("x.dng", (*tone, {"exposure": "0"}, {"space": "p3"}, {"highlights": "clip"}, {"depth": "8"})), ("x.tif", tone)):
+        for wrong in wrongs:
+            with pytest.raises(UsageError, match=f"--{next(iter(wrong)).replace('_', '-')}"):
+                isp(files, output=str(tmp_path / output), linear=True, **how | wrong)
+            if output == "x.dng":
+                with pytest.raises(UsageError):
+                    isp(files, output=str(tmp_path / output), **how | wrong)
     for wrong in ({"pattern": "gbrg"}, {"black": 5000.0}, {"white": 6000.0}):
         with pytest.raises(UsageError, match="raw-size"):
             isp(files, **wrong)

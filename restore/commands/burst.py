@@ -51,6 +51,8 @@ def burst(
         raise UsageError(f"sigma {sigma!r} is not one number", "a number on the 0-255 scale, or auto")
     asked = Asked(align, None if reference is None else reference - 1, () if power is None else (("power", power),), save_map)
     dng = format == "dng" or (output or "").lower().endswith(".dng")
+    if dng and depth not in (None, "16"):
+        raise UsageError(f"--depth {depth}: a DNG has 16 bits", "", "leave --depth out")
     request = Request(Burst(sigma=noise), model, Settings(device, "auto", tile, memory), format="dng" if dng else format, depth=depth, quality=quality, subsampling=subsampling)
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
     return batch.run("burst", request, files_, partial(MergingMosaics if dng else Merging, asked=asked), beside=(lambda one: [suffixed(save_map, (".tif", ".tiff"))]) if save_map else none, gathered=True)

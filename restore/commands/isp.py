@@ -58,11 +58,10 @@ def isp(
     from restore.tasks import Isp
     from restore.values import parse_numbers, parse_size
 
-    if match_embedded and linear:
-        raise UsageError("--match-embedded gives a tone, and --linear has none", "one of the two")
+    dng = format == "dng" or (output or "").lower().endswith(".dng")
     if linear and PurePath(output or "").suffix.lower() not in ("", ".tif", ".tiff", ".exr", ".dng"):
         raise UsageError(f"--linear needs floats, and {output} holds none", "a .tif or .exr, or a .dng", "-o NAME.tif")
-    if linear and (format not in (None, "tiff", "exr", "dng") or depth not in (None, "32") and format != "dng"):
+    if linear and (format not in (None, "tiff", "exr", "dng") or depth not in (None, "32") and not dng):
         raise UsageError(f"--linear needs floats, and {f'--format {format}' if depth in (None, '32') else f'--depth {depth}'} has none", "tiff or exr, in 32 bits")
     if match_embedded and (exposure != "auto" or curve != "filmic"):
         raise UsageError("--match-embedded takes exposure and curve from the camera's picture", "one of the two")
@@ -72,7 +71,8 @@ def isp(
         raise UsageError(f"--low-level chooses the network, and --model {model} another method", "one of the two")
     layout = None if raw_size is None else Layout(*parse_size(raw_size), pattern, black, white)
     matrix = None if xyz2cam is None else parse_numbers(xyz2cam, 9, "xyz2cam")
-    dng = format == "dng" or (output or "").lower().endswith(".dng")
+    if dng and depth not in (None, "16"):
+        raise UsageError(f"--depth {depth}: a DNG has 16 bits", "", "leave --depth out")
     if low_level and dng and not linear:
         raise UsageError("--low-level makes colours of the mosaic, and a DNG keeps it", "", "type --linear too, for a DNG of what was demosaiced")
     if model and dng and not linear:

@@ -36,6 +36,7 @@ LARGE = 4e6  # pixels from which a CPU takes the cheapest of several weights
 FAR, STOPS = 1e6, 20.0  # no gain, no stop is beyond
 BLACK = 2048.0  # of 65535, in a DNG: noise goes below black
 LONG = 65_000  # bytes of EXIF: a JPEG holds hardly more
+OF_PICTURES = {"exposure": "--exposure", "curve": "--curve", "space": "--space", "highlights": "--highlights", "sharpen": "--sharpen", "match": "--match-embedded"}
 STEEP = 100.0  # read noise over noise of photons, at white: beyond it nothing changes any more
 
 
@@ -66,6 +67,11 @@ class Look:
         for part, names in (("curve", CURVES), ("space", SPACES), ("highlights", HIGHLIGHTS)):
             if getattr(self, part) not in names:
                 raise UsageError(f"unknown {part} {getattr(self, part)!r}", nearest(getattr(self, part), names))
+        idle = OF_PICTURES.keys() if self.dng else ("curve", "sharpen", "match") if self.linear else ()
+        for part in idle:
+            if getattr(self, part) != getattr(Look, part):
+                raise UsageError(f"{OF_PICTURES[part]} is for finished pictures, and {'a DNG' if self.dng else 'linear light'} is none", "",
+                                 "leave it out" + (", and give it when the DNG is developed" if self.dng else ""))
         if not isinstance(self.wb, str) and not all(0 < gain < FAR for gain in self.wb):
             raise UsageError("gains of the white balance are above 0", "three of them, as --wb 2.1,1,1.4")
         if not isinstance(self.noise, str) and not all(0 <= part < FAR for part in self.noise):
