@@ -293,6 +293,21 @@ def test_deblur_from_files_pipes_and_plans(cli, tmp_path):
         assert done.returncode in (1, 2) and b"Traceback" not in done.stderr and not (tmp_path / "x.png").exists(), wrong
 
 
+def test_what_is_hidden_counts_for_nothing_in_the_residual(cli, tmp_path):
+    """D x is compared with y where y was measured, and sees no sample that was not."""
+    y = problem_of(Deblur("gaussian:1.6", 2.0)).simulate(scene(60, 72, 3), torch.Generator().manual_seed(0))[0].permute(1, 2, 0).numpy()
+    tifffile.imwrite(tmp_path / "whole.tif", y, photometric="rgb")
+    alpha = np.ones((60, 72, 1), np.float32)
+    alpha[10:20, 10:30], y[10:20, 10:30] = 0, 9
+    tifffile.imwrite(tmp_path / "alpha.tif", np.dstack([y, alpha]), photometric="rgb", extrasamples=["unassalpha"])
+    y[10:20, 10:30] = np.nan
+    tifffile.imwrite(tmp_path / "nan.tif", y, photometric="rgb")
+    done = cli("deblur", "whole.tif", "alpha.tif", "nan.tif", "--kernel", "gaussian:1.6", "--sigma", "2", "-m", "tv", "--check", "--json")
+    notes = [next(note for note in json.loads(line)["notes"] if "D x" in note) for line in done.stdout.splitlines()]
+    whole, *holes = (float(note.split("by ")[1].split("/")[0]) for note in notes)
+    assert len(holes) == 2 and all(error == pytest.approx(whole, abs=0.3) for error in holes), notes
+
+
 def test_measured_and_recovered(cli, tmp_path):
     save(tmp_path / "a.png", rgb(40, 50))
     assert cli("degrade", "a.png", "--task", "cs", "--ratio", "0.5", "-o", "y.npz").returncode == 0

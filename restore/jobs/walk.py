@@ -32,6 +32,7 @@ from restore.tasks import Inpaint, Task
 COPIED = 256  # rows at one go
 SLOW = 2_000_000  # pixels from which an untrained method is timed on a small tile first
 WASTE = 4.0  # share of what is computed twice that is said
+UNSEEN = 1e-3  # share of a sample of y that what is hidden may have
 FAINT = 0.5  # of 255: noise that may be meant of 1
 PATIENCE = 300  # seconds that nobody need be warned of
 
@@ -257,14 +258,16 @@ class Walk:
             report.note(f"{page.hidden} samples are NaN or Inf; they were left as they are")
 
     def _residual(self, opened: Open, page: Page, x: torch.Tensor) -> str:
-        """How far D x is from y, beside the noise."""
+        """How far D x is from y, beside the noise, where y was measured and D sees nothing hidden."""
         header, source, problem = opened.ahead.header, opened.source, opened.stated.problem
         number = opened.ahead.page
         if isinstance(problem.operator, Unknown):
             return "nobody knows D, so there is nothing to compare with y"
-        y = Page(lambda top, bottom: source.read(top, bottom, number), header, keep=opened.stated.keep).rows(0, header.height)
-        error = 255 * float((problem.operator(torch.nan_to_num(x)) - y).square().mean().sqrt())
-        return f"D x differs from y by {error:.2f}/255 (root mean square); {problem.noise}"
+        y = Page(lambda top, bottom: source.read(top, bottom, number), header, keep=opened.stated.keep).visible(0, header.height)
+        hidden = y.isnan().float().repeat_interleave(problem.scale, 2).repeat_interleave(problem.scale, 3)
+        measured = ~y.isnan() & (problem.operator(hidden).abs() < UNSEEN)
+        error = 255 * float((problem.operator(torch.nan_to_num(x)) - y)[measured].square().mean().sqrt())
+        return f"D x differs from y by {error:.2f}/255 (root mean square); {problem.noise}" if measured.any() else "nothing was measured that D x could be compared with"
 
     def header(self, opened: Open, number: int) -> Header:
         """The header of the page that is written."""
