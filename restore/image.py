@@ -44,7 +44,7 @@ class Sensor:
     black, white: samples that stand for 0 and 1, in the pattern's order, or of R, G, B. `neutral`, `daylight`: what the camera saw, and would
     see by day, of a neutral surface, as R, G, B (None: it does not say). to_srgb: white-balanced camera to linear sRGB, for cameras without `profiles`.
     noise: variance = a x + b of x on [0, 1], for R, G, B. stops: of exposure, to be added. note: what the user should know.
-    lit: x, y of the light, of cameras that tell it in place of `neutral`.
+    lit: x, y of the light, of cameras that tell it in place of `neutral`. crop: first row and column, height and width of the part to be shown.
     """
 
     pattern: str
@@ -59,6 +59,7 @@ class Sensor:
     camera: str = ""
     note: str = ""
     lit: tuple[float, float] | None = None
+    crop: tuple[int, int, int, int] | None = None
 
     def light(self, samples: np.ndarray, top: int = 0) -> np.ndarray:
         """Samples (rows, W, 1 or 3) from row `top` on as float32: 0 at black, 1 at white; not clipped."""

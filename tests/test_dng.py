@@ -71,3 +71,29 @@ def test_four_colours_are_not_taken_for_three(negative, tmp_path, capsys, sample
     assert isp([str(shot)], output=str(tmp_path / "x.tif")) == 1 and "4 colours" in capsys.readouterr().err and not (tmp_path / "x.tif").exists()
     with io.open_source(shot) as source:  # the way that the error names
         assert source.read(0, 1).shape[-1] == 3
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("mosaic", [True, False], ids=["mosaic", "linear"])
+def test_what_is_not_to_be_shown_is_cut_off_pictures_and_kept_in_negatives(negative, tmp_path, orientation, mosaic):
+    """As DefaultCropOrigin and DefaultCropSize say, from odd rows and columns too; the cut picture is that part of the whole one."""
+    from restore.commands.burst import burst
+
+    samples = np.random.default_rng(0).integers(9000, 12000, (601, 61) if mosaic else (601, 61, 3)).astype(np.uint16)
+    crop, how = {"t50719": (3, 2, (5, 3)), "t50720": (3, 2, (50, 598))}, {"noise": "none", "exposure": "0", "model": "bilinear", "overwrite": True, "quiet": True}
+    shots = [str(negative(samples, name, t274=(3, 1, orientation), **told)) for name, told in (("whole.dng", {}), ("cut.dng", crop), ("other.dng", crop))]
+    pictures = []
+    for shot in shots[:2]:
+        assert isp([shot], output=str(tmp_path / "x.tif"), **how) == 0
+        pictures.append(tifffile.imread(tmp_path / "x.tif"))
+    assert np.array_equal(pictures[1], pictures[0][3:601, 5:55])
+    assert isp([shots[1]], output=str(tmp_path / "again.dng"), noise="none", quiet=True) == 0 and burst(shots[1:], align="none", output=str(tmp_path / "merged.dng"), quiet=True) == 0
+    assert sensor(tmp_path / "again.dng")[0].crop == (3, 5, 598, 50) and sensor(tmp_path / "again.dng")[1].shape[:2] == (601, 61)
+    assert sensor(tmp_path / "merged.dng")[0].crop == ((3, 5, 597, 50) if mosaic else (3, 5, 598, 50)) and sensor(shots[0])[0].crop is None
+    whole, part = (io.read(shot).samples for shot in shots[:2])  # as LibRaw develops it, upright
+    assert np.array_equal(part, whole[3:601, 5:55] if orientation == 1 else whole[5:55, :598])
+
+
+@pytest.mark.parametrize("origin, size", [((0, 0), (70, 40)), ((40, 0), (20, 40)), ((0, 0), (0, 0))])
+def test_crops_that_cannot_be_are_left_out(negative, origin, size):
+    assert sensor(negative(np.full((40, 52), 9000, np.uint16), t50719=(3, 2, origin), t50720=(3, 2, size)))[0].crop is None

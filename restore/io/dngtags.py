@@ -8,7 +8,7 @@ from restore.image import Matrix, Profile
 from restore.io import exif as tags
 
 SUB_DIRECTORIES, PHOTOMETRIC, MOSAIC, LINEAR = 330, 262, 32803, 34892
-VERSION, CAMERA, WHITE, BALANCE, NEUTRAL, LIGHT, EXPOSURE, NOISE = 50706, 50708, 50717, 50727, 50728, 50729, 50730, 51041
+VERSION, CAMERA, WHITE, CROP, BALANCE, NEUTRAL, LIGHT, EXPOSURE, NOISE = 50706, 50708, 50717, (50719, 50720), 50727, 50728, 50729, 50730, 51041
 ILLUMINANTS, COLOUR, CALIBRATION, FORWARD = (50778, 50779), (50721, 50722), (50723, 50724), (50964, 50965)
 KELVIN = {1: 5500, 2: 4150, 3: 2856, 4: 5500, 9: 5500, 10: 6500, 11: 7500, 12: 6430, 13: 5000, 14: 4150, 15: 3450, 16: 2940, 17: 2856, 18: 4874,
           19: 6774, 20: 5503, 21: 6504, 22: 7504, 23: 5003, 24: 3200}  # of EXIF's light sources
@@ -21,6 +21,7 @@ class Said:
     """Profiles by rising temperature; noise (a, b) of R, G, B; stops of exposure to be added.
 
     neutral: what the camera saw of a neutral surface, as R, G, B, green 1; or lit: x, y of the light. white: the samples of R, G, B that stand for 1, where the picture is linear.
+    crop: first row and column, height and width of the part to be shown.
     """
 
     profiles: tuple[Profile, ...] = ()
@@ -30,6 +31,7 @@ class Said:
     noise: tuple[tuple[float, float], ...] | None = None
     stops: float = 0.0
     camera: str = ""
+    crop: tuple[int, int, int, int] | None = None
 
 
 def read(file: BinaryIO, order: str, directory: tags.Directory) -> Said:
@@ -52,7 +54,7 @@ def read(file: BinaryIO, order: str, directory: tags.Directory) -> Said:
     seen, light = tuple(value / neutral[1] for value in neutral) if len(neutral) == 3 and min(neutral) > 0 else None, numbers(directory, LIGHT, order)
     return Said(tuple(sorted(profiles, key=lambda profile: profile.kelvin)), seen, light if len(light) == 2 and min(*light, 1 - sum(light)) > 0 else None, _white(raw, order),
                 _noise(numbers(raw, NOISE, order) or numbers(directory, NOISE, order)), stops[0] if stops else 0.0,
-                name[2].rstrip(b"\0").decode("utf-8", "replace") if isinstance(name, tuple) else "")
+                name[2].rstrip(b"\0").decode("utf-8", "replace") if isinstance(name, tuple) else "", _crop(raw, order))
 
 
 def _raw(file: BinaryIO, order: str, directory: tags.Directory) -> tags.Directory:
@@ -66,6 +68,13 @@ def _white(raw: tags.Directory, order: str) -> tuple[float, ...] | None:
     white = numbers(raw, WHITE, order)
     stored = tags.number(raw, _COMPRESSION, order) != _LOSSY and (tags.number(raw, _FORMAT, order) or 1) == 1
     return white * (3 // len(white)) if tags.number(raw, PHOTOMETRIC, order) == LINEAR and len(white) in (1, 3) and stored else None
+
+
+def _crop(raw: tags.Directory, order: str) -> tuple[int, int, int, int] | None:
+    origin, size = (numbers(raw, tag, order) for tag in CROP)
+    if len(origin) != 2 or len(size) != 2 or min(origin) < 0 or min(size) < 1:
+        return None
+    return round(origin[1]), round(origin[0]), round(size[1]), round(size[0])
 
 
 def _noise(found: tuple[float, ...]) -> tuple[tuple[float, float], ...] | None:

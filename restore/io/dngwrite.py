@@ -44,6 +44,9 @@ class DngSink(TiffSink):
                 dngtags.WHITE: whole(4, *sensor.white[: 1 if mosaic else 3]), dngtags.EXPOSURE: ratio(10, sensor.stops)}
         if mosaic:
             told |= {33421: whole(3, 2, 2), 33422: whole(1, *("rgb".index(colour) for colour in sensor.pattern)), 50710: whole(1, 0, 1, 2), 50711: whole(3, 1)}
+        if sensor.crop:
+            top, left, height, width = sensor.crop
+            told |= {dngtags.CROP[0]: whole(4, left, top), dngtags.CROP[1]: whole(4, width, height)}
         if sensor.noise:
             told[dngtags.NOISE] = 12, 6, struct.pack(order + "6d", *sum(sensor.noise, ()))
         if sensor.neutral:

@@ -13,10 +13,9 @@ from restore.image import Header, Matrix, Profile, Sensor
 from restore.io import dngtags
 from restore.io import exif as tags
 from restore.io.base import Source, WholeSource, sane
-from restore.io.raw import first_directory, listening, opened, told, uneven, unpacked
+from restore.io.raw import ORIENTATIONS, cropped, first_directory, listening, opened, told, uneven, unpacked
 
 PATTERNS = ("rggb", "bggr", "grbg", "gbrg")
-_ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}  # LibRaw's turns in EXIF's words
 _D65 = 6504.0
 _MAKE, _MODEL = 271, 272
 _BITS, _PART = (8, 10, 12, 14, 16), 1 << 22  # of samples without a header; bytes looked at at one go
@@ -38,7 +37,7 @@ class MosaicSource(WholeSource):
         height, width, channels = self._whole.shape
         sane(name, height, width)
         exif, xmp = told(self.raw, file)
-        orientation = _ORIENTATIONS.get(self.raw.sizes.flip, 1)
+        orientation = ORIENTATIONS.get(self.raw.sizes.flip, 1)
         exif, xmp = tags.with_orientation(exif, orientation) if exif else None, tags.xmp_with_orientation(xmp, orientation)
         self.headers = [Header(height, width, channels=channels, dtype=np.dtype(np.uint16), format="raw", exif=exif, xmp=xmp, orientation=orientation,
                                sensor=self._sensor(said, pattern, black, white, note))]
@@ -80,7 +79,7 @@ class MosaicSource(WholeSource):
         names = [directory[tag][2].rstrip(b"\0 ").decode("utf-8", "replace") for tag in (_MAKE, _MODEL) if isinstance(directory.get(tag), tuple)]
         neutral = said.neutral or (None if said.lit else _neutral(self.raw.camera_whitebalance))
         return Sensor(pattern, black, white, neutral, _neutral(self.raw.daylight_whitebalance), profiles, _matrix(to_srgb) if np.any(to_srgb) else None,
-                      said.noise, said.stops, said.camera or " ".join(names), note, said.lit)
+                      said.noise, said.stops, said.camera or " ".join(names), note, said.lit, cropped(self.raw, self.file, said))
 
     def _asked(self) -> np.ndarray:
         """The matrix to sRGB of cameras whose colours LibRaw knows and does not tell: found from its own development, with and without it."""

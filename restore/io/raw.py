@@ -14,25 +14,27 @@ from typing import BinaryIO
 import numpy as np
 
 from restore.errors import RestoreError, UsageError, nearest
-from restore.image import Header
+from restore.image import Header, upright
 from restore.io import dngtags, segments
 from restore.io import exif as tags
 from restore.io.base import WholeSource, sane
 from restore.io.files import broken
 
+ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}  # LibRaw's turns in EXIF's words
 _SRGB = (2.4, 12.92)  # exponent and slope at black
 _COMPLAINT = re.compile(rb".*(data corrupted at|Unexpected end of file|Premature end of JPEG|Corrupt JPEG data)", re.IGNORECASE)
 _LOCK = threading.Lock()
 
 
 class RawSource(WholeSource):
-    """The full picture upright: white balance of the camera, sRGB, no brightening by content, one page. Clipped where the sensor was."""
+    """The picture upright, cut as a DNG says: white balance of the camera, sRGB, no brightening by content, one page. Clipped where the sensor was."""
 
     def __init__(self, file: BinaryIO, name: str):
         super().__init__(file, name)
         self.raw = opened(file, name)
-        sizes = self.raw.sizes
-        height, width = (sizes.iwidth, sizes.iheight) if sizes.flip & 4 else (sizes.iheight, sizes.iwidth)  # a quarter turn
+        self.orientation, self.crop = ORIENTATIONS.get(self.raw.sizes.flip, 1), cropped(self.raw, file, dngtags.read(file, *first_directory(file)))
+        height, width = (self.raw.sizes.iheight, self.raw.sizes.iwidth) if self.crop is None else self.crop[2:]
+        height, width = (width, height) if self.orientation >= 5 else (height, width)
         sane(name, height, width)
         if uneven(self.raw, file):  # only the development knows the size
             self._whole = self._decode()
@@ -45,7 +47,9 @@ class RawSource(WholeSource):
         import rawpy
 
         with listening(self.name):
-            return self.raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_color=rawpy.ColorSpace.sRGB, output_bps=16, gamma=_SRGB)
+            whole = self.raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_color=rawpy.ColorSpace.sRGB, output_bps=16, gamma=_SRGB, user_flip=0)
+        top, left, height, width = self.crop or (0, 0, *whole.shape[:2])
+        return upright(whole[top : top + height, left : left + width], self.orientation)
 
     def close(self) -> None:
         self.raw.close()
@@ -92,6 +96,13 @@ def uneven(raw, file: BinaryIO) -> bool:
     """Oblong pixels, or rows at 45 degrees."""
     file.seek(0)
     return raw.sizes.pixel_aspect != 1 or file.read(15) == b"FUJIFILMCCD-RAW"
+
+
+def cropped(raw, file: BinaryIO, said: dngtags.Said) -> tuple[int, int, int, int] | None:
+    """First row and column, height and width of what a DNG says is to be shown of the visible pixels; nothing where that is all of them, or cannot be."""
+    top, left, height, width = said.crop or (0, 0, 0, 0)
+    inside = top + height <= raw.sizes.height and left + width <= raw.sizes.width and (height, width) != (raw.sizes.height, raw.sizes.width)
+    return said.crop if said.crop and inside and not uneven(raw, file) else None
 
 
 def told(raw, file: BinaryIO) -> tuple[bytes | None, bytes | None]:

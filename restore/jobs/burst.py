@@ -193,10 +193,12 @@ class MergingMosaics(Merging):
 
     def header(self, opened: Open, number: int) -> Header:
         header = opened.source.headers[0]
-        cell = 2 if header.sensor.pattern else 1
-        levels = 4 if header.sensor.pattern else 3
-        sensor = replace(header.sensor, black=(BLACK,) * levels, white=(65535.0,) * levels, noise=None)
-        return header.replace(height=cell * header.height, width=cell * header.width, channels=1 if cell == 2 else 3, dtype=np.dtype(np.uint16), sensor=sensor)
+        cell, levels = (2, 4) if header.sensor.pattern else (1, 3)
+        height, width, crop = cell * header.height, cell * header.width, header.sensor.crop
+        if crop:  # half a cell may be gone
+            crop = *crop[:2], min(crop[2], height - crop[0]), min(crop[3], width - crop[1])
+        sensor = replace(header.sensor, black=(BLACK,) * levels, white=(65535.0,) * levels, noise=None, crop=crop)
+        return header.replace(height=height, width=width, channels=1 if cell == 2 else 3, dtype=np.dtype(np.uint16), sensor=sensor)
 
     def work(self, opened: Open, write: Callable[[np.ndarray], None], report: Report) -> None:
         header = self.header(opened, 0)

@@ -178,7 +178,7 @@ class Developing(Walk):
         return cards.choose(task, name, frugal)
 
     def _made(self, task: Isp, seen: Seen) -> Header:
-        """The header of the output."""
+        """The header of the output: a DNG holds all that the sensor saw, a picture the part that is to be shown."""
         look, header, sensor = self.asked, seen.header, seen.sensor
         if look.dng:
             pattern = "" if look.linear else sensor.pattern
@@ -186,7 +186,8 @@ class Developing(Walk):
                            neutral=seen.neutral, noise=None if task.noise != "none" else sensor.noise)
             return header.replace(channels=1 if pattern else 3, dtype=np.dtype(np.uint16), sensor=kept)
         dtype = np.dtype(np.float32 if look.linear else np.uint16)
-        return out_header(header.replace(channels=3, dtype=dtype, icc=icc.build(SPACES[look.space], look.linear), sensor=None), self.request)
+        height, width = sensor.crop[2:] if sensor.crop else (header.height, header.width)
+        return out_header(header.replace(height=height, width=width, channels=3, dtype=dtype, icc=icc.build(SPACES[look.space], look.linear), sensor=None), self.request)
 
     def _noise(self, task: Isp, seen: Seen) -> tuple[Isp, list[str]]:
         """The task with the noise that is given, that the file tells of, or that is found in the mosaic."""
@@ -231,14 +232,16 @@ class Developing(Walk):
 
     def work(self, opened: Open, write, report) -> None:
         stated, header = opened.stated, opened.ahead.header
-        sensor, kept = header.sensor, stated.header.sensor
+        sensor, made, kept = header.sensor, stated.header, stated.header.sensor
+        first, left = sensor.crop[:2] if sensor.crop and not kept else (0, 0)
         light = header.replace(dtype=np.dtype(np.float32))
         page = Page(lambda top, bottom: sensor.light(opened.ahead.read(top, bottom), top), light, stated.chain.multiple)
         self._plan(opened, timed=False)
 
         def finish(top: int, x: Tensor) -> None:
-            rows = x[0, :, : header.height - top, : header.width].permute(1, 2, 0).numpy()
-            write(kept.stored(rows, top) / np.float32(65535) if kept else rows)
+            rows = x[0, :, max(first - top, 0) : max(first + made.height - top, 0), left : left + made.width].permute(1, 2, 0).numpy()
+            if len(rows):
+                write(kept.stored(rows, top) / np.float32(65535) if kept else rows)
 
         self.settings = engine.run(stated.chain, stated.problem, page, finish, self.settings, report)
 
