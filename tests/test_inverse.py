@@ -245,6 +245,20 @@ def test_enlarged_and_reduced_again_it_is_the_input(cli, tmp_path):
     assert odd.returncode == 1 and b"multiples of 7" in odd.stderr and not (tmp_path / "x.png").exists()
 
 
+def test_what_no_picture_in_range_is_reduced_to_is_told(cli, tmp_path):
+    """As black and white at random: the note says how far the result is from it, and of what can be met nothing is said."""
+    bits = np.random.default_rng(0).random((24, 24)) > 0.5
+    save(tmp_path / "bits.png", np.uint8(255 * bits))
+    save(tmp_path / "a.png", rgb(40, 50))
+    for name, far in (("bits", True), ("a", False)):
+        notes = json.loads(cli("sr", f"{name}.png", "-m", "bicubic", "--consistent", "--json").stdout)["notes"]
+        assert any("reduced again" in note for note in notes) == far, notes
+        if far:
+            assert cli("degrade", "bits.sr.png", "--task", "sr", "--scale", "2", "-o", "back.png").returncode == 0
+            worst = np.abs(np.asarray(Image.open(tmp_path / "back.png")).astype(int) - 255 * bits).max()
+            assert worst > 1 and f"{worst}/255" in notes[0]
+
+
 def test_rows_are_reduced_as_they_come():
     x = torch.rand(2, 37, 23, generator=torch.Generator().manual_seed(0))
     for height, width in ((31, 20), (12, 23), (37, 23), (60, 30)):

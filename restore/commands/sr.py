@@ -10,7 +10,7 @@ def sr(
     scale: Annotated[float, options.own("--scale", help="By how much the sides grow: 2, 3, 4, or any number from 1; between them by the next and bicubic reduction.")] = 2,
     down: Annotated[str, options.own("--down", help="How the picture was reduced: bicubic, area, or a blur as gaussian:1.6.")] = "bicubic",
     sigma: Annotated[str, options.own("--sigma", "-s", help="Noise level on the 0-255 scale, or auto.", metavar="SIGMA|auto")] = "0",
-    consistent: Annotated[bool | None, options.own("--consistent/--free", help="Reduced again, the result is the input to one level; so it is with pnp where there is no noise.")] = None,
+    consistent: Annotated[bool | None, options.own("--consistent/--free", help="Reduced again, the result is the input to one level, or a note says how far off; so it is with pnp where there is no noise.")] = None,
     model: options.Model = None,
     denoiser: options.Denoiser = None,
     check: options.Check = False,

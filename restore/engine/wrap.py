@@ -44,8 +44,10 @@ class Turned(Method):
 class Consistent(Method):
     """Moves a result to the nearest x in range that D takes to y: by turns to the nearest such x and into the range, where that leaves it.
 
-    Where y is clipped, black or white, more than that is allowed.
+    Where y is clipped, black or white, more than that is allowed. missed: how far from y the worst sample of D x was so far.
     """
+
+    missed = 0.0
 
     def __init__(self, inner: Method):
         super().__init__()
@@ -56,21 +58,23 @@ class Consistent(Method):
     def restore(self, y: Tensor, problem: Problem) -> Tensor:
         y, low, high = y.float(), min(0.0, float(y.min())), max(1.0, float(y.max()))
         operator, x = problem.operator, problem.operator.nearest(self.inner(y, problem).float(), y)
-        if not operator.linear or float(x.min()) >= low and float(x.max()) <= high:
+        if not operator.linear:
             return x
 
         def missed(x: Tensor) -> Tensor:
             """y - D x, but for what a clipped y allows."""
             seen = operator(x)
             return torch.where((y <= low) & (seen < low) | (y >= high) & (seen > high), 0.0, y - seen)
-        x, t = x.clamp(low, high), 1.0
-        ahead = x
-        for _ in range(ROUNDS):  # with Nesterov's momentum, as FISTA
-            before, x = x, operator.nearest(ahead, operator(ahead) + missed(ahead)).clamp(low, high)
-            if float(missed(x).abs().max()) < TOLERATED:
-                break
-            t, last = (1 + math.sqrt(1 + 4 * t * t)) / 2, t
-            ahead = x + (last - 1) / t * (x - before)
+        if float(x.min()) < low or float(x.max()) > high:
+            x, t = x.clamp(low, high), 1.0
+            ahead = x
+            for _ in range(ROUNDS):  # with Nesterov's momentum, as FISTA
+                before, x = x, operator.nearest(ahead, operator(ahead) + missed(ahead)).clamp(low, high)
+                if float(missed(x).abs().max()) < TOLERATED:
+                    break
+                t, last = (1 + math.sqrt(1 + 4 * t * t)) / 2, t
+                ahead = x + (last - 1) / t * (x - before)
+        self.missed = max(self.missed, float(missed(x).abs().max()))
         return x
 
     def tiling(self, problem):
