@@ -18,7 +18,7 @@ from restore.jobs.stating import Request, method_for, pushed, reduction, state
 from restore.method import Method
 from restore.operators.kernels import normalised
 from restore.operators.problem import Given
-from restore.tasks import TASKS, from_dict
+from restore.tasks import TASKS, Task, from_dict
 from restore.values import Value
 
 Picture = Image | np.ndarray | torch.Tensor
@@ -31,7 +31,7 @@ def run(picture: Picture, task: str = "denoise", *, model: str | None = None, de
     picture: an Image, a numpy array (H, W) or (H, W, 1|3), or a torch tensor (H, W), (C, H, W) or (B, C, H, W) with C 1 or 3; integers span
     their dtype, floats are on [0, 1]. What comes back has the same kind, shape (times the task's scale), dtype and device; floats are not clipped.
     parts: of the task, in the user's units (sigma=25, noise="poisson", peak=30); what is left out is estimated per picture. A kernel (h, w) and a mask
-    (H, W), true where a pixel is missing, may be arrays. Raises RestoreError.
+    (H, W), true where a pixel is missing, may be arrays; grow, feather and invert change such a mask too. Raises RestoreError.
     """
     if task not in TASKS:
         raise UsageError(f"unknown task {task!r}", nearest(task, TASKS))
@@ -40,7 +40,7 @@ def run(picture: Picture, task: str = "denoise", *, model: str | None = None, de
     if task == "sr":
         whole, factor = request.task.whole()
         request = replace(request, task=whole, factor=factor)
-    given = _given(arrays)
+    given = _given(arrays, request.task)
     if task == "inpaint" and "mask" not in arrays or task == "deblur" and "kernel" not in arrays and named.files(request.task, Path()):
         raise UsageError("a call takes masks and kernels as arrays", "mask (H, W), true where a pixel is missing; kernel (h, w), or words as gaussian:1.6")
 
@@ -79,15 +79,14 @@ def _tensor(picture: torch.Tensor, one) -> torch.Tensor:
     return whole.to(device=picture.device, dtype=picture.dtype)
 
 
-def _given(arrays: dict[str, np.ndarray]) -> Given:
+def _given(arrays: dict[str, np.ndarray], task: Task) -> Given:
     """Arrays of the call as problems want them."""
     given = {}
     for part, array in arrays.items():
         if part == "kernel":
             given["kernel"] = normalised(torch.from_numpy(array.astype(np.float32)))
         elif part == "mask" and array.ndim == 2:
-            keep = torch.from_numpy(1 - (array != 0).astype(np.float32))
-            given |= {"mask": keep[None, None], "keep": keep}
+            given |= named.masked(task, torch.from_numpy(array != 0))
         else:
             raise UsageError(f"{part} was given as an array of shape {array.shape}", "a number, words, a kernel (h, w) or a mask (H, W)")
     return given

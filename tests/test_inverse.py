@@ -348,6 +348,19 @@ def test_the_python_call_takes_kernels_and_masks():
         api.run(x, "inpaint", mask=missing[:5], model="tv")
 
 
+def test_the_call_changes_masks_as_the_command_does(cli, tmp_path):
+    x, missing = rgb(), np.zeros((60, 72), bool)
+    missing[10:14, 10:50] = True
+    save(tmp_path / "a.png", x)
+    save(tmp_path / "m.png", np.uint8(255 * missing))
+    for parts, how in (({"grow": 2}, ("--grow", "2")), ({"feather": 3}, ("--feather", "3")), ({"invert": True, "grow": 1}, ("--invert", "--grow", "1"))):
+        assert cli("inpaint", "a.png", "--mask", "m.png", *how, "-m", "biharmonic", "-o", "b.png", "--overwrite").returncode == 0
+        out = api.run(x, "inpaint", mask=missing, model="biharmonic", **parts)
+        assert np.array_equal(out, np.asarray(Image.open(tmp_path / "b.png"))) and not np.array_equal(out, api.run(x, "inpaint", mask=missing, model="biharmonic"))
+    with pytest.raises(UsageError, match="whole number"):
+        api.run(x, "inpaint", mask=missing, model="biharmonic", grow=1.5)
+
+
 def test_coding_is_libjpegs(tmp_path):
     for quality in (10, 50, 90):
         x = rgb(64, 72)[..., :1]

@@ -17,6 +17,7 @@ from restore.names import filled
 from restore.operators import kernels, masks
 from restore.operators.problem import Given
 from restore.tasks import Deblur, Inpaint, Task
+from restore.values import Value, write_value
 
 BANDS = 1 << 22  # samples read at one go
 STORED = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}  # the EXIF turn that undoes another
@@ -89,6 +90,11 @@ def _mask(task: Inpaint, source: io.Source, page: int, path: Path) -> Given:
         missing = torch.from_numpy(_found(task.mask, source, page))
     else:
         missing = torch.from_numpy(_drawn(task.mask, path, header))
+    return masked(task, missing)
+
+
+def masked(task: Inpaint, missing: Tensor) -> Given:
+    """What `_mask` gives, of missing pixels (H, W) as they were named: inverted, grown and feathered as the task says."""
     missing = (~missing if task.invert else missing)[None, None].float()
     missing = _grown(missing, _pixels("grow", task.grow))
     keep = 1 - missing
@@ -97,9 +103,9 @@ def _mask(task: Inpaint, source: io.Source, page: int, path: Path) -> Given:
     return {"mask": (keep == 1).float(), "keep": keep[0, 0]}
 
 
-def _pixels(name: str, value: float) -> int:
-    if value != int(value):
-        raise UsageError(f"{name} of {value:g} pixels", "a whole number of pixels")
+def _pixels(name: str, value: Value) -> int:
+    if not isinstance(value, float | int) or value != int(value):
+        raise UsageError(f"{name} of {write_value(value)} pixels", "a whole number of pixels")
     return int(value)
 
 
