@@ -1,5 +1,6 @@
 """`restore.run` and `restore.load`: the walk of a job without files. Numpy in, numpy out; torch in, torch out; Image in, Image out."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,17 +15,18 @@ from restore.engine.run import Settings
 from restore.errors import RestoreError, UsageError, nearest
 from restore.image import Header, Image, as_samples
 from restore.jobs import given as named
-from restore.jobs.stating import Request, method_for, pushed, reduction, state
+from restore.jobs.stating import Request, check, method_for, pushed, reduction, state
 from restore.method import Method
 from restore.operators.kernels import normalised
 from restore.operators.problem import Given
-from restore.tasks import TASKS, Task, from_dict
+from restore.tasks import TASKS, Deblur, Isp, Task, from_dict
 from restore.values import Value
 
+PICTURED = ("denoise", "deblur", "sr", "inpaint", "jpeg", "isp", "lowdose")  # tasks that begin with a picture, or with a mosaic
 Picture = Image | np.ndarray | torch.Tensor
 
 
-def run(picture: Picture, task: str = "denoise", *, model: str | None = None, device: str = "auto", precision: str = "auto", tile: int | None = None,
+def run(picture: Picture, task: str = "denoise", *, model: str | os.PathLike | None = None, device: str = "auto", precision: str = "auto", tile: int | None = None,
         memory: int | None = None, ensemble: bool = False, strength: float = 1.0, **parts: Value | str | np.ndarray) -> Picture:
     """Restore one picture: `restore.run(picture, "denoise", sigma=25)`.
 
@@ -35,8 +37,15 @@ def run(picture: Picture, task: str = "denoise", *, model: str | None = None, de
     """
     if task not in TASKS:
         raise UsageError(f"unknown task {task!r}", nearest(task, TASKS))
-    arrays = {part: np.asarray(value) for part, value in parts.items() if isinstance(value, np.ndarray | torch.Tensor) and value.ndim}
-    request = Request(from_dict({"name": task, **parts} | dict.fromkeys(arrays, "array")), model, Settings(device, precision, tile, memory, ensemble), strength)
+    if task not in PICTURED:
+        raise UsageError(f"the task {task} does not begin with a picture", "one of " + ", ".join(PICTURED), f"type restore {task} in a shell")
+    parts = {part: _numpy(value) if isinstance(value, np.ndarray | torch.Tensor) else value for part, value in parts.items()}
+    parts |= {part: tuple(value.tolist()) for part, value in parts.items() if isinstance(value, np.ndarray) and value.ndim == 1}  # a number per channel
+    arrays = {part: value for part, value in parts.items() if isinstance(value, np.ndarray) and value.ndim}
+    request = Request(from_dict({"name": task, **parts} | dict.fromkeys(arrays, "array")), model and os.fspath(model), Settings(device, precision, tile, memory, ensemble), strength)
+    if isinstance(request.task, Deblur) and request.task.boundary == "valid":
+        raise UsageError("a picture blurred with the boundary valid is smaller than what it shows", "reflect or circular: what lies beyond its edges")
+    check(request)
     if task == "sr":
         whole, factor = request.task.whole()
         request = replace(request, task=whole, factor=factor)
@@ -55,6 +64,16 @@ def run(picture: Picture, task: str = "denoise", *, model: str | None = None, de
     return _array(np.asarray(picture), one)
 
 
+def _numpy(value: np.ndarray | torch.Tensor) -> np.ndarray:
+    """Real numbers as an array; other arrays are not for the parts of a task."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+        value = (value.float() if value.is_floating_point() else value).numpy()
+    if value.dtype.kind not in "biuf":
+        raise UsageError(f"an array of {value.dtype} says nothing of a task", "real numbers")
+    return value
+
+
 def _array(picture: np.ndarray, one) -> np.ndarray:
     """(H, W) or (H, W, 1|3)."""
     samples = picture[..., None] if picture.ndim == 2 else picture
@@ -69,7 +88,7 @@ def _array(picture: np.ndarray, one) -> np.ndarray:
 
 def _tensor(picture: torch.Tensor, one) -> torch.Tensor:
     """(H, W), (C, H, W) or (B, C, H, W)."""
-    if picture.ndim not in (2, 3, 4):
+    if picture.ndim not in (2, 3, 4) or 0 in picture.shape:
         raise RestoreError(f"a tensor of shape {tuple(picture.shape)} is no picture", "(H, W), (C, H, W) or (B, C, H, W), C 1 or 3")
     batch = picture.detach().cpu().reshape((1,) * (4 - picture.ndim) + picture.shape)
     restored = [_array(part.permute(1, 2, 0).float().numpy() if part.is_floating_point() else part.permute(1, 2, 0).numpy(), one) for part in batch]
@@ -95,6 +114,8 @@ def _given(arrays: dict[str, np.ndarray], task: Task) -> Given:
 def _page(samples: np.ndarray, header: Header, request: Request, given: Given) -> np.ndarray:
     def read(top: int, bottom: int) -> np.ndarray:
         return samples[top:bottom]
+    if isinstance(request.task, Isp) and request.task.pattern != "linear" and header.channels != 1:
+        raise RestoreError(f"a picture of {header.channels} channels is no mosaic", "(H, W), one colour of each pixel")
     keep = given["keep"].numpy() if "keep" in given else None
     if keep is not None and keep.shape != samples.shape[:2]:
         raise UsageError(f"a mask of shape {keep.shape} for a picture of shape {samples.shape[:2]}", "equal sizes")
@@ -111,12 +132,12 @@ def _page(samples: np.ndarray, header: Header, request: Request, given: Given) -
     return np.concatenate(rows)
 
 
-def load(model: str) -> Method:
+def load(model: str | os.PathLike) -> Method:
     """A method of the catalog, ready to be called as `x = method(y, problem)` on (B, C, H, W) tensors: `NAME`, `NAME.TAG` or a path of weights.
 
     A trained method named without a tag comes with its costliest weights for the first of its tasks.
     """
-    name, card = cards.find(model)
+    name, card = cards.find(os.fspath(model))
     if card is None and CATALOG[name].trained:
         every = [card for card in cards.every() if card.name == name]
         found = [card for card in every if card.task.name == CATALOG[name].tasks[0]] or every

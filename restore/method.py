@@ -95,8 +95,7 @@ class Method(nn.Module):
 
     def forward(self, y: Tensor, problem: Problem) -> Tensor:
         """Check the task, adapt the channels, pad, restore, crop. A method inside a method is called the same way."""
-        if y.ndim != 4:
-            raise RestoreError(f"{type(self).__name__} was given an array of shape {tuple(y.shape)}", "(B, C, H, W)")
+        self._check(y, problem)
         noise = type(problem.noise).__name__
         if noise not in self.noises:
             raise RestoreError(f"{type(self).__name__} does not treat {noise} noise", " or ".join(self.noises))
@@ -111,6 +110,17 @@ class Method(nn.Module):
         if self.channels not in (None, channels):
             raise RestoreError(f"{type(self).__name__} was given {channels} channels", f"{self.channels}")
         return self._padded(y, problem)
+
+    def _check(self, y: Tensor, problem: Problem) -> None:
+        """Raise RestoreError for what is no y."""
+        name = type(self).__name__
+        if not isinstance(y, Tensor) or not isinstance(problem, Problem):
+            raise RestoreError(f"{name} was given {type(y).__name__} and {type(problem).__name__}", "a tensor and a Problem", "x = method(torch.from_numpy(y), problem_of(task))")
+        if y.ndim != 4 or 0 in y.shape:
+            raise RestoreError(f"{name} was given an array of shape {tuple(y.shape)}", "(B, C, H, W)")
+        picture = self.takes in ("srgb", "linear", "camera", "exposed")
+        if not (y.is_floating_point() or y.is_complex() and not picture) or y.dtype in (torch.float16, torch.bfloat16) and not self.half_ok:
+            raise RestoreError(f"{name} was given an array of {str(y.dtype).removeprefix('torch.')}", "float32" if picture else "float32 or complex64", "y.float(), on [0, 1]")
 
     def _padded(self, y: Tensor, problem: Problem) -> Tensor:
         height, width = y.shape[-2:]
@@ -180,6 +190,12 @@ class Network(Method):
 
     def net(self, y: Tensor, sigma: Tensor | None) -> Tensor:
         raise TypeError(f"{type(self).__name__} has no net")
+
+    def _check(self, y, problem):
+        super()._check(y, problem)
+        own = next((number.dtype for number in self.parameters()), y.dtype)
+        if y.dtype != own and not y.is_complex():
+            raise RestoreError(f"{type(self).__name__} has numbers of {str(own).removeprefix('torch.')} and was given {str(y.dtype).removeprefix('torch.')}", "the same", f"y.to({own})")
 
     def restore(self, y, problem):
         return self.net(y, None if self.blind else told(problem, y))

@@ -321,6 +321,9 @@ class LowDose(Task):
 TASKS: dict[str, type[Task]] = {task.name: task for task in (Denoise, Deblur, SuperResolution, Inpaint, Jpeg, CompressedSensing, Isp, Mri, Burst, Tomography, LowDose)}
 
 
+WORDS = (str, str | None, bool)  # types of parts that are no numbers
+
+
 def from_dict(words: dict[str, object]) -> Task:
     """The inverse of `Task.to_dict`."""
     words = dict(words)
@@ -332,4 +335,6 @@ def from_dict(words: dict[str, object]) -> Task:
     for part in words:
         if part not in known:
             raise UsageError(f"the task {name} has no part {part!r}", nearest(part, known))
-    return kind(**{k: v if known[k].type in (str, str | None, bool) else parse_value(v, k) for k, v in words.items()})
+        if known[part].type in WORDS and not isinstance(words[part], known[part].type):
+            raise UsageError(f"{part} {words[part]!r} is not understood", "True or False" if known[part].type is bool else "a word, or an array in a call")
+    return kind(**{k: v if known[k].type in WORDS else parse_value(v, k) for k, v in words.items()})

@@ -7,6 +7,7 @@ import torch
 import restore
 from restore.errors import RestoreError, UsageError
 from restore.image import Header
+from restore.methods.pnp import PnP
 from restore.operators.problem import problem_of
 from restore.tasks import Denoise
 
@@ -83,3 +84,37 @@ def test_wrong_calls_say_so():
     with pytest.raises(UsageError, match="red30"):
         restore.load("red31")
     assert restore.__version__.count(".") == 2
+
+
+@pytest.mark.parametrize("task, parts", [("denoise", {"noise": 3}), ("deblur", {"kernel": [[1.0]]}), ("deblur", {"kernel": np.array([["a"]])}), ("deblur", {"kernel": 1j * np.ones((3, 3))}),
+                                         ("deblur", {"kernel": np.ones((3, 3)), "boundary": "valid"}), ("inpaint", {"mask": np.ones((40, 52)), "invert": "no"}), ("cs", {"ratio": 0.25}), ("ct", {}),
+                                         ("isp", {"pattern": "rggb", "model": "malvar"}), ("denoise", {"tile": 0, "model": "bm3d"})])
+def test_parts_that_make_no_sense_are_told_of(task, parts):
+    with pytest.raises(RestoreError):
+        restore.run(picture(), task, **({} if task in ("cs", "ct", "isp") else {"sigma": 5.0}) | parts)
+
+
+def test_pictures_without_pixels_are_told_of():
+    for shape in ((0, 3, 8, 8), (3, 0, 8)):
+        with pytest.raises(RestoreError, match="no picture"):
+            restore.run(torch.zeros(shape), **HOW)
+
+
+def test_arrays_are_taken_as_they_come():
+    """Levels per channel, and kernels in any precision or under a gradient."""
+    y, kernel = picture(), torch.ones(3, 3)
+    assert np.array_equal(restore.run(y, sigma=np.array([5, 6, 7]), model="bm3d"), restore.run(y, sigma=(5, 6, 7), model="bm3d"))
+    how = {"sigma": 1.0, "model": "wiener"}
+    for other in (kernel.bfloat16(), kernel.clone().requires_grad_(), kernel.int()):
+        assert np.array_equal(restore.run(y, "deblur", kernel=other, **how), restore.run(y, "deblur", kernel=kernel.numpy(), **how))
+
+
+@pytest.mark.parametrize("name", ["drunet.tiny", "bm3d", "tv", "pnp"])
+def test_methods_say_what_is_no_y(name):
+    method = restore.load(name) if name != "pnp" else PnP(restore.load("drunet.tiny"))
+    y, problem = torch.rand(1, 3, 24, 30, generator=torch.Generator().manual_seed(0)), problem_of(Denoise(sigma=25.0))
+    for wrong in (y.numpy(), y[0], y[..., :0], y[:0], (255 * y).byte(), y.half(), y.cfloat(), *([y.double()] if name in ("drunet.tiny", "pnp") else [])):
+        with pytest.raises(RestoreError, match="was given"):
+            method(wrong, problem)
+    with pytest.raises(RestoreError, match="Problem"):
+        method(y, Denoise(sigma=25.0))

@@ -23,7 +23,7 @@ class Biharmonic(Method):
     def restore(self, y, problem):
         if not isinstance(problem.operator, Mask):
             raise RestoreError(f"missing pixels are filled, not {problem.operator}", "the task inpaint")
-        return closed(y, problem.operator.mask.to(y), self.steps)
+        return closed(problem.operator(y), problem.operator.mask.to(y), self.steps)
 
     def tiling(self, problem):
         return Blend(64)

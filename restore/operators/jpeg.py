@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from restore.errors import RestoreError
 from restore.numerics.mirror import repeated_index
 from restore.operators.base import Operator, of_rows
 
@@ -130,6 +131,8 @@ def ycc(x: Tensor) -> Tensor:
     """RGB to YCbCr on 0 to 255; grey stays."""
     if x.shape[1] == 1:
         return x
+    if x.shape[1] != 3:
+        raise RestoreError(f"a picture of {x.shape[1]} channels is no JPEG", "1 or 3")
     r, g, b = x.unbind(1)
     y = 0.299 * r + 0.587 * g + 0.114 * b
     return torch.stack([y, 128 + (b - y) / 1.772, 128 + (r - y) / 1.402], 1)
