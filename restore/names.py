@@ -47,7 +47,8 @@ def expand(given: Sequence[str], readable: Iterable[str], command: str, from_fil
            known: Callable[[Path], bool] = lambda path: False) -> list[Input]:
     """Files, folders (with sub-folders), glob patterns and lists of names -> files, in natural order, each once.
 
-    In folders, files of a readable suffix are taken, and those that are `known` by what they hold, but for those that this command wrote beside their input (`x.denoise.png`) and hidden ones.
+    In folders, files of a readable suffix are taken, and those that are `known` by what they hold, but for those that this command wrote beside their input (`x.denoise.png`), masks of others
+    (`x.mask.png`) and hidden ones.
     """
     suffixes, found = set(readable), []
     for name in [*given, *(_listed(from_file, nul) if from_file else ())]:
@@ -57,6 +58,7 @@ def expand(given: Sequence[str], readable: Iterable[str], command: str, from_fil
         elif os.path.isdir(path):
             inside = [p for p in path.rglob("*") if os.path.isfile(p) and not _ours(p, command) and not any(part.startswith(".") for part in p.relative_to(path).parts)
                       and (parted(p)[1].lower() in suffixes or known(p))]
+            inside = _without_masks(inside)
             if not inside:
                 raise UsageError(f"the folder {_show(path)} holds no picture", "files ending in " + " ".join(sorted(suffixes)))
             found += [Input(p, p.relative_to(path).parent) for p in sorted(inside, key=_natural)]
@@ -211,6 +213,12 @@ def _natural(path: Path) -> list[tuple[int, int | str]]:
 
 def _ours(path: Path, command: str) -> bool:
     return parted(path)[0].endswith((f".{command}", f".{command}.compare"))
+
+
+def _without_masks(paths: list[Path]) -> list[Path]:
+    """Those that are no `companion` mask of another of them."""
+    masks = {companion(path, "mask") for path in paths}
+    return [path for path in paths if path not in masks]
 
 
 def parted(path: Path) -> tuple[str, str]:

@@ -30,6 +30,14 @@ def test_folders_keep_sub_folders_in_natural_order(tmp_path):
     assert plan(inputs, str(out)) == [str(out / "deep/er/a.tif"), str(out / "p2.png"), str(out / "p10.png")]
 
 
+def test_masks_beside_their_picture_are_no_pictures_of_a_folder(tmp_path):
+    """Unless they are named, or there is nothing that they are masks of."""
+    files(tmp_path / "in", "a.png", "a.mask.png", "deep/b.tif", "deep/b.mask.png", "c.mask.png", "deep/a.mask.png")
+    inputs = expand([str(tmp_path / "in")], READABLE, "inpaint")
+    assert [str(i.path.relative_to(tmp_path / "in")) for i in inputs] == ["a.png", "c.mask.png", "deep/a.mask.png", "deep/b.tif"]
+    assert len(expand([str(tmp_path / "in/a.png"), str(tmp_path / "in/a.mask.png")], READABLE, "inpaint")) == 2
+
+
 def test_default_is_beside_and_raw_becomes_tif(tmp_path):
     assert plan([Input(tmp_path / "a.png"), Input(tmp_path / "b.nef")]) == [str(tmp_path / "a.denoise.png"), str(tmp_path / "b.denoise.tif")]
 
