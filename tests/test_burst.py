@@ -298,9 +298,11 @@ def test_bursts_that_are_none(typed, tmp_path, frames):
     Image.fromarray(np.zeros((100, 200, 3), np.uint8)).save(tmp_path / "small.png")
     Image.fromarray(np.zeros((160, 200), np.uint8)).save(tmp_path / "grey.png")
     (tmp_path / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "moving.gif", save_all=True, append_images=[Image.fromarray(np.full((9, 9), 9, np.uint8))])
     two = ("f0.png", "f1.png")
     for files, options, word in ((("f0.png",), {}, "two frames"), (("f0.png", "small.png"), {}, "200 x 100"), (("f0.png", "grey.png"), {}, "grey or all colour"),
                                  (("clip.mp4", "f0.png"), {}, "ffmpeg"), (two, {"align": "flov"}, "flow"), (two, {"reference": 3}, "1 to 2"),
+                                 (("moving.gif", "absent.png"), {}, "no frame"), (("moving.gif", "absent.png"), {}, "moving.gif is left out: is an animation"),
                                  (two, {"model": "bm3d"}, "burst"), (two, {"model": "mean", "power": 3.0}, "power"), (two, {"sigma": "1,2,3"}, "one number"),
                                  (two, {"save_map": tmp_path / "m.png"}, ".tif"), (two, {"output": "f1.png", "overwrite": True}, "also an input"),
                                  (("-", "f0.png"), {"output": "out.tif"}, "standard input")):

@@ -17,6 +17,7 @@ from restore.engine.run import Report
 from restore.errors import RestoreError, UsageError
 from restore.estimate import poisson_gaussian, shifts, sigma
 from restore.image import Header, Image, Sensor, as_float
+from restore.io.files import shown
 from restore.jobs.stating import Request, Stated, choose, out_header
 from restore.jobs.walk import Events, Open, Walk
 from restore.method import Merge
@@ -66,7 +67,7 @@ class Merging(Walk):
         slots = [page for file in files for page in self.read(file, result.notes) or [None]]
         named = [page for page in slots if page]
         if len(named) < 2:
-            raise RestoreError(f"{named[0][0] if named else 'nothing'} is all there is of the burst", "two frames or more of one scene",
+            raise RestoreError(f"{named[0][0]} is all there is of the burst" if named else "no frame of the burst can be read", "two frames or more of one scene",
                                "restore denoise and restore deblur take one picture")
         _same_size(named)
         align = shifts.align(*_seen([image for _, image in named]), self.asked.align, _place(slots, self.asked.reference))
@@ -93,7 +94,7 @@ class Merging(Walk):
         try:
             return self.pages(file, notes)
         except RestoreError as error:
-            notes.append(f"{file} is left out: {error.what}")
+            notes.append(f"{file} is left out: {error.what.removeprefix(f'{shown(file)}: ')}")
             return []
 
     def pages(self, file: Path, notes: list[str]) -> list[tuple[str, Image]]:
