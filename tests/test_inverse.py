@@ -18,7 +18,7 @@ from restore.methods.ista import ISTA
 from restore.methods.pnp import PnP
 from restore.methods.richardson_lucy import RichardsonLucy
 from restore.methods.tv import TV, divergence, gradient
-from restore.methods.wiener import Wiener
+from restore.methods.wiener import STEEP, Wiener, spread, square
 from restore.numerics import resample
 from restore.operators import jpeg, kernels, masks
 from restore.operators.blur import Blur
@@ -156,6 +156,20 @@ def test_deblurring_gains_and_does_not_ring_at_the_edges(method, gain, boundary)
 def test_a_blur_without_noise_is_undone():
     problem, x = problem_of(Deblur("gaussian:1", 0.0, "circular")), scene()
     assert float(psnr(Smooth(12)(problem.simulate(x), problem), x)) > 33
+
+
+def test_wiener_knows_the_whole_picture_in_every_tile():
+    """Here half of it is calm, so that tiles of their own would disagree; at the edges, beyond which nobody knows, the whole and tiles guess."""
+    x = torch.rand(64, 64, generator=torch.Generator().manual_seed(0)).repeat_interleave(8, 0).repeat_interleave(8, 1)
+    x[:, :256] = 0.5 + 0.02 * (x[:, :256] - 0.5)
+    y = problem_of(Deblur("gaussian:1.6", 5.0)).simulate(x[None, None], torch.Generator().manual_seed(0))[0, 0]
+    whole, tiled = (api.run(y, "deblur", kernel="gaussian:1.6", sigma=5.0, model="wiener", tile=tile) for tile in (None, 256))
+    assert float((tiled - whole).abs()[64:-64, 64:-64].max()) < 1 / 255
+
+
+def test_wieners_spectrum_has_the_variance_of_the_picture():
+    y = scene(60, 75)
+    assert float((STEEP * spread(y) / square(y.shape[2:], y).flatten()[1:]).sum() / y.numel()) == pytest.approx(float(y.var(correction=0)), rel=1e-4)
 
 
 def test_wiener_says_what_it_is_for():

@@ -1,6 +1,6 @@
 """Pages of pictures <-> tensors on [0, 1], band by band. Floats begin and end here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -9,6 +9,8 @@ from torch import Tensor
 from restore.image import Header, as_float
 from restore.numerics import resample
 from restore.numerics.mirror import mirrored_index
+
+PARTS, SIDE = 3, 512  # of a page, by which a method decides what it decides once
 
 
 class Page:
@@ -52,6 +54,15 @@ class Page:
             mask = mask | (self._share(slice(top, bottom)) < 1)
         mask = mask.transpose(2, 0, 1)
         return x.masked_fill(torch.from_numpy(np.broadcast_to(mask, x.shape[1:]).copy()), float("nan"))
+
+    def parts(self) -> Iterator[Tensor]:
+        """Squares (1, C, h, w) spread over the page, up to PARTS x PARTS of them: the whole of a small one."""
+        height, width = min(self.header.height, SIDE), min(self.header.width, SIDE)
+        down, across = (sorted({(size - part) * step // (PARTS - 1) for step in range(PARTS)}) for size, part in ((self.header.height, height), (self.header.width, width)))
+        for top in down:
+            self.forget(top)
+            rows = self.rows(top, top + height)
+            yield from (rows[..., left : left + width] for left in across)
 
     def known(self, top: int, height: int, left: int, width: int) -> bool:
         """Whether all pixels of a box stay as they were."""

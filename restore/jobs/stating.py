@@ -1,6 +1,7 @@
 """From what is asked to what is to be done: the task's holes filled, the arrays that its words name, the problem, the method."""
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -61,6 +62,7 @@ class Stated:
     parts: Mapping[str, str] = field(default_factory=dict)
     channels: int = 3
     frugal: bool = True  # of several weights that serve, the cheapest
+    prepared: Method | None = None  # the method, where it has looked at the picture
 
     @property
     def full_name(self) -> str:
@@ -78,12 +80,13 @@ class Stated:
 
 
 def state(request: Request, page: Page, settings: Settings, given: Given = {}) -> Stated:
-    """Fill the task's holes by looking at the page, then choose the method: levels decide weights. given: what was read for the task's words."""
-    task, lines = _told(request), ()
+    """Fill the task's holes by looking at the page, then choose the method, for levels decide weights, and show it the picture. given: what was read for the task's words."""
+    task, lines, whole = _told(request), (), copy(page)
     if task.unknown():
         task, lines, found = fill(task, _sample(page, 1 if "kernel" in task.unknown() else 4), page.header)
         given = {**given, **found}
-    return choose(replace(request, task=task), settings, (page.header.channels, page.header.height, page.header.width), lines, given)
+    stated = choose(replace(request, task=task), settings, (page.header.channels, page.header.height, page.header.width), lines, given)
+    return replace(stated, prepared=method_for(stated).prepare(whole.parts(), stated.problem))
 
 
 def _told(request: Request) -> Task:
@@ -133,7 +136,7 @@ def _loaded(name: str, weights: Path | None, parts: tuple[tuple[str, str], ...],
 
 def method_for(stated: Stated) -> Method:
     """The method, loaded once for all files that need it."""
-    return _loaded(stated.model, stated.card.weights if stated.card else None, tuple(sorted(stated.parts.items())), stated.channels, stated.frugal)
+    return stated.prepared or _loaded(stated.model, stated.card.weights if stated.card else None, tuple(sorted(stated.parts.items())), stated.channels, stated.frugal)
 
 
 def check(request: Request) -> None:
