@@ -200,7 +200,7 @@ def _check(part: str, value: Value) -> None:
         raise UsageError(f"{part} {write_value(value)} is more than one number", said)
     for number in numbers:
         if not low <= number <= high:
-            remedy = f"if {number:g} is in 16-bit levels, type --sigma {number / 257:.3g}" if part == "sigma" and number > high else ""
+            remedy = f"if {number:g} is in 16-bit levels, type --sigma {number / 257:.3g}" if part == "sigma" and high < number < 65536 else ""
             raise UsageError(f"{part} {number:g} is out of range", said, remedy)
 
 

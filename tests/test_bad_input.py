@@ -101,3 +101,13 @@ def test_a_disk_that_fills(cli, folder, tmp_path):
     with open("/dev/full", "wb") as nowhere:
         full = subprocess.run([sys.executable, "-m", "restore", "degrade", "big.png", "-o", "-"], cwd=tmp_path, stdout=nowhere, stderr=subprocess.PIPE)
     assert full.returncode == 1 and full.stderr and b"Traceback" not in full.stderr
+
+
+def test_sixteen_bit_levels_are_thought_of_only_where_they_may_be_meant():
+    from restore.errors import UsageError
+    from restore.tasks import Denoise
+
+    for sigma, meant in ((2570.0, True), (1e9, False), (-3.0, False)):
+        with pytest.raises(UsageError) as told:
+            Denoise(sigma=sigma)
+        assert ("16-bit levels" in str(told.value)) == meant
