@@ -291,7 +291,7 @@ def test_bad_input_says_what_to_type(headerless, tmp_path, capsys):
     io.write(tmp_path / "done.png", np.zeros((8, 8, 3), np.uint8))
     assert isp([str(tmp_path / "done.png")], output=out) == 1 and "finished picture" in capsys.readouterr().err
     (tmp_path / "cut.dng").write_bytes(b"II*\0\x08\0\0\0")
-    assert isp([str(tmp_path / "cut.dng")], output=out) == 1 and "cut.dng" in capsys.readouterr().err
+    assert isp([str(tmp_path / "cut.dng")], output=out) == 1 and "cut.dng" in (said := capsys.readouterr().err) and "to DNG" not in said
     assert not (tmp_path / "out.tif").exists() and not list(tmp_path.glob(".out*"))
 
 
@@ -767,6 +767,18 @@ def test_options_that_would_do_nothing_are_refused(headerless, tmp_path):
         with pytest.raises(UsageError, match="raw-size"):
             isp(files, **wrong)
     assert isp(files, **how) == 0 and (tmp_path / "shot.isp.tif").exists()
+
+
+def test_what_is_no_light_is_told_of_in_exr(headerless, tmp_path, capsys):
+    from restore.commands.denoise import denoise
+
+    files, how = headerless()
+    how |= {"quiet": False, "noise": "none"}
+    for linear in (True, False):
+        assert isp(files, linear=linear, output=str(tmp_path / f"{linear}.exr"), **how) == 0
+        assert ("holds linear light" in capsys.readouterr().err) != linear
+    assert isp(files, output=str(tmp_path / "x.dng"), **how) == 0 and denoise([str(tmp_path / "x.dng")], model="bm3d", sigma="5", output=str(tmp_path / "x.exr")) == 0
+    assert "holds linear light" in capsys.readouterr().err
 
 
 def test_light_in_exr_says_whose_it_is(headerless, tmp_path):

@@ -66,7 +66,7 @@ def opened(file: BinaryIO, name: str):
             return rawpy.imread(file)
     except rawpy.LibRawError as cause:
         raise RestoreError(f"{name}: is no camera file that LibRaw {'.'.join(map(str, rawpy.libraw_version))} reads ({_reason(cause)})",
-                           "the file of a camera that LibRaw knows", "convert it to DNG first") from cause
+                           "the file of a camera that LibRaw knows", "copy the file again" if name.lower().endswith(".dng") else "convert it to DNG first") from cause
 
 
 def unpacked(raw, name: str) -> None:

@@ -1,5 +1,6 @@
 """The walk of `restore isp`: what a sensor saw becomes a picture, by a chain of methods that is made for each file."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 from pathlib import Path
@@ -119,6 +120,11 @@ class Developing(Walk):
 
     def source(self, path: Path | BinaryIO) -> io.Source:
         return io.open_sensor(path, self.asked.layout)
+
+    def _hints(self, names, header: Header) -> Iterator[str]:
+        yield from super()._hints(names, header)
+        if self._format(names.target, header) == "exr" and not self.asked.linear:
+            yield "EXR holds linear light as a rule, and this is a finished picture: --linear writes light"
 
     def method(self, stated: Developed) -> Method:
         return stated.chain

@@ -157,12 +157,11 @@ class Walk:
         sigma, target = getattr(self.request.task, "sigma", None), self._format(names.target, header)
         if isinstance(sigma, float) and 0 < sigma < FAINT:
             yield f"sigma is on the 0-255 scale: {sigma:g} is next to no noise, {sigma:g} of a white of 1 would be --sigma {255 * sigma:g}"
-        camera = header.format in ("raw", "dng")
-        if camera and header.sensor is None:
+        if header.format in ("raw", "dng") and header.sensor is None:
             yield "a camera file, developed by LibRaw before; restore isp works on its mosaic"
         if isinstance(self.request.task, Inpaint) and self.request.task.sigma == 0 and io.is_lossy(target, header, self.request.quality):
             yield f"a {target} file with loss does not hold known pixels as they were: -o NAME.png does"
-        if target not in ("exr", "tiff") if header.format == "exr" else target == "exr" and header.dtype.kind != "f" and not camera:
+        if target not in ("exr", "tiff") if header.format == "exr" else target == "exr" and header.dtype.kind != "f" and header.sensor is None:
             yield "EXR holds linear light as a rule: values are passed on as they are, and other programs will show them lighter or darker"
 
     def _format(self, target: Path, header: Header) -> str:
