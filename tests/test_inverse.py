@@ -473,3 +473,20 @@ def test_tiles_of_a_subsampled_jpeg_are_the_whole(cli, tmp_path, monkeypatch):
         assert cli("jpeg", "a.jpg", "--denoiser", "drunet.tiny", "--depth", "32", "-o", name, *tile).returncode == 0
     whole, tiled = (tifffile.imread(tmp_path / name) for name in ("whole.tif", "tiled.tif"))
     assert np.abs(whole - tiled).max() < 2e-6
+
+
+def test_richardson_lucy_stops_at_the_noise():
+    """The more noise the fewer steps; D x is then as far from y as the noise is; what is decided on parts is kept to."""
+    x = torch.rand(1, 1, 12, 12, generator=torch.Generator().manual_seed(0)).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    counts = []
+    for sigma in (1.0, 4.0, 16.0):
+        problem = problem_of(Deblur("gaussian:1.6", sigma), {}, (1, 96, 96))
+        y = problem.simulate(x, torch.Generator().manual_seed(1))
+        prepared = RichardsonLucy().prepare([y], problem)
+        away = (problem.operator(prepared(y, problem)) - y).square().mean().sqrt()
+        assert away <= sigma / 255 or prepared.steps == 100
+        assert torch.equal(prepared(y, problem), RichardsonLucy()(y, problem))
+        counts.append(prepared.steps)
+    assert counts == sorted(counts, reverse=True) and counts[0] > counts[-1]
+    with pytest.raises(RestoreError, match="blur"):
+        RichardsonLucy()(y, problem_of(SuperResolution(2.0), {}, (1, 192, 192)))
