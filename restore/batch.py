@@ -33,7 +33,7 @@ class Files:
 
 def run(command: str, request: Request, files: Files, kind: Callable[[Request, Events], Walk] = Walk, compare: bool = False, beside: Others = none,
         gathered: bool = False, readable: Iterable[str] = SUFFIXES, writable: Sequence[str] = (), default: str = ".png") -> int:
-    """Settle all names, walk all files, tell of each; the exit code: 0 all done, 1 some failed.
+    """Settle all names, walk all files, tell of each; the exit code: 0 all done, 1 some failed, 2 where no file could be right for what was asked.
 
     compare: also write what is to be looked at; beside: what else a job writes; gathered: all files are one job. readable, writable: suffixes of what is read and made where they are not those of pictures; the first one, or `default`, is taken where the input's cannot be written. A
     format that was asked for names the outputs too.
@@ -57,16 +57,18 @@ def run(command: str, request: Request, files: Files, kind: Callable[[Request, E
         raise UsageError("standard output cannot carry both a picture and --json", "", "give -o a file")
     with console.batch(len(names), files.quiet) as shown:
         walk = kind(replace(request, overwrite=files.overwrite), Events(shown.started, shown.progress, shown.note))
-        failed = 0
+        errors = []
         for result in walk.plans(names) if files.dry_run else walk(names):
             if compare and result.ok and not (files.dry_run or result.skipped):
                 _lay_beside(result, files.overwrite)
-            failed += not result.ok
+            errors += [result.error] if result.error else []
             _tell(result, files, shown, walk if files.dry_run else None)
     if len(names) > 1 and not files.quiet:
         skipped = sum(one.skip for one in names)
-        console.note(f"{len(names) - failed - skipped} {'planned' if files.dry_run else 'done'}, {failed} failed, {skipped} skipped")
-    return 1 if failed else 0
+        console.note(f"{len(names) - len(errors) - skipped} {'planned' if files.dry_run else 'done'}, {len(errors)} failed, {skipped} skipped")
+    if errors and len(errors) == len(names) and all(isinstance(error, UsageError) for error in errors):
+        return UsageError.exit_code
+    return 1 if errors else 0
 
 
 def _lay_beside(result: Result, overwrite: bool) -> None:
