@@ -41,8 +41,10 @@ def bench(
     from restore import benching, console
     from restore.bench import table as tables
     from restore.bench.run import Choice
-    from restore.errors import UsageError
+    from restore.errors import UsageError, nearest
 
+    if table not in (known := (*tables.names(), *TAKES)):
+        raise UsageError(f"unknown table {table!r}", nearest(table, known), "restore bench --list shows all")
     if every < 1:
         raise UsageError(f"--every {every} is out of range", "1 or more")
     words = tuple(word.strip() for word in (methods or "").split(",") if word.strip())

@@ -40,6 +40,8 @@ def writing(name: str) -> Iterator[None]:
         if cause.errno in FULL:
             raise RestoreError(f"{name}: cannot be written: the disk is full or the file too large ({_line(cause)})", "enough room for the whole output",
                                "free some space or choose another folder with -o") from cause
+        if cause.errno == errno.ENAMETOOLONG:
+            raise RestoreError(f"{name}: cannot be written: {_line(cause)}", "a name of at most 255 bytes", "choose a shorter one with -o") from cause
         raise RestoreError(f"{name}: cannot be written: {_line(cause)}", "a folder that you may write to", "choose another folder with -o") from cause
     except Exception as cause:
         raise RestoreError(f"{name}: cannot be encoded: {_line(cause)}", "", "choose another format with -o NAME.tif") from cause
