@@ -318,3 +318,9 @@ def test_what_was_taken_out_can_be_put_back(cli, tmp_path):
 
 def test_verify_is_a_table(cli):
     assert b"drunet.tiny\twhole" in cli("models", "verify").stdout.splitlines()
+
+
+def test_degraded_pictures_in_files_with_loss_are_told_of(cli, tmp_path):
+    Image.fromarray(pixels()).save(tmp_path / "a.jpg")
+    assert "with loss" in cli("degrade", tmp_path / "a.jpg", "--sigma", "25", text=True).stderr
+    assert "with loss" not in cli("degrade", tmp_path / "a.jpg", "--sigma", "25", "-o", tmp_path / "b.png", text=True).stderr
