@@ -8,7 +8,7 @@ from math import inf, isfinite, isnan, log10, nan
 import numpy as np
 import pytest
 
-from restore import io
+from restore import cards, io
 from restore.bench import cache, plot, report, table
 from restore.bench.run import Choice, Events, beyond, run
 from restore.cli import app
@@ -87,7 +87,13 @@ def test_a_changed_method_has_another_key(monkeypatch):
     assert before != one and one != cache.method_key("vst", None)  # patches are used by its part, BM3D
 
 
-def test_what_cannot_be_run_says_why(folder):
+@pytest.fixture
+def untrained(monkeypatch):
+    """No weights at all."""
+    monkeypatch.setattr(cards, "folders", lambda: [])
+
+
+def test_what_cannot_be_run_says_why(folder, untrained):
     result, _ = small(folder, ("RED30",))
     assert isnan(result.ours("RED30", 50.0)) and "red30" in result.cells[0].reason
     assert report.reasons(result) and "| RED30 | - (" in report.markdown(result)
@@ -116,7 +122,7 @@ def test_every_and_the_standard_error(folder):
     assert "1 of 2 pictures" in " ".join(report.lines(result))
 
 
-def test_reports(folder):
+def test_reports(folder, untrained):
     result, _ = small(folder, ("BM3D", "RED30"))
     text = report.html(result)
     assert text.count("data:image/png;base64,") == 4 and "<svg" in text and "http" not in text.replace("http://www.w3.org/2000/svg", "")
@@ -188,7 +194,6 @@ def test_without_sets_the_pictures_of_scikit_image_are_used(monkeypatch):
 
 def test_every_method_of_the_table_runs(folder, tmp_path, monkeypatch):
     """Two crops, one level. Classical methods clean them; the networks, small and untrained here, return what a card says they may."""
-    from restore import cards
     from restore.tasks import Denoise
     from restore.values import Range
 
@@ -207,7 +212,7 @@ def test_every_method_of_the_table_runs(folder, tmp_path, monkeypatch):
 
 
 def test_card_takes_the_figures(tiny_weights, tmp_path, monkeypatch, folder):
-    from restore import benching, cards
+    from restore import benching
 
     shutil.copytree(tiny_weights, tmp_path / "w")
     monkeypatch.setenv("RESTORE_WEIGHTS", str(tmp_path / "w"))

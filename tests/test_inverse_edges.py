@@ -298,7 +298,7 @@ def test_levels_kernels_and_numbers_that_are_none(tmp_path, capsys):
             wrong()
     for kernel in ("empty.npy", "words.npy"):
         assert deblur([x], kernel=str(tmp_path / kernel), sigma="1", output=str(tmp_path / "y.png"), quiet=True) == 1 and "cannot be read" in capsys.readouterr().err
-    assert degrade([x], sigma="5,6,7", output=str(tmp_path / "y.png"), quiet=True) == 1 and "3 levels" in capsys.readouterr().err
+    assert degrade([x], sigma="5,6,7", output=str(tmp_path / "y.png"), quiet=True) == 2 and "3 levels" in capsys.readouterr().err
     with pytest.raises(UsageError):
         CompressedSensing(0.2, 0.0, (5.0, 6.0, 7.0))
     with pytest.raises(UsageError):
