@@ -319,8 +319,6 @@ class LowDose(Task):
 
 
 TASKS: dict[str, type[Task]] = {task.name: task for task in (Denoise, Deblur, SuperResolution, Inpaint, Jpeg, CompressedSensing, Isp, Mri, Burst, Tomography, LowDose)}
-
-
 WORDS = (str, str | None, bool)  # types of parts that are no numbers
 
 

@@ -108,16 +108,15 @@ def _number(value: float, digits: int = 5) -> float | None:
     return round(value, digits) if isfinite(value) else None
 
 
-def _row(row: Figures) -> dict[str, object]:
+def _row(result: Result, row: Figures) -> dict[str, object]:
     """One picture, its crop apart."""
-    figures = {figure: _number(getattr(row, figure)) for figure in FIGURES if not isnan(getattr(row, figure))}
-    return {"picture": row.picture, **figures, "seconds": _number(row.seconds, 3), "peak_bytes": row.bytes}
+    return {"picture": row.picture, **{figure: _number(getattr(row, figure)) for figure in figures(result)}, "seconds": _number(row.seconds, 3), "peak_bytes": row.bytes}
 
 
 def to_csv(result: Result) -> str:
     """Per picture, with the cell's published figure beside it."""
     text = StringIO()
-    rows = [record | _row(row) for record, cell in zip(records(result), result.cells, strict=True) for row in cell.rows]
+    rows = [record | _row(result, row) for record, cell in zip(records(result), result.cells, strict=True) for row in cell.rows]
     if rows:
         writer = csv.DictWriter(text, rows[0])
         writer.writeheader()
@@ -126,7 +125,7 @@ def to_csv(result: Result) -> str:
 
 
 def to_json(result: Result) -> str:
-    cells = [record | {"rows": [_row(row) for row in cell.rows]} for record, cell in zip(records(result), result.cells, strict=True)]
+    cells = [record | {"rows": [_row(result, row) for row in cell.rows]} for record, cell in zip(records(result), result.cells, strict=True)]
     return json.dumps({"schema": 1, "title": result.table.title, "source": result.table.source, "protocol": result.protocol.text(), "cells": cells}, indent=1) + "\n"
 
 
