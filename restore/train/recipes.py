@@ -177,9 +177,10 @@ red30_x2 = replace(red30, name="red30-x2", task=SuperResolution(2.0), args={"lum
                    tests=("set5", "set14", "b100"), line="the same on bicubic enlargements, luma alone: 25 GPU-minutes; Set5 37.66 x2, nothing shaved")
 red30_x3, red30_x4 = (replace(red30_x2, name=f"red30-x{scale}", task=SuperResolution(float(scale)), tag=f"x{scale}",
                               line=f"the same by {scale}: Set5 {figure}") for scale, figure in ((3, 33.82), (4, 31.51)))
-red10_x2, red10_x3, red10_x4 = (replace(of, name=of.name.replace("30", "10"), method="red10", args={"luma": True, "width": 32}, batch=16, rate=1e-3, steps=20_000,
-                                        line="the same for CPUs: 10 layers of 32, 0.15 MFLOP/px, an hour of two CPU cores; the paper's RED10 is 0.2 to 0.4 dB under RED30")
-                                for of in (red30_x2, red30_x3, red30_x4))
+red10_x2, red10_x3, red10_x4 = (replace(of, name=of.name.replace("30", "10"), method="red10", args={"luma": True, "width": 32}, patch=48, batch=16, rate=1e-3, steps=steps,
+                                        start=start, tests=("set5", "set14"),
+                                        line=f"the same for CPUs: 10 layers of 32, 0.15 MFLOP/px, {minutes} minutes of a CPU core after {start}")
+                                for of, start, steps, minutes in ((red30_x2, "red10.blind", 10_000, 16), (red30_x3, "red10.x2", 6_000, 10), (red30_x4, "red10.x2", 6_000, 10)))
 edsr_x2 = Recipe("edsr-x2", "Lim et al., CVPRW 2017, baseline: 2.7 MFLOP per pixel of y, 25 GPU-minutes; Set5 37.99 x2, the border shaved", "edsr",
                  SuperResolution(2.0), args={"scale": 2}, tag="x2", patch=96, batch=32, steps=60_000, rate=5e-4, loss="l1", protocol="sr-shaved",
                  tests=("set5", "set14", "b100"), x8=False)
@@ -191,8 +192,10 @@ edsr_x2_fast, edsr_x3_fast, edsr_x4_fast = (replace(of, name=f"{of.name}-fast", 
 red30_q10 = replace(red30, name="red30-q10", task=Jpeg(10.0), args={"luma": True}, tag="q10", scene="half", patch=128, batch=64, protocol="jpeg", tests=("classic5", "live1"),
                     line="the same on JPEG, luma alone: 25 GPU-minutes; LIVE1 29.35 at quality 10")
 red30_q20 = replace(red30_q10, name="red30-q20", task=Jpeg(20.0), tag="q20", line="the same at quality 20: LIVE1 31.73")
-red10_q10, red10_q20 = (replace(of, name=of.name.replace("30", "10"), method="red10", args={"luma": True, "width": 32}, batch=16, rate=1e-3, steps=20_000,
-                                line="the same for CPUs: 10 layers of 32, an hour of two CPU cores; AR-CNN has 28.96 / 31.29 on LIVE1") for of in (red30_q10, red30_q20))
+red10_q10, red10_q20 = (replace(of, name=of.name.replace("30", "10"), method="red10", args={"luma": True, "width": 32}, patch=48, batch=16, rate=1e-3, steps=steps,
+                                start=start, tests=("classic5",),
+                                line=f"the same for CPUs: 10 layers of 32, {minutes} minutes of a CPU core after {start}; AR-CNN has 28.96 / 31.29 on LIVE1")
+                        for of, start, steps, minutes in ((red30_q10, "red10.blind", 10_000, 16), (red30_q20, "red10.q10", 6_000, 10)))
 drunet_jpeg = replace(drunet, name="drunet-jpeg", task=Jpeg(Range(5, 95)), tag="jpeg", scene="half", patch=192, batch=32, protocol="jpeg", tests=("live1",), levels=(10.0, 20.0, 40.0),
                       line="the same told how coarse the tables are, in colour with and without subsampling: 25 GPU-minutes; meant for LIVE1 29.7 / 32.1 at quality 10/20")
 drunet_jpeg_fast = replace(drunet_jpeg, name="drunet-jpeg-fast", args=drunet_fast.args, tag="jpeg-fast", patch=128, batch=8, steps=25_000,
@@ -204,16 +207,18 @@ red30_marks = replace(red30, name="red30-marks", task=Inpaint("marks:32"), args=
 red30_gaussian = replace(red30_marks, name="red30-gaussian", task=Deblur("gaussian:1.6", Range(0, 2.55)), tag="gaussian", patch=80, tests=("set14",), levels=(0.0, 2.55),
                          line="the same on blur by a Gaussian of 1.6 pixels: 25 GPU-minutes; meant for 0.5 dB above plug-and-play")
 red30_disk = replace(red30_gaussian, name="red30-disk", task=Deblur("disk:7", Range(0, 2.55)), tag="disk", line="the same on defocus of radius 7")
-red10_marks, red10_gaussian, red10_disk = (replace(of, name=of.name.replace("30", "10"), method="red10", args={"channels": 3, "width": 32}, batch=8, rate=1e-3, steps=20_000,
-                                                   line="the same for CPUs: 10 layers of 32") for of in (red30_marks, red30_gaussian, red30_disk))
+red10_marks, red10_gaussian, red10_disk = (replace(of, name=of.name.replace("30", "10"), method="red10", args={"channels": 3, "width": 32}, batch=8, rate=1e-3, steps=10_000,
+                                                   start=start, line=f"the same for CPUs: 10 layers of 32, {minutes} minutes of a CPU core" + (f" after {start}" if start else ""))
+                                           for of, start, minutes in ((red30_marks, "", 15), (red30_gaussian, "", 22), (red30_disk, "red10.gaussian", 22)))
 
 istanet_r25 = Recipe("istanet-r25", "Zhang & Ghanem, CVPR 2018: 9 phases, 0.67 MFLOP/px, 25 GPU-minutes; Set11 32.57 at a ratio of 0.25", "istanet", CompressedSensing(0.25),
                      tag="r25", patch=99, batch=32, steps=60_000, rate=5e-4, tests=("set11",), x8=False)
 istanet_r10, istanet_r50 = (replace(istanet_r25, name=f"istanet-r{ratio:.0f}", task=CompressedSensing(ratio / 100), tag=f"r{ratio:.0f}",
                                     line=f"the same at a ratio of {ratio / 100:.2f}: Set11 {figure}") for ratio, figure in ((10.0, 26.64), (50.0, 38.07)))
-istanet_r10_fast, istanet_r25_fast, istanet_r50_fast = (replace(of, name=f"{of.name}-fast", args={"phases": 5}, tag=f"{of.tag}-fast", batch=4, rate=1e-3, steps=20_000,
-                                                                line="the same for CPUs: 5 phases, 0.37 MFLOP/px, two hours of two CPU cores")
-                                                        for of in (istanet_r10, istanet_r25, istanet_r50))
+istanet_r10_fast, istanet_r25_fast, istanet_r50_fast = (replace(of, name=f"{of.name}-fast", args={"phases": 5}, tag=f"{of.tag}-fast", batch=4, rate=1e-3, steps=steps, start=start,
+                                                                line=f"the same for CPUs: 5 phases, 0.37 MFLOP/px, {minutes} minutes of a CPU core" + (f" after {start}" if start else ""))
+                                                        for of, start, steps, minutes in ((istanet_r10, "istanet.r25-fast", 5_000, 20), (istanet_r25, "", 10_000, 40),
+                                                                                          (istanet_r50, "istanet.r25-fast", 5_000, 20)))
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30, red20, red10, red30_fast, red20_fast, red10_fast, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
