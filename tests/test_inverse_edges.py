@@ -336,6 +336,16 @@ def test_a_flat_picture_stays_flat_through_wiener():
     assert torch.allclose(x, y, atol=1e-3)
 
 
+def test_noise_that_deblurring_is_not_told_of_is_said(tmp_path, capsys):
+    from restore.commands.deblur import deblur
+
+    rng, x = np.random.default_rng(0), picture(96, 120)
+    for added, told, said in ((8, "0.5", True), (8, "8", False), (8, "auto", False), (0, "0.5", False)):
+        y = saved(tmp_path / "y.png", np.clip(np.rint(x + added * rng.standard_normal(x.shape)), 0, 255).astype(np.uint8))
+        assert deblur([y], kernel="gaussian:1", sigma=told, model="wiener", output=str(tmp_path / "x.png"), overwrite=True) == 0
+        assert ("stripes" in capsys.readouterr().err) == said
+
+
 def test_tv_where_nothing_is_known_is_finite():
     y = torch.zeros(1, 1, 24, 24)
     for noise in (NoNoise(), Gaussian(10 / 255)):

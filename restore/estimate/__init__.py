@@ -8,10 +8,11 @@ from torch import Tensor
 
 from restore.errors import RestoreError
 from restore.image import Header
-from restore.tasks import Task
+from restore.tasks import Deblur, Task
 from restore.values import Value
 
 LEAST = 2.55  # sigma, where the kernel is estimated
+MORE, LITTLE = 2.0, 1.0  # noise of more than so many times what is told, or than so much, is doubted
 AGREE = 0.1  # channels whose levels differ by less are given one level
 
 
@@ -36,6 +37,16 @@ def fill(task: Task, y: Tensor, header: Header | None = None) -> tuple[Task, tup
         task = task.replace(sigma=max(float(misfit), LEAST, *(task.sigma if isinstance(task.sigma, tuple) else (task.sigma,))))
         lines.append(f"sigma {task.sigma:.1f} with what the kernel leaves")
     return task, tuple(lines), given
+
+
+def doubt(task: Task, y: Tensor) -> tuple[str, ...]:
+    """What to say where a deblurring is told of far less noise than y holds: it sharpens the rest into stripes."""
+    from restore.estimate import sigma
+
+    if not isinstance(task, Deblur) or task.sigma is None:
+        return ()
+    told, found = max(task.sigma) if isinstance(task.sigma, tuple) else task.sigma, max(sigma.estimate(y).sigma)
+    return (f"the noise looks like sigma {found:.1f}, and what is told is {told:g}: the rest is sharpened, into stripes; --sigma auto takes what is found",) if found > MORE * max(told, LITTLE) else ()
 
 
 def _sigma(task: Task, y: Tensor, header: Header | None) -> tuple[Value, str, dict[str, Tensor]]:

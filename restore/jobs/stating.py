@@ -15,7 +15,7 @@ from restore.engine import run as engine
 from restore.engine.picture import Page
 from restore.engine.run import Settings
 from restore.errors import UsageError
-from restore.estimate import fill
+from restore.estimate import doubt, fill
 from restore.image import Header
 from restore.method import Method
 from restore.numerics import resample
@@ -82,9 +82,11 @@ class Stated:
 def state(request: Request, page: Page, settings: Settings, given: Given = {}) -> Stated:
     """Fill the task's holes by looking at the page, then choose the method, for levels decide weights, and show it the picture. given: what was read for the task's words."""
     task, lines, whole = _told(request), (), copy(page)
-    if task.unknown():
-        task, lines, found = fill(task, _sample(page, 1 if "kernel" in task.unknown() else 4), page.header)
-        given = {**given, **found}
+    if task.unknown() or isinstance(task, Deblur):
+        sample = _sample(page, 1 if "kernel" in task.unknown() else 4)
+        doubts = doubt(task, sample)
+        task, lines, found = fill(task, sample, page.header)
+        given, lines = {**given, **found}, lines + doubts
     stated = choose(replace(request, task=task), settings, (page.header.channels, page.header.height, page.header.width), lines, given)
     return replace(stated, prepared=method_for(stated).prepare(whole.parts(), stated.problem))
 
