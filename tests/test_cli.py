@@ -267,6 +267,8 @@ def test_nothing_is_lost_unsaid(cli, tmp_path):
     assert cli("denoise", "a.png", *MODEL, "--format", "jpg").returncode == 0 and (tmp_path / "a.denoise.jpg").exists()
     tifffile.imwrite(tmp_path / "hot.tif", np.full((24, 24), 500, np.float32))
     assert b"576 samples lay outside" in cli("denoise", "hot.tif", *MODEL, "-o", "hot.png").stderr
+    assert b"for files with loss" in cli("denoise", "a.png", *MODEL, "--quality", "90", "-o", "fine.png").stderr
+    assert b"for files with loss" not in cli("denoise", "a.png", *MODEL, "--quality", "90", "-o", "fine.jpg").stderr
     assert b"2.55" in cli("denoise", "a.png", "--sigma", "0.01", "--model", "bm3d", "-o", "faint.png").stderr
     done = cli("a.png")
     assert done.returncode == 2 and b"restore denoise a.png" in done.stderr

@@ -142,6 +142,11 @@ def check_sink(format: str | None, quality: int | None, subsampling: str | None)
         raise UsageError(f"subsampling {subsampling} is not known", "one of " + ", ".join(SUBSAMPLING), "--subsampling 4:4:4")
 
 
+def has_quality(format: str) -> bool:
+    """Whether files of this format can be told a quality."""
+    return format in ("jpeg", "webp")
+
+
 def is_lossy(format: str, header: Header, quality: int | None = None) -> bool:
     """Whether a format codes a picture of this header with loss."""
     return format == "jpeg" or format == "webp" and _codec("standard:is_lossy")(header, quality)

@@ -157,6 +157,8 @@ class Walk:
         sigma, target = getattr(self.request.task, "sigma", None), self._format(names.target, header)
         if isinstance(sigma, float) and 0 < sigma < FAINT:
             yield f"sigma is on the 0-255 scale: {sigma:g} is next to no noise, {sigma:g} of a white of 1 would be --sigma {255 * sigma:g}"
+        if (self.request.quality or self.request.subsampling) and not io.has_quality(target):
+            yield f"--quality and --subsampling are for files with loss: {target} keeps every sample"
         if header.format in ("raw", "dng") and header.sensor is None:
             yield "a camera file, developed by LibRaw before; restore isp works on its mosaic"
         if isinstance(self.request.task, Inpaint) and self.request.task.sigma == 0 and io.is_lossy(target, header, self.request.quality):
