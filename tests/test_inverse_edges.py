@@ -336,6 +336,17 @@ def test_a_flat_picture_stays_flat_through_wiener():
     assert torch.allclose(x, y, atol=1e-3)
 
 
+def test_a_mask_the_wrong_way_round_is_said(tmp_path, capsys):
+    from restore.commands.inpaint import inpaint
+
+    mask = np.full((60, 80), 255, np.uint8)
+    mask[25:35, 30:50] = 0
+    saved(tmp_path / "m.png", mask)
+    for invert in (False, True):
+        assert inpaint([saved(tmp_path / "x.png", picture())], mask=str(tmp_path / "m.png"), invert=invert, model="biharmonic", output=str(tmp_path / "y.png"), overwrite=True) == 0
+        assert ("--invert" in capsys.readouterr().err) != invert
+
+
 def test_noise_that_deblurring_is_not_told_of_is_said(tmp_path, capsys):
     from restore.commands.deblur import deblur
 

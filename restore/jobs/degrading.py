@@ -51,10 +51,10 @@ class Degrading(Walk):
         """Whether the file that is written is the coding which is asked for."""
         return isinstance(self.request.task, Jpeg) and self._format(opened.names.target, opened.source.headers[0]) == "jpeg"
 
-    def _hints(self, names, header):
-        yield from super()._hints(names, header)
-        target = self._format(names.target, header)
-        if not isinstance(self.request.task, Jpeg) and io.is_lossy(target, header, self.request.quality):
+    def _hints(self, opened):
+        yield from super()._hints(opened)
+        target = self._format(opened.names.target, opened.result.header)
+        if not isinstance(self.request.task, Jpeg) and io.is_lossy(target, opened.result.header, self.request.quality):
             yield f"a {target} file with loss takes part of the noise and adds its own: -o NAME.png holds what is made"
 
     def quality(self, opened):

@@ -121,9 +121,9 @@ class Developing(Walk):
     def source(self, path: Path | BinaryIO) -> io.Source:
         return io.open_sensor(path, self.asked.layout)
 
-    def _hints(self, names, header: Header) -> Iterator[str]:
-        yield from super()._hints(names, header)
-        if self._format(names.target, header) == "exr" and not self.asked.linear:
+    def _hints(self, opened: Open) -> Iterator[str]:
+        yield from super()._hints(opened)
+        if self._format(opened.names.target, opened.result.header) == "exr" and not self.asked.linear:
             yield "EXR holds linear light as a rule, and this is a finished picture: --linear writes light"
 
     def method(self, stated: Developed) -> Method:

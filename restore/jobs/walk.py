@@ -34,6 +34,7 @@ SLOW = 2_000_000  # pixels from which an untrained method is timed on a small ti
 WASTE = 4.0  # share of what is computed twice that is said
 UNSEEN = 1e-3  # share of a sample of y that what is hidden may have
 FAINT = 0.5  # of 255: noise that may be meant of 1
+MOST = 0.6  # share of a picture that a drawn mask rarely hides
 PATIENCE = 300  # seconds that nobody need be warned of
 
 
@@ -147,13 +148,14 @@ class Walk:
         opened.stated = self.state(opened, 0)
         result.task, result.model, result.problem = opened.stated.task, opened.stated.full_name, opened.stated.problem.describe()
         result.scale = opened.stated.problem.scale
-        result.notes += [*opened.stated.lines, *self._hints(opened.names, result.header)]
+        result.notes += [*opened.stated.lines, *self._hints(opened)]
         if self.request.factor != 1:
             result.notes.append(f"enlarged by {result.scale}, then reduced to {self.request.factor * result.scale:g}")
         opened.ahead = self.ahead(opened.source)
 
-    def _hints(self, names: Names, header: Header) -> Iterator[str]:
+    def _hints(self, opened: Open) -> Iterator[str]:
         """What a user may not have meant."""
+        names, header = opened.names, opened.result.header
         sigma, target = getattr(self.request.task, "sigma", None), self._format(names.target, header)
         if isinstance(sigma, float) and 0 < sigma < FAINT:
             yield f"sigma is on the 0-255 scale: {sigma:g} is next to no noise, {sigma:g} of a white of 1 would be --sigma {255 * sigma:g}"
@@ -163,6 +165,8 @@ class Walk:
             yield "a camera file, developed by LibRaw before; restore isp works on its mosaic"
         if isinstance(self.request.task, Inpaint) and self.request.task.sigma == 0 and io.is_lossy(target, header, self.request.quality):
             yield f"a {target} file with loss does not hold known pixels as they were: -o NAME.png does"
+        if given.files(self.request.task, names.source) and "mask" in opened.stated.given and (missing := 1 - float(opened.stated.given["mask"].mean())) > MOST:
+            yield f"the mask calls {100 * missing:.0f} % of the picture missing: --invert takes the rest of it for missing instead"
         if target not in ("exr", "tiff") if header.format == "exr" else target == "exr" and header.dtype.kind != "f" and header.sensor is None:
             yield "EXR holds linear light as a rule: values are passed on as they are, and other programs will show them lighter or darker"
 
