@@ -139,7 +139,7 @@ def load(model: str | os.PathLike) -> Method:
     """
     name, card = cards.find(os.fspath(model))
     if card is None and CATALOG[name].trained:
-        every = [card for card in cards.every() if card.name == name]
+        every = [card for card in cards.offered() if card.name == name]
         found = [card for card in every if card.task.name == CATALOG[name].tasks[0]] or every
         if not found:
             raise RestoreError(f"no weights of {name} are installed", "", "restore models list shows what is")

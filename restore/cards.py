@@ -31,6 +31,7 @@ class Card:
     args: Mapping[str, object] = field(default_factory=dict)  # of the constructor, over the catalog row's
     parts: Mapping[str, str] = field(default_factory=dict)
     start: str = ""  # catalog name of what makes the first reconstruction that the network works on
+    apart: bool = False  # an experiment: taken only where name.tag asks for it
     flops_per_pixel: float = 0.0  # multiply and add counted as two
     facts: Mapping[str, object] = field(default_factory=dict)  # halo (left out: global) and bytes_per_pixel, as probed when the weights were saved
     parameters: int = 0
@@ -83,9 +84,14 @@ def every() -> list[Card]:
     return [found[name] for name in sorted(found)]
 
 
+def offered() -> list[Card]:
+    """Those that are taken without being asked for by name and tag."""
+    return [card for card in every() if not card.apart]
+
+
 def usable(name: str, task: Task | None = None) -> bool:
     """Whether a method of the catalog can run here: it is untrained, or there are weights of it, for this task if one is named."""
-    return not CATALOG[name].trained or any(card.name == name and (task is None or card.task.covers(task)) for card in every())
+    return not CATALOG[name].trained or any(card.name == name and (task is None or card.task.covers(task)) for card in offered())
 
 
 def find(model: str) -> tuple[str, Card | None]:
@@ -141,7 +147,7 @@ def _fits(row: Row, task: Task) -> bool:
 
 
 def _covering(name: str, task: Task) -> list[Card]:
-    return [card for card in every() if card.name == name and (card.task.covers(task) or _knows_pictures(card, task))]
+    return [card for card in offered() if card.name == name and (card.task.covers(task) or _knows_pictures(card, task))]
 
 
 def _knows_pictures(card: Card, task: Task) -> bool:
@@ -154,12 +160,12 @@ def _pick(cards: list[Card], frugal: bool) -> Card:
 
 
 def _installed(name: str) -> str:
-    cards = [f"{card.full_name} ({card.task})" for card in every() if card.name == name]
+    cards = [f"{card.full_name} ({card.task})" for card in offered() if card.name == name]
     return "weights of it: installed are " + ("; ".join(cards) or "none")
 
 
 def _alternatives(task: Task) -> str:
-    others = [card.full_name for card in every() if card.task.covers(task)]
+    others = [card.full_name for card in offered() if card.task.covers(task)]
     untrained = [name for name, row in CATALOG.items() if _fits(row, task) and not row.trained]
     return "type --model " + " or ".join([*others[:3], *untrained[:1]]) if others or untrained else "leave --model out"
 
@@ -189,7 +195,7 @@ def load(name: str, card: Card | None = None, parts: Mapping[str, str] = {}, cha
 
 
 def _part(name: str, channels: int | None, frugal: bool) -> tuple[str, Card | None]:
-    found = [card for card in every() if card.name == name and card.task.name == CATALOG[name].tasks[0]]  # a part does what its method was made for
+    found = [card for card in offered() if card.name == name and card.task.name == CATALOG[name].tasks[0]]  # a part does what its method was made for
     if found:
         return name, _pick([card for card in found if card.channels == channels] or found, frugal)
     for other, row in CATALOG.items():
@@ -253,7 +259,7 @@ def write(card: Card) -> None:
 
     words = {
         "name": card.name, "tag": card.tag, "flops_per_pixel": card.flops_per_pixel, "parameters": card.parameters, "facts": dict(card.facts),
-        "sha256": card.sha256, "licence": card.licence, "args": dict(card.args), "parts": dict(card.parts), "start": card.start,
+        "sha256": card.sha256, "licence": card.licence, "args": dict(card.args), "parts": dict(card.parts), "start": card.start, "apart": card.apart,
         "task": card.task.to_dict(), "recipe": dict(card.recipe), "data": [dict(row) for row in card.data], "results": [dict(row) for row in card.results],
     }
     put(card.path, tomli_w.dumps(words).encode())

@@ -1,5 +1,6 @@
 """The weights that are shipped, and how one is chosen for a task."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,17 @@ def test_the_task_and_the_picture_choose_the_weights(three):
     assert name(Denoise(sigma=25.0), channels=1) == "drunet.grey" and name(Denoise(sigma=60.0), None, True, 3) == "drunet.large"
     assert name(Denoise(sigma=90.0), channels=3) == "bm3d" and name(Denoise("poisson", peak=4.0), channels=3) == "vst"
     assert name(Denoise(sigma=25.0), "drunet.small", channels=1) == "drunet.small" and name(Denoise(sigma=25.0), "drunet", channels=1) == "drunet.grey"
+
+
+def test_an_experiment_is_taken_by_its_full_name_alone(three):
+    for tag in ("small", "large"):
+        card = cards.find(f"drunet.{tag}")[1]
+        cards.write(replace(card, apart=True))
+    assert name(Denoise(sigma=25.0), None, True, 3) == "bm3d" and name(Denoise(sigma=25.0), "drunet", channels=3) == "drunet.grey"
+    assert name(Denoise(sigma=25.0), "drunet.large", channels=3) == "drunet.large"
+    with pytest.raises(UsageError) as caught:
+        cards.choose(Denoise(sigma=80.0), "drunet")
+    assert "drunet.large" not in str(caught.value.remedy) + str(caught.value.expected)
 
 
 def test_a_level_out_of_range_is_an_error_that_names_what_covers_it(three):

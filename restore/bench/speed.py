@@ -61,7 +61,7 @@ def timed(chosen: tuple[str, ...] = ()) -> list[tuple[str, cards.Card | None, De
     for name, row in ((name, row) for name, row in CATALOG.items() if "denoise" in row.tasks):
         noise = row.noises[0]
         task = Denoise(noise, SIGMA if "gaussian" in noise else None, 30.0 if "poisson" in noise else None)
-        for card in [card for card in cards.every() if card.name == name] if row.trained else [None]:
+        for card in [card for card in cards.every() if card.name == name and (chosen or not card.apart)] if row.trained else [None]:
             if (card is None or card.task.covers(task)) and (not chosen or name in chosen or (card and card.full_name in chosen)):
                 found.append((name, card, task))
     return found

@@ -20,7 +20,7 @@ def list(json: options.Json = False) -> int:
             rows.append({
                 "model": card.full_name if card else name, "task": str(card.task) if card else f"{', '.join(row.tasks)} ({', '.join(row.noises)})",
                 "parameters": card.parameters if card else 0, "licence": card.licence if card else "MIT",
-                "bytes": card.weights.stat().st_size if card and card.weights.is_file() else 0, "results": [dict(r) for r in card.results] if card else [], "about": row.line,
+                "bytes": card.weights.stat().st_size if card and card.weights.is_file() else 0, "results": [dict(r) for r in card.results] if card else [], "about": row.line + ("; an experiment, taken only by its full name" if card and card.apart else ""),
             })
     chosen = _defaults()
     for row in rows:

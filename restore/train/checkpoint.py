@@ -18,7 +18,7 @@ from restore.train.data import Pool
 from restore.train.recipes import Recipe
 
 NAME = "checkpoint.json"
-WHATEVER = ("line", "steps", "tests", "levels", "protocol", "every", "x8")  # parts of a recipe that a run does not depend on
+WHATEVER = ("line", "steps", "apart", "tests", "levels", "protocol", "every", "x8")  # parts of a recipe that a run does not depend on
 
 
 @dataclass

@@ -51,7 +51,7 @@ def write(recipe: Recipe, run: Run | Fit, validation: dict[str, float], files: l
     pixels = run.step * recipe.batch * recipe.patch**2
     device = run.pool.pixels.device.type
     card = cards.Card(
-        name=recipe.method, tag=recipe.label, task=recipe.task, args=recipe.args, start=recipe.begin, flops_per_pixel=network.flops_per_pixel,
+        name=recipe.method, tag=recipe.label, task=recipe.task, args=recipe.args, start=recipe.begin, apart=recipe.apart, flops_per_pixel=network.flops_per_pixel,
         parameters=sum(value.numel() for value in network.state_dict().values()), licence="MIT",
         recipe=words(recipe) | {"steps": run.step, "megapixels": round(pixels / 1e6), "hours": round(run.seconds / 3600, 2), "device": device,
                                 **{part: round(value, 3) for part, value in validation.items()}},

@@ -39,6 +39,7 @@ class Recipe:
     start: str = ""  # weights to go on from, as name.tag or a file
     learner: str = ""  # em: mixtures fitted by EM, where rates, losses and averages mean nothing
     seed: int = 0
+    apart: bool = False  # an experiment: commands take its weights only where they are asked for by name
     tests: tuple[str, ...] = ("bsd200_half", "red14_proxy256")  # sets that the card reports
     levels: tuple[float | str, ...] = (10.0, 30.0, 50.0, 70.0)  # at these of its levels, where its task has a range of them
     protocol: str = "rednet"  # of those figures
@@ -70,8 +71,8 @@ red30_fast, red20_fast, red10_fast = (replace(of, name=f"{of.name}-fast", args={
                                               line=f"the same for CPUs: 32 channels, {cost} MFLOP/px, {minutes} minutes of a CPU core; x8, {under} dB under BM3D")
                                       for of, steps, cost, minutes, under in ((red30, 12_000, "0.52", 65, "0.3 to 0.6"), (red20, 10_000, "0.34", 40, "0.3 to 0.6"),
                                                                               (red10, 20_000, "0.15", 35, "0.4 to 0.7")))
-red30_plain = replace(red30, name="red30-plain", args={"skips": False}, tag="plain", line="RED30 without skips: what the skips are worth (paper, section 2.3)")
-red30_direct = replace(red30, name="red30-direct", args={"global_residual": False}, tag="direct", line="RED30 that predicts the picture, not the residual")
+red30_plain = replace(red30, name="red30-plain", args={"skips": False}, tag="plain", apart=True, line="RED30 without skips: what the skips are worth (paper, section 2.3)")
+red30_direct = replace(red30, name="red30-direct", args={"global_residual": False}, tag="direct", apart=True, line="RED30 that predicts the picture, not the residual")
 
 drunet = Recipe("drunet", "Zhang et al., TPAMI 2021, at an eighth of its cost: 0.87 MFLOP/px, 25 GPU-minutes; CBSD68 33.9 / 31.25 / 28.0 at sigma 15/25/50",
                 "drunet", Denoise(sigma=Range(0, 75)), args={"widths": (48, 96, 192), "blocks": (1, 2, 4, 2, 1)}, tag="best", data=("photos_stated",),
@@ -89,24 +90,24 @@ mlp = Recipe("mlp", "Burger, Schuler & Harmeling, CVPR 2012, with 4 x 720 units:
 mlp_blind = replace(mlp, name="mlp-blind", task=LEVELS, levels=(15.0, 25.0, 50.0), line="the same over all levels")
 autoencoder = Recipe("autoencoder", "the textbooks': what an eighth of the resolution costs; 10 minutes of a CPU core, far below BM3D at low noise",
                      "autoencoder", LEVELS, data=("bsds",), batch=32, steps=8_000, levels=(15.0, 25.0, 50.0), tests=("bsd68",), x8=False)
-autoencoder_max = replace(autoencoder, name="autoencoder-max", args={"pool": "max"}, tag="max", line="the same with maximum pooling")
-autoencoder_avg = replace(autoencoder, name="autoencoder-avg", args={"pool": "avg"}, tag="avg", line="the same with average pooling")
+autoencoder_max = replace(autoencoder, name="autoencoder-max", args={"pool": "max"}, tag="max", apart=True, line="the same with maximum pooling")
+autoencoder_avg = replace(autoencoder, name="autoencoder-avg", args={"pool": "avg"}, tag="avg", apart=True, line="the same with average pooling")
 
 csc_net = Recipe("csc-net", "Gregor & LeCun, ICML 2010: 6 iterations as layers, 0.06 MFLOP/px, an hour of two CPU cores; BSD68 28.57 at sigma 25",
                  "csc-net", Denoise(sigma=Range(0, 75)), tag="learned", data=("bsds",), batch=16, steps=20_000, tests=("bsd68",),
                  levels=(15.0, 25.0, 50.0), x8=False)
 ml_ista = replace(csc_net, name="ml-ista", method="ml-csc", args={"coder": "ml-ista"}, tag="ml-ista",
                   line="Sulam et al., TPAMI 2019: three layers of codes, two iterations")
-layered_soft = replace(ml_ista, name="layered-soft", args={"coder": "soft"}, tag="soft",
+layered_soft = replace(ml_ista, name="layered-soft", args={"coder": "soft"}, tag="soft", apart=True,
                        line="the same by one forward pass: a convolutional net without frills")
-layered_pursuit = replace(ml_ista, name="layered-pursuit", args={"coder": "pursuit"}, tag="pursuit", line="the same by pursuit, layer after layer")
+layered_pursuit = replace(ml_ista, name="layered-pursuit", args={"coder": "pursuit"}, tag="pursuit", apart=True, line="the same by pursuit, layer after layer")
 
 
 
 def _course(what: str, line: str, rate: float = 1e-3, optimiser: str = "adam", **args: object) -> Recipe:
     """One choice of the course tried on a RED20 of 16 channels, all else the same: `restore bench course` sets them side by side."""
     return replace(red20, name=f"course-{what}", tag=what, task=Denoise(sigma=25.0), args={"width": 16} | args, data=("bsds",), patch=40, batch=16, steps=4_000,
-                   rate=rate, optimiser=optimiser, tests=("set12",), levels=(25.0,), x8=False, line=line)
+                   rate=rate, optimiser=optimiser, tests=("set12",), levels=(25.0,), x8=False, apart=True, line=line)
 
 
 COURSE = (
