@@ -30,6 +30,26 @@ def test_synthesis_and_analysis_are_transposes(filters, channels, size, stride):
     assert float(left) == pytest.approx(float(right), rel=1e-12)
 
 
+@pytest.mark.parametrize(("filters", "channels", "size", "stride"), [(5, 1, 3, 1), (7, 3, 5, 1), (6, 1, 9, 4), (3, 2, 5, 2), (2, 1, 9, 6), (4, 1, 1, 1)])
+def test_blocks_of_a_synthesis_are_the_synthesis(filters, channels, size, stride):
+    """In float32 it goes by blocks, in float64 not; derivatives too."""
+    d, g, slope = random(0, filters, channels, size, size), random(2, 2, filters, 9, 7), random(3, 2, channels, 9 * stride, 7 * stride)
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        parts = [part.to(dtype).requires_grad_() for part in (d, g)]
+        x = csc.synthesis(parts[1], parts[0], stride)
+        found.append([x, *torch.autograd.grad(x, parts, slope.to(dtype))])
+    for blocks, whole in zip(*found, strict=True):
+        torch.testing.assert_close(blocks.double(), whole, atol=1e-4, rtol=1e-4)
+
+
+def test_soft_thresholding_has_one_value_with_and_without_derivatives():
+    x, bound = random(0, 4, 50), random(1, 4, 1).abs()
+    learned = x.clone().requires_grad_()
+    assert torch.equal(soft(learned, bound).detach(), soft(x, bound))
+    assert torch.equal(torch.autograd.grad(soft(learned, bound).sum(), learned)[0], (x.abs() > bound).double())
+
+
 def test_norm_is_the_largest_eigenvalue():
     """Against the matrix, written out."""
     d = random(3, 3, 1, 3, 3)

@@ -41,7 +41,7 @@ def test_a_recipe_makes_weights_that_serve_their_task(name, pictures, tmp_path, 
     """Trained for two steps, exported, chosen for what it was trained for where there are no others, and run."""
     monkeypatch.setattr(cards, "folders", lambda: [tmp_path / "weights"])
     recipe = recipes.find(name)
-    recipe = replace(recipe, data=(str(pictures),), tests=(), batch=2, patch=min(recipe.patch, 96), args={**recipe.args, **SMALL[recipe.method]})
+    recipe = replace(recipe, start="", data=(str(pictures),), tests=(), batch=2, patch=min(recipe.patch, 96), args={**recipe.args, **SMALL[recipe.method]})
     card = run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", steps=2, device="cpu")
     assert card.recipe["validation"] > 10 and ("validation_before" in card.recipe) == (recipe.task.name != "cs")
     task = recipe.task.replace(**{part: (value.low + value.high) / 2 for part, value in recipe.task.words().items() if isinstance(value, Range)})

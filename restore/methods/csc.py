@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from restore.errors import UsageError, nearest
 from restore.method import Blend, Method, Network, level
 from restore.numerics.mirror import mirrored
+from restore.numerics.scatter import scatter
 from restore.numerics.solvers import fista, largest, soft
 
 CODERS = ("soft", "pursuit", "ml-ista")
@@ -24,7 +25,7 @@ CODERS = ("soft", "pursuit", "ml-ista")
 
 def synthesis(codes: Tensor, filters: Tensor, stride: int = 1) -> Tensor:
     """D g: codes (B, M, h, w) on every `stride`-th pixel, filters (M, C, k, k), k odd -> (B, C, h stride, w stride), zero outside."""
-    return F.conv_transpose2d(codes, filters, stride=stride, padding=filters.shape[-1] // 2, output_padding=stride - 1)
+    return scatter(codes, filters, stride)
 
 
 def analysis(x: Tensor, filters: Tensor, stride: int = 1) -> Tensor:
