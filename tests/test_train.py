@@ -258,15 +258,21 @@ def test_initial_weights_come_from_the_seed_alone():
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_recipes_are_told_apart_and_ready():
+def test_recipes_are_told_apart_and_ready(monkeypatch):
+    made = {f"{recipe.method}.{recipe.label}" for recipe in recipes.RECIPES.values()}
     for recipe in recipes.RECIPES.values():
-        network = run.build(recipe)
+        network = run.build(replace(recipe, start=""))
+        assert recipe.start in made | {""}
         assert (getattr(network, "seen", None) or network.channels) in (1, 3)
         assert recipe.line and recipe.label and recipe.data
     assert replace(recipes.find("red30"), task=Denoise(sigma=50.0)).label == "s50"
     assert recipes.find("red30").label == "blind"
     with pytest.raises(UsageError, match="red30"):
         recipes.find("red31")
+    monkeypatch.setattr(cards, "folders", lambda: [])
+    with pytest.raises(UsageError, match="not there") as caught:
+        run.build(recipes.find("red10-x3"))
+    assert "restore train red10-x2" in caught.value.remedy
 
 
 def test_rates_rise_then_fall_to_nothing():

@@ -12,7 +12,7 @@ from restore.measure import sets
 from restore.method import Chain, Method
 from restore.tasks import LowDose
 from restore.train import checkpoint, data, em, export, group, loop, progress, slices
-from restore.train.recipes import Recipe
+from restore.train.recipes import RECIPES, Recipe
 from restore.values import Range
 
 
@@ -94,6 +94,9 @@ def build(recipe: Recipe) -> Method:
         raise UsageError(f"{recipe.method} is told the noise level, and that of the pairs is unknown", "one level for all pairs",
                          "type --sigma 25, or train red30")
     if recipe.start:
+        makes = [one.name for one in RECIPES.values() if f"{one.method}.{one.label}" == recipe.start]
+        if makes and recipe.start not in {card.full_name for card in cards.every()}:
+            raise UsageError(f"{recipe.name} goes on from {recipe.start}, which is not there", "", f"restore train {makes[0]} makes it")
         name, card = cards.find(recipe.start)
         if card is None:
             raise UsageError(f"{recipe.start} is a method without weights", "NAME.TAG of weights to go on from")
