@@ -355,6 +355,8 @@ def test_noise_that_deblurring_is_not_told_of_is_said(tmp_path, capsys):
         y = saved(tmp_path / "y.png", np.clip(np.rint(x + added * rng.standard_normal(x.shape)), 0, 255).astype(np.uint8))
         assert deblur([y], kernel="gaussian:1", sigma=told, model="wiener", output=str(tmp_path / "x.png"), overwrite=True) == 0
         assert ("stripes" in capsys.readouterr().err) == said
+    small = saved(tmp_path / "small.png", picture(8, 8))  # too small to doubt
+    assert deblur([small], kernel="gaussian:1", sigma="5", model="wiener", output=str(tmp_path / "x.png"), overwrite=True) == 0
 
 
 def test_tv_where_nothing_is_known_is_finite():

@@ -45,8 +45,14 @@ def doubt(task: Task, y: Tensor) -> tuple[str, ...]:
 
     if not isinstance(task, Deblur) or task.sigma is None:
         return ()
-    told, found = max(task.sigma) if isinstance(task.sigma, tuple) else task.sigma, max(sigma.estimate(y).sigma)
-    return (f"the noise looks like sigma {found:.1f}, and what is told is {told:g}: the rest is sharpened, into stripes; --sigma auto takes what is found",) if found > MORE * max(told, LITTLE) else ()
+    told = max(task.sigma) if isinstance(task.sigma, tuple) else task.sigma
+    try:
+        found = max(sigma.estimate(y).sigma)
+    except RestoreError:  # where nothing can be estimated nothing is doubted
+        return ()
+    if found <= MORE * max(told, LITTLE):
+        return ()
+    return (f"the noise looks like sigma {found:.1f}, and what is told is {told:g}: the rest is sharpened, into stripes; --sigma auto takes what is found",)
 
 
 def _sigma(task: Task, y: Tensor, header: Header | None) -> tuple[Value, str, dict[str, Tensor]]:

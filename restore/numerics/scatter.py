@@ -11,7 +11,7 @@ def scatter(codes: Tensor, filters: Tensor, stride: int = 1) -> Tensor:
     """codes (B, M, h, w) on every `stride`-th pixel, filters (M, C, k, k), k odd -> (B, C, h stride, w stride): every code adds its filter, zero outside.
 
     A product with one row leaves a processor idle. On one, blocks of pixels are the channels of a convolution of the codes whose filters hold ours at every
-    place of a block: twice the arithmetic, a tenth of the time. For more channels, in double precision, and elsewhere, it is left to torch.
+    place of a block: twice the arithmetic, a fraction of the time. For more channels, in double precision, and elsewhere, it is left to torch.
     """
     if codes.device.type != "cpu" or codes.dtype == torch.float64 or filters.shape[1] >= BLOCK:
         return F.conv_transpose2d(codes, filters, stride=stride, padding=filters.shape[-1] // 2, output_padding=stride - 1)
