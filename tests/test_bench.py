@@ -79,12 +79,22 @@ def test_a_changed_picture_or_protocol_is_run_again(folder):
 
 
 def test_a_changed_method_has_another_key(monkeypatch):
-    before = cache.method_key("vst", None)
+    by_bm3d = {"denoiser": "bm3d"}
+    before = cache.method_key("vst", None, by_bm3d)
     cache.digest.cache_clear()
     monkeypatch.setattr(cache, "digest", lambda module: "changed" if module == "restore.numerics.patches" else "as it was")
-    one = cache.method_key("vst", None)
+    one = cache.method_key("vst", None, by_bm3d)
     monkeypatch.setattr(cache, "digest", lambda module: "as it was")
-    assert before != one and one != cache.method_key("vst", None)  # patches are used by its part, BM3D
+    assert before != one and one != cache.method_key("vst", None, by_bm3d)  # patches are used by its part, BM3D
+
+
+def test_a_part_makes_another_row(folder):
+    row = table.row
+    assert row("A", "ivst+bm3d x8") == table.Entry("A", "ivst", "bm3d", True) and row("A", "red10+.toml") == table.Entry("A", "red10+.toml")
+    assert cache.method_key("vst", None, {"denoiser": "bm3d"}) != cache.method_key("vst", None)
+    choice = Choice(str(folder), ("ivst+bm3d", "ivst+tv", "I+VST+BM3D"), (4,), device="cpu")
+    bm3d, tv, named = (cell.mean("psnr") for cell in run(table.find("poisson"), choice, protocol.find("poisson")).cells)
+    assert bm3d == named != tv
 
 
 @pytest.fixture

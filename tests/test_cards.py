@@ -52,7 +52,8 @@ def name(task, *how, **more):
 def test_the_task_and_the_picture_choose_the_weights(three):
     assert name(Denoise(sigma=25.0), channels=3) == "drunet.large" and name(Denoise(sigma=25.0), None, True, 3) == "drunet.small"
     assert name(Denoise(sigma=25.0), channels=1) == "drunet.grey" and name(Denoise(sigma=60.0), None, True, 3) == "drunet.large"
-    assert name(Denoise(sigma=90.0), channels=3) == "bm3d" and name(Denoise("poisson", peak=4.0), channels=3) == "vst"
+    assert name(Denoise(sigma=90.0), channels=3) == "bm3d" and name(Denoise("poisson", peak=4.0), channels=3) == "ivst"
+    assert name(Denoise("poisson-gaussian", peak=4.0, sigma=2.0), channels=3) == "vst"
     assert name(Denoise(sigma=25.0), "drunet.small", channels=1) == "drunet.small" and name(Denoise(sigma=25.0), "drunet", channels=1) == "drunet.grey"
 
 

@@ -4,7 +4,7 @@ import ast
 import hashlib
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,15 +41,15 @@ def write(name: str, words: dict[str, object]) -> None:
     put(path, json.dumps(words).encode())
 
 
-def method_key(name: str, card: Card | None) -> str:
+def method_key(name: str, card: Card | None, parts: Mapping[str, str] = {}) -> str:
     """What a method is: its source with all of ours that it imports, its parts and what it begins with, its weights and theirs; and how figures are taken."""
     row = CATALOG[name]
-    begun = {} if card is None else dict(card.parts) | ({"start": card.start} if card.start else {})
-    others = {part.partition(".")[0] for part in (*row.parts.values(), *begun.values())}
+    filled = {**row.parts, **(card.parts if card else {}), **parts}
+    others = {part.partition(".")[0] for part in (*filled.values(), *filter(None, [card and card.start]))}
     modules = {one for other in {name, *others} for one in _closure(CATALOG[other].target.partition(":")[0])} | set(MEASURING)
     of_others = sorted(one.sha256 for one in every() if one.name in others)
     digests = [found for _, found in sorted((module, digest(module)) for module in modules)]
-    return key(name, dict(row.args), dict(row.parts), card.sha256 if card else "", card and dict(card.args), begun, *of_others, *digests)
+    return key(name, dict(row.args), filled, card.sha256 if card else "", card and dict(card.args), card and card.start, *of_others, *digests)
 
 
 @cache

@@ -5,7 +5,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from math import isnan, nan, sqrt
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from torch import Tensor
 
 from restore import cards
 from restore.bench import cache, peers
-from restore.bench.table import Entry, Level, Published, Table, shown
+from restore.bench.table import Entry, Level, Published, Table, row, shown
+from restore.catalog import CATALOG
 from restore.engine import device as devices
 from restore.errors import RestoreError, UsageError, nearest
 from restore.image import as_samples
@@ -156,17 +157,18 @@ def _first(table: Table) -> str:
 def _entries(table: Table, chosen: Sequence[str]) -> list[Entry]:
     if not chosen:
         return list(table.entries)
-    by_name = {entry.name.lower(): entry for entry in table.entries} | {entry.model.lower(): entry for entry in table.entries if entry.model}
+    by_name = {entry.name.lower(): entry for entry in table.entries} | {entry.words.lower(): entry for entry in table.entries if entry.model}
     found = []
     for name in chosen:
         plain = name.removesuffix(" x8")
         if name.lower() in by_name:
             found.append(by_name[name.lower()])
         elif plain.lower() in by_name and by_name[plain.lower()].model:
-            found.append(Entry(name, by_name[plain.lower()].model, True))
+            found.append(replace(by_name[plain.lower()], name=name, ensemble=True))
         else:
-            (peers if name.startswith(peers.PREFIX) else cards).find(plain)  # any model of the catalog may join a table, and any peer
-            found.append(Entry(name, plain, name != plain))
+            joined = row(name, name)  # any model of the catalog may join a table, and any peer
+            (peers if name.startswith(peers.PREFIX) else cards).find(joined.model)
+            found.append(joined)
     return found
 
 
@@ -199,7 +201,7 @@ def _picture(name: str, file: Path, channels: int, protocol: Protocol, shown: bo
 def _cell(entry: Entry, level: Level, table: Table, pictures: Sequence[Picture], protocol: Protocol, device: torch.device, clock: "_Clock") -> Cell:
     task, method, rows = table.at(level), None, []
     try:
-        model, identity, load_it = _chosen(entry.model, task, table)
+        model, identity, load_it = _chosen(entry, task, table)
     except RestoreError as error:
         clock.skip(len(pictures))
         return Cell(entry, level, reason=error.what)
@@ -222,15 +224,18 @@ def _cell(entry: Entry, level: Level, table: Table, pictures: Sequence[Picture],
     return Cell(entry, level, model, tuple(rows))
 
 
-def _chosen(model: str, task: Task, table: Table) -> tuple[str, str, Callable[[], Method]]:
-    """The full name of a model at a level, what it is for the cache, and what loads it."""
+def _chosen(entry: Entry, task: Task, table: Table) -> tuple[str, str, Callable[[], Method]]:
+    """The full name of a row's model at a level, what it is for the cache, and what loads it."""
+    model = entry.model
     if model.startswith(peers.PREFIX):
         method = peers.find(model)
         return model, peers.key(model), lambda: method
     name, card = cards.find(model) if table.beyond and "." in model else cards.choose(task, model, channels=table.channels)
     if card and card.channels not in (None, table.channels):
         raise RestoreError(f"no weights of {name} are made for {'grey' if table.channels == 1 else 'colour'} pictures")
-    return card.full_name if card else name, cache.key(cache.method_key(name, card), table.channels), lambda: cards.load(name, card, channels=table.channels)
+    parts = dict.fromkeys(CATALOG[name].parts, entry.part) if entry.part else {}
+    return (card.full_name if card else name, cache.key(cache.method_key(name, card, parts), table.channels),
+            lambda: cards.load(name, card, parts, channels=table.channels))
 
 
 def _measure(method: Method, task, picture: Picture, protocol: Protocol, ensemble: bool, device: torch.device) -> Figures:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from restore.catalog import CATALOG
 from restore.errors import UsageError, nearest
 from restore.measure.sets import pictures
 from restore.tasks import Task, from_dict
@@ -33,11 +34,18 @@ class Published:
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of a table: `model` is the catalog's NAME or NAME.TAG, empty where only the published figure is shown; x8 with the self-ensemble."""
+    """One row of a table: `model` is the catalog's NAME or NAME.TAG, empty where only the published figure is shown; `part` fills its part over the
+    catalog's; x8 with the self-ensemble."""
 
     name: str
     model: str
+    part: str = ""
     ensemble: bool = False
+
+    @property
+    def words(self) -> str:
+        """The model as it is asked for, but for the self-ensemble."""
+        return f"{self.model}+{self.part}" if self.part else self.model
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,13 @@ class Table:
         return Published(name, note="Nothing is published for this set.")
 
 
+def row(name: str, words: str) -> Entry:
+    """The row of this name for a model in words: MODEL[+PART][ x8], the part a name of the catalog."""
+    plain = words.removesuffix(" x8")
+    model, _, part = plain.rpartition("+")
+    return Entry(name, model, part, plain != words) if part in CATALOG and model else Entry(name, plain, ensemble=plain != words)
+
+
 def shown(level: Level) -> str:
     """A level as tables print it."""
     return level if isinstance(level, str) else f"{level:g}"
@@ -90,6 +105,6 @@ def find(name: str) -> Table:
     if name not in names():
         raise UsageError(f"unknown table {name!r}", nearest(name, names()), "restore bench --list shows all")
     words = tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
-    entries = tuple(Entry(shown, model.removesuffix(" x8"), model.endswith(" x8")) for shown, model in words.pop("models").items())
+    entries = tuple(row(shown, model) for shown, model in words.pop("models").items())
     sets = tuple(Published(**row) for row in words.pop("sets"))
     return Table(name=name, entries=entries, sets=sets, **words | {"levels": tuple(words["levels"])})
