@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from restore.catalog import CATALOG, Row
 from restore.errors import RestoreError, UsageError, nearest
 from restore.io.files import put
-from restore.tasks import Task, from_dict
+from restore.tasks import Denoise, Task, from_dict
 
 if TYPE_CHECKING:
     from restore.method import Method
@@ -104,11 +104,19 @@ def find(model: str) -> tuple[str, Card | None]:
         raise UsageError(f"unknown model {model!r}", nearest(name, CATALOG), "restore models list shows all")
     if not tag:
         return name, None
-    cards = {card.full_name: card for card in every()}
+    cards = {card.full_name: card for card in every() if card.name == name}
     if model not in cards:
-        raise UsageError(f"there are no weights {model!r}", nearest(model, cards) if cards else "no weights are installed",
+        raise UsageError(f"there are no weights {model!r}", nearest(model, cards) if cards else f"{name}, of which no weights are installed" if CATALOG[name].trained else f"{name}, which needs none",
                          "restore models list shows all")
     return name, cards[model]
+
+
+def denoiser(model: str) -> tuple[str, Card | None]:
+    """`find` for what is put inside a method that is made of a denoiser. Raises UsageError for what does not treat pictures with Gaussian noise."""
+    name, card = find(model)
+    if not _fits(CATALOG[name], Denoise()) or card is not None and card.task.name != "denoise":
+        raise UsageError(f"{model} is no denoiser of Gaussian noise", "drunet or bm3d, say", "restore models list shows what each serves")
+    return name, card
 
 
 def choose(task: Task, model: str | None = None, frugal: bool = False, channels: int | None = None, parts: Collection[str] = ()) -> tuple[str, Card | None]:

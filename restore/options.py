@@ -73,7 +73,7 @@ Tile = Annotated[int | None, _option("--tile", help="Side of a tile in pixels; c
 Memory = Annotated[int | None, _option("--memory", help="Memory that tiles may take, as 512M or 2G.", panel=ENGINE, metavar="SIZE", parser=size)]
 Ensemble = Annotated[bool, _option("--ensemble", help="Mean over eight turns of the picture: eight times the time, about 0.05 dB.", panel=ENGINE)]
 
-Denoiser = Annotated[str | None, own("--denoiser", help="The method that pnp takes as its prior.", metavar="NAME[.TAG]")]
+Denoiser = Annotated[str | None, own("--denoiser", help="The denoiser inside a method that is made of one: pnp, deblock, vst, ivst.", metavar="NAME[.TAG]")]
 Check = Annotated[bool, own("--check", help="Print how far D x is from y, beside the noise.")]
 Compare = Annotated[bool, own("--compare", help="Also write NAME.compare.png: before, after, and crops where most changed.")]
 

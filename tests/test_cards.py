@@ -11,7 +11,7 @@ from restore.catalog import CATALOG
 from restore.errors import UsageError
 from restore.method import Network
 from restore.methods.drunet import DRUNet
-from restore.tasks import Denoise
+from restore.tasks import Denoise, Jpeg
 from restore.values import Range
 
 SHIPPED = [cards.read(path) for path in sorted((Path(__file__).parent.parent / "weights").glob("*.toml"))]
@@ -85,3 +85,23 @@ def test_saving_and_loading_costs_only_half_precision(tmp_path):
     with torch.no_grad():
         assert float((again.net(y, sigma) - net.net(y, sigma)).abs().max()) < 5e-3
     assert again.facts == net.facts and not [p for p in tmp_path.iterdir() if ".tmp" in p.name]
+
+
+def test_what_is_put_inside_a_method_is_a_denoiser(three):
+    assert cards.denoiser("bm3d")[0] == "bm3d" and cards.denoiser("drunet.small")[1].tag == "small"
+    for name in ("edsr", "denoisenet", "vst"):
+        with pytest.raises(UsageError, match="no denoiser"):
+            cards.denoiser(name)
+    card = cards.find("drunet.small")[1]
+    cards.write(replace(card, task=Jpeg(10.0)))
+    with pytest.raises(UsageError, match="no denoiser"):
+        cards.denoiser("drunet.small")
+
+
+def test_weights_that_are_not_there_are_named_with_those_that_are(three):
+    with pytest.raises(UsageError) as caught:
+        cards.find("bm3d.x")
+    assert caught.value.expected == "bm3d, which needs none"
+    with pytest.raises(UsageError) as caught:
+        cards.find("drunet.smal")
+    assert caught.value.expected.startswith("drunet.small")

@@ -11,6 +11,7 @@ def denoise(
     noise: Annotated[str, options.own("--noise", help="gaussian, poisson or poisson-gaussian.")] = "gaussian",
     peak: Annotated[str, options.own("--peak", help="Poisson: photons at white, or auto.", metavar="PHOTONS|auto")] = "auto",
     model: options.Model = None,
+    denoiser: options.Denoiser = None,
     strength: options.Strength = 1.0,
     compare: options.Compare = False,
     ensemble: options.Ensemble = False,
@@ -43,6 +44,6 @@ def denoise(
 
     task = Denoise(noise, parse_value(sigma, "sigma"), parse_value(peak, "peak"))
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble), strength, format=format, depth=depth, quality=quality,
-                      subsampling=subsampling)
+                      subsampling=subsampling, parts={"denoiser": denoiser})
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, dry_run, json, quiet)
     return batch.run("denoise", request, files_, compare=compare)

@@ -155,7 +155,7 @@ def check(request: Request) -> None:
     if request.model is not None:
         cards.find(request.model)
     for part in filter(None, request.parts.values()):
-        cards.find(part)
+        cards.denoiser(part)
     if not request.task.unknown():
         cards.choose(request.task, request.model)
 
