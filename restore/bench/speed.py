@@ -19,11 +19,12 @@ from restore.engine.picture import Page
 from restore.engine.run import Settings
 from restore.image import Geometry, Header
 from restore.method import Method, Network
+from restore.numerics import probe
 from restore.operators.problem import problem_of
 from restore.operators.projection import Projection
 from restore.tasks import Denoise, Task
 
-SIGMA = 25.0
+SIGMA, COUNTED = 25.0, 64
 VIEWS, BATCH = 720, 16  # of projections
 
 
@@ -75,11 +76,17 @@ def _method(name: str, card, task: Task, side: int, where: torch.device, patienc
     while expected > patience and side > 64:
         side, expected = side // 2, expected / 4
     y = torch.rand(1, channels, side, side, generator=torch.Generator().manual_seed(0))
-    flops = getattr(method, "flops_per_pixel", nan)
+    flops = getattr(method, "flops_per_pixel", None) or _counted(method, problem.to(where), y.to(where))
     seconds, peak = _best(lambda: _through(method, problem, y, settings), where)
     yield Speed(shown, side, channels, seconds, peak, flops, _published(name) if side == 256 else nan)
     if isinstance(method, Network):
         yield _bare(shown, method, problem, y, settings, where, flops)
+
+
+def _counted(method: Method, problem, y: Tensor) -> float:
+    """Per pixel, of a corner of the picture."""
+    corner = y[..., :COUNTED, :COUNTED]
+    return probe.flops(lambda: method(corner, problem)) / corner[0, 0].numel()
 
 
 def _published(name: str) -> float:

@@ -107,6 +107,7 @@ class PeakMemory:
             torch.cuda.reset_peak_memory_stats(self.device)
             self.before = torch.cuda.memory_allocated(self.device)
         else:
+            _give_back()
             self.process, self.over = psutil.Process(), threading.Event()
             self.before = self.most = self.process.memory_info().rss
             self.watch = threading.Thread(target=self._look, daemon=True)
@@ -125,6 +126,14 @@ class PeakMemory:
             self.watch.join()
             self.most = max(self.most, self.process.memory_info().rss)
         self.bytes = self.most - self.before
+
+
+def _give_back() -> None:
+    """Memory that was freed returns to the system, where the C library can: what it keeps would be taken again unseen."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim:
+            trim(0)
 
 
 @contextmanager
