@@ -116,6 +116,7 @@ def _page(samples: np.ndarray, header: Header, request: Request, given: Given) -
         return samples[top:bottom]
     if isinstance(request.task, Isp) and request.task.pattern != "linear" and header.channels != 1:
         raise RestoreError(f"a picture of {header.channels} channels is no mosaic", "(H, W), one colour of each pixel")
+    given = named.turned(request.task, header.orientation) | given
     keep = given["keep"].numpy() if "keep" in given else None
     if keep is not None and keep.shape != samples.shape[:2]:
         raise UsageError(f"a mask of shape {keep.shape} for a picture of shape {samples.shape[:2]}", "equal sizes")

@@ -60,7 +60,7 @@ class Method(nn.Module):
 
     channels: how many the method works on; None means any. multiple: H and W are padded to it, as D continues pictures.
     noises: the kinds of noise it can be given. takes, gives: srgb, linear, camera, or exposed (camera after white balance and exposure).
-    half_ok: fp16 and bf16 give what float32 gives, to a fraction of a level.
+    half_ok: fp16 and bf16 give what float32 gives, to a fraction of a level. by_channel: noise levels may differ by channel.
     A method that draws random numbers takes a seed in its constructor; one that iterates may call `tick(i, n)`.
     """
 
@@ -70,8 +70,14 @@ class Method(nn.Module):
     takes: str = "srgb"
     gives: str = "srgb"
     half_ok: bool = False
+    by_channel: bool = False
     layout = torch.channels_last  # of numbers in training; contiguous_format is faster where channels are cut apart or normalised
     tick: Callable[[int, int], None] = staticmethod(lambda done, of: None)
+
+    @property
+    def called(self) -> str:
+        """The name that errors give it."""
+        return type(self).__name__
 
     def restore(self, y: Tensor, problem: Problem) -> Tensor:
         """x on its own grid for y (B, C, H, W), padded, with the channels the method works on; not clipped."""
@@ -98,7 +104,7 @@ class Method(nn.Module):
         self._check(y, problem)
         noise = type(problem.noise).__name__
         if noise not in self.noises:
-            raise RestoreError(f"{type(self).__name__} does not treat {noise} noise", " or ".join(self.noises))
+            raise RestoreError(f"{self.called} does not treat {noise} noise", " or ".join(self.noises))
         channels = y.shape[1]
         if self.channels == 1 and channels > 1:  # one after another: a third of the memory
             return torch.cat([self._padded(y[:, one : one + 1], problem.channel(one)) for one in range(channels)], 1)
@@ -128,6 +134,18 @@ class Method(nn.Module):
         if not (down or right):
             return self.restore(y, problem)
         return self.restore(padded(y, down, right, problem.operator.beyond), problem)[..., : height * problem.scale, : width * problem.scale]
+
+
+class Same(Method):
+    """x is y: what is left where nothing was done to it."""
+
+    by_channel = True
+
+    def restore(self, y, problem):
+        return y
+
+    def tiling(self, problem):
+        return Exact(0)
 
 
 class Chain(Method):

@@ -1,5 +1,6 @@
 """Which files are read and which are written. All names are settled, and all clashes found, before the first pixel."""
 
+import codecs
 import glob
 import os
 import re
@@ -53,6 +54,8 @@ def expand(given: Sequence[str], readable: Iterable[str], command: str, from_fil
     suffixes, found = set(readable), []
     for name in [*given, *(_listed(from_file, nul) if from_file else ())]:
         path = Path(name)
+        if not name:
+            raise UsageError("a file name is empty", "files, folders, patterns, or - for standard input", "see whether a variable of the shell is not set")
         if name == "-":
             found.append(Input(STREAM))
         elif os.path.isdir(path):
@@ -158,7 +161,7 @@ def _existing(names: list[Names], overwrite: bool, skip: bool, beside: Others) -
     there += [path for one in names if not (skip and one in found) for path in beside(one) if os.path.lexists(path)]
     if there:
         more = f" and {len(there) - 1} more exist" if len(there) > 1 else " exists"
-        raise UsageError(f"{_show(there[0])}{more} already", "", "type --overwrite or --skip-existing, or give another name")
+        raise UsageError(f"{_show(there[0])}{more} already", "", f"type --overwrite{'' if skip else ' or --skip-existing'}, or give another name")
     return [replace(one, skip=skip and one in found) for one in names]
 
 
@@ -167,6 +170,8 @@ def _target(item: Input, command: str, output: str | None, fields: dict[str, str
     source = Path("stdin.png") if item.path == STREAM else item.path
     stem, suffix = parted(source)
     ext = ".tif" if suffix.lower() in raw else suffix if suffix.lower() in writable else default
+    if output == "":
+        raise UsageError("the name of the output is empty", "a file, a folder, a template or -", "see whether a variable of the shell is not set")
     if output == "-" or (output is None and item.path == STREAM):
         return STREAM
     if output is None:
@@ -203,6 +208,7 @@ def _listed(name: str, nul: bool) -> list[str]:
         raise UsageError(f"the list {name!r} cannot be read: {error.strerror}") from error
     if not nul and b"\0" in data:
         raise UsageError(f"the names in the list {name!r} end in NUL", "a name per line", "type -0 as well")
+    data = data.removeprefix(codecs.BOM_UTF8)
     return [os.fsdecode(part) for part in (data.split(b"\0") if nul else data.splitlines()) if part]
 
 

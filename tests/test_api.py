@@ -118,3 +118,44 @@ def test_methods_say_what_is_no_y(name):
             method(wrong, problem)
     with pytest.raises(RestoreError, match="Problem"):
         method(y, Denoise(sigma=25.0))
+
+
+@pytest.mark.parametrize("shape", [(64, 40), (128, 37, 3)])
+def test_rows_that_fill_a_page_up_are_not_written(shape):
+    """Turned eight times, BM3D of a page padded to a multiple of 3: 64 and 128 rows."""
+    given = picture(shape)
+    assert restore.run(given, model="bm3d", sigma=20, device="cpu", ensemble=True).shape == shape
+
+
+def test_a_kernel_in_words_lies_as_the_picture_is_seen():
+    samples = picture((60, 48, 3))
+    header = Header(60, 48, 3, np.dtype(np.uint8), orientation=6)
+    how = {"kernel": "motion:9@30", "sigma": 2, "model": "wiener", "device": "cpu"}
+    turned = restore.run(restore.Image(header, samples), "deblur", **how)
+    straight = restore.run(np.ascontiguousarray(np.rot90(samples, -1)), "deblur", **how)
+    assert np.abs(np.rot90(turned.samples, -1).astype(int) - straight).max() <= 1
+
+
+@pytest.mark.parametrize("model", ["bm3d", "drunet.tiny", "tv"])
+def test_where_there_is_no_noise_the_picture_stays(model):
+    assert np.array_equal(restore.run(picture(), model=model, sigma=0, device="cpu"), picture())
+    assert np.array_equal(restore.run(picture(), "sr", scale=1, model="bicubic", device="cpu"), picture())
+
+
+@pytest.mark.parametrize("how, word", [({"strength": float("nan")}, "strength"), ({"strength": 2}, "strength"), ({"memory": -1}, "memory"), ({"memory": "1G"}, "memory")])
+def test_numbers_out_of_range_are_refused(how, word):
+    with pytest.raises(UsageError, match=word):
+        restore.run(picture(), **HOW, **how)
+
+
+def test_what_cannot_be_mended_is_refused():
+    mask = np.zeros((40, 52), bool)
+    with pytest.raises(RestoreError, match="every pixel"):
+        restore.run(picture(), "inpaint", mask=~mask, model="tv")
+    mask[10:14] = True
+    with pytest.raises(UsageError, match="feather"):
+        restore.run(picture(), "inpaint", mask=mask, sigma=5, feather=3, model="tv")
+    with pytest.raises(RestoreError, match="Biharmonic does not treat Gaussian"):
+        restore.run(picture(), "inpaint", mask=mask, sigma=5, model="biharmonic")
+    with pytest.raises(UsageError, match="2 peaks"):
+        restore.run(picture(), noise="poisson", peak=(5, 6), model="ivst")

@@ -381,3 +381,47 @@ def test_epll_deblurs_up_to_the_borders():
     restored = cards.load("epll", channels=1)(y, Problem(operator, Gaussian(1 / 255)))
     assert (restored - x).square().mean() < (y - x).square().mean()
     assert not isinstance(cards.load("epll", channels=1).tiling(Problem(operator, Gaussian(1 / 255))), Whole)
+
+
+def test_a_mask_drawn_on_a_transparent_layer(cli, tmp_path):
+    saved(tmp_path / "a.png", picture())
+    strokes = np.full((60, 80, 4), 255, np.uint8)
+    strokes[..., 3] = 0
+    strokes[20:24, :, 3] = 255
+    saved(tmp_path / "strokes.png", strokes)
+    assert cli("inpaint", "a.png", "--mask", "strokes.png", "--model", "tv").returncode == 0
+    mended, before = np.asarray(Image.open(tmp_path / "a.inpaint.png")), picture()
+    assert np.array_equal(np.delete(mended, range(20, 24), 0), np.delete(before, range(20, 24), 0)) and not np.array_equal(mended[20:24], before[20:24])
+
+
+def test_no_strength_keeps_the_last_blocks_too(cli, tmp_path):
+    Image.fromarray(picture(50, 61)).save(tmp_path / "odd.jpg", quality=20)
+    assert cli("jpeg", "odd.jpg", "--denoiser", "bm3d", "--strength", "0").returncode == 0
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "odd.jpeg.png")), np.asarray(Image.open(tmp_path / "odd.jpg")))
+
+
+def test_kernels_that_say_too_little_are_refused(tmp_path):
+    from restore.jobs.given import load_kernel
+
+    np.save(tmp_path / "c.npy", np.ones((3, 3), complex))
+    with pytest.raises(RestoreError, match="complex"):
+        load_kernel(str(tmp_path / "c.npy"))
+    np.savez(tmp_path / "k.npz", one=np.ones((3, 3)), two=np.ones((5, 5)))
+    with pytest.raises(UsageError, match="one, two"):
+        load_kernel(str(tmp_path / "k.npz"))
+    assert load_kernel(f"{tmp_path / 'k.npz'}:two").shape == (5, 5)
+
+
+def test_the_kernel_is_kept_in_a_new_folder(cli, tmp_path):
+    saved(tmp_path / "a.png", picture())
+    assert cli("deblur", "a.png", "--kernel", "disk:2", "--sigma", "1", "--model", "wiener", "--save-kernel", "new/k.png").returncode == 0
+    assert (tmp_path / "new/k.png").exists() and (tmp_path / "a.deblur.png").exists()
+
+
+def test_a_mosaic_is_of_one_picture(cli, tmp_path):
+    tifffile.imwrite(tmp_path / "two.tif", np.stack([picture(), picture()]), photometric="minisblack")
+    assert b"2 pages" in cli("degrade", "two.tif", "--task", "isp", "-o", "m.dng").stderr and not (tmp_path / "m.dng").exists()
+    saved(tmp_path / "a.png", np.dstack([picture()] * 4))
+    assert cli("degrade", "a.png", "--task", "isp", "--depth", "8").returncode == 2
+    assert cli("degrade", "a.png", "--task", "isp", "--peak", "auto").returncode == 2
+    assert b"transparency" in cli("degrade", "a.png", "--task", "isp", "-o", "m.dng").stderr

@@ -387,3 +387,16 @@ def test_camera_files_hand_on_their_exif_upright(data):
     read.load(head.exif)
     assert read[272] == "Canon EOS 6D" and read.get(274, 1) == 1 and head.orientation == 1 and head.xmp.startswith(b"<?xpacket")
     assert read.get_ifd(tags.EXIF)
+
+
+@pytest.mark.parametrize("form", ["jpeg", "png", "webp", "tiff"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_size_in_exif_follows_the_picture(form, order):
+    inner = {tags.NOTE: (7, 5, b"maker"), tags.WIDTH: tags.short(999, order), tags.HEIGHT: (4, 1, struct.pack(order + "L", 999))}
+    exif = tags.build(order, {271: (2, 6, b"maker\0"), tags.EXIF: inner})
+    samples_ = np.zeros((48, 64, 3), np.uint8)
+    out = io.BytesIO()
+    rio.write(out, Image(Header(48, 64, 3, np.dtype(np.uint8), exif=exif, format=form), samples_))
+    found_order, found = tags.parse(again(out.getvalue()).exif)
+    assert [tags.number(found[tags.EXIF], tag, found_order) for tag in (tags.WIDTH, tags.HEIGHT)] == [64, 48]
+    assert found[tags.EXIF][tags.NOTE][2] == b"maker"

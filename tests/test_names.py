@@ -132,3 +132,16 @@ def test_names_that_no_file_system_takes_are_failed_jobs(tmp_path):
     with pytest.raises(UsageError, match="end in NUL") as caught:
         expand([], READABLE, "denoise", str(tmp_path / "list"))
     assert "-0" in caught.value.remedy
+
+
+def test_empty_names_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="empty"):
+        expand([""], [".png"], "denoise")
+    with pytest.raises(UsageError, match="empty"):
+        settle([Input(tmp_path / "a.png")], "denoise", "", {}, [".png"], [])
+
+
+def test_a_list_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "a.png").touch()
+    (tmp_path / "list.txt").write_text(f"{tmp_path / 'a.png'}\n", "utf-8-sig")
+    assert [item.path for item in expand([], [".png"], "denoise", str(tmp_path / "list.txt"))] == [tmp_path / "a.png"]

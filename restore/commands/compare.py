@@ -11,10 +11,11 @@ from restore import options
 def compare(
     first: Annotated[str, typer.Argument(help="A picture.")],
     second: Annotated[str, typer.Argument(help="The picture it is measured against.")],
-    protocol: Annotated[str, options.own("--protocol", help="rednet (float), or dncnn (both rounded to 8 bits).")] = "rednet",
+    protocol: Annotated[str, options.own("--protocol", help="rednet (float), dncnn (both rounded to 8 bits), or another of the benches' that needs no task.")] = "rednet",
     json: options.Json = False,
 ) -> int:
     """PSNR and SSIM of two pictures of one size, with the protocol that they were measured under; of CT slices in DICOM, RMSE in HU and SSIM in the window."""
+    import numpy as np
     import torch
 
     from restore.io import scans
@@ -39,13 +40,24 @@ def compare(
     if one.shape != two.shape:
         sizes = " and ".join(f"{x.shape[3]} x {x.shape[2]} x {x.shape[1]}" for x in (one, two))
         raise RestoreError(f"{console.shown(first)} and {console.shown(second)} differ in size: {sizes}", "two pictures of one size and number of channels")
-    psnr, ssim = chosen.scores(one, two)
+    if any(picture.header.alpha for picture in pictures):
+        console.note("transparency is not compared")
+    psnr, ssim = chosen.scores(*(x / two.max().clamp_min(1e-6) if chosen.stretch else x for x in (one, two)))
     if json:
-        console.json_line({"schema": 1, "psnr": _finite(psnr), "ssim": _finite(ssim), "identical": psnr == float("inf"), "protocol": chosen.text()})
+        console.json_line({"schema": 1, "psnr": _finite(psnr), "ssim": _finite(ssim), "identical": psnr == float("inf") and np.array_equal(*map(_opacity, pictures)), "protocol": chosen.text()})
     else:
         console.note(chosen.text())
         console.out(f"PSNR {psnr:.4f} dB\nSSIM {ssim:.5f}")
     return 0
+
+
+def _opacity(picture):
+    """(H, W, 1), upright; 1 where a picture has no alpha."""
+    import numpy as np
+
+    from restore.image import upright
+
+    return upright(picture.alpha[..., None] if picture.header.alpha else np.ones((*picture.samples.shape[:2], 1), np.float32), picture.header.orientation)
 
 
 def _finite(value: float) -> float | None:

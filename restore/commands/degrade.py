@@ -59,6 +59,9 @@ def degrade(
         if value is not None and part not in PARTS[task].split():
             raise UsageError(f"--{part} says nothing of the task {task}", "--" + " --".join(PARTS[task].split()),
                              "type --task " + " or --task ".join(name for name, parts in PARTS.items() if part in parts.split()))
+    for part, value in (("format", format), ("depth", depth), ("quality", quality), ("subsampling", subsampling)):
+        if value is not None and task in ("isp", "mri", "ct", "cs"):
+            raise UsageError(f"--{part} says nothing of what {task} is kept in", "", "leave it out")
     if task == "mri":
         from restore.jobs.mri import Simulation
         from restore.scanning import run
@@ -85,7 +88,9 @@ def degrade(
         pattern = pattern or "rggb"
         if pattern not in PATTERNS:
             raise UsageError(f"unknown pattern {pattern!r}", " or ".join(PATTERNS), "the colours of the first 2 x 2 pixels in reading order")
-        levels = {"peak": parse_value(peak, "peak") or NOISELESS, "sigma": parse_value(sigma, "sigma")} if peak or sigma else {}
+        if peak == "auto" or sigma == "auto":
+            raise UsageError("what is to be spoiled holds no noise to be found", "--peak PHOTONS, --sigma SIGMA")
+        levels = {"peak": NOISELESS if peak is None else parse_value(peak, "peak"), "sigma": parse_value(sigma, "sigma")} if peak or sigma else {}
         request = Request(Isp(pattern, "poisson-gaussian" if levels else "none", **levels), format="dng", seed=seed)
         return batch.run("degrade", request, batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet), Mosaicking)
     if task == "denoise" and noise != "poisson":

@@ -216,7 +216,7 @@ def _exact(work: Method, problem: Problem, page: Page, write, now: Plan, count: 
                 x[0, ..., scale * window.keep : scale * window.until] = tile[..., rows, columns]
             tiles += len(group)
             count.tile(tiles)
-        for top in range(0, down.until - down.keep, ROWS):
+        for top in range(0, min(down.until, page.header.height) - down.keep, ROWS):  # rows beyond fill the page up to the method's multiple
             write(down.keep + top, x[:, :, scale * top : scale * (top + ROWS), : scale * page.header.width])
         done = down.until
         if done < page.height:
@@ -268,7 +268,7 @@ def _blend(work: Method, problem: Problem, page: Page, write, now: Plan, count: 
             weight[place] += ramp
             count.tile(index * len(across) + across.index((left, width)) + 1)
         done = down[index + 1][0] if index + 1 < len(down) else page.height
-        for row in range(top, scale * done, scale * ROWS):
+        for row in range(top, scale * min(done, page.header.height), scale * ROWS):
             rows = slice(row - top, min(row + scale * ROWS, scale * done) - top)
             write(row // scale, (total[..., rows, :] / weight[..., rows, :])[..., : scale * page.header.width])
         total, weight, top = total[..., scale * done - top :, :], weight[..., scale * done - top :, :], scale * done

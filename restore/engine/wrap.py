@@ -98,6 +98,10 @@ class Guarded(Method):
         self.dtype, self.note = dtype, note
         self.channels, self.multiple, self.noises, self.meets = inner.channels, inner.multiple, inner.noises, inner.meets
 
+    @property
+    def called(self):
+        return self.inner.called
+
     def restore(self, y: Tensor, problem: Problem) -> Tensor:
         x = self.fast(y.to(self.dtype), problem).float()
         if self.dtype != torch.float32 and not torch.isfinite(x).all():

@@ -87,7 +87,7 @@ def _signal_dependent(task: Task, y: Tensor) -> tuple[Task, str]:
     level = _merged(found.sigma) if task.sigma is None else task.sigma
     if task.peak is None and max(found.peak) == float("inf"):
         raise RestoreError(f"no noise that grows with the light was found ({found.describe()})", "", "say --peak, or type --noise gaussian")
-    return task.replace(peak=peak, sigma=level if task.noise == "poisson-gaussian" else task.sigma), found.describe()
+    return task.replace(peak=peak, sigma=level if task.noise == "poisson-gaussian" else task.sigma), found.describe(task.peak is None, task.sigma is None and task.noise == "poisson-gaussian")
 
 
 def _merged(levels: tuple[float, ...]) -> float | tuple[float, ...]:

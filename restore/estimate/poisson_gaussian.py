@@ -38,9 +38,9 @@ class PoissonGaussianEstimate:
     a: tuple[float, ...]
     b: tuple[float, ...]
 
-    def describe(self) -> str:
-        """The line that the user sees."""
-        return f"peak {_list(self.peak)} photons, sigma {_list(self.sigma)}"
+    def describe(self, peak: bool = True, sigma: bool = True) -> str:
+        """The line that the user sees, of what was looked for."""
+        return ", ".join([f"peak {_list(self.peak)} photons"] * peak + [f"sigma {_list(self.sigma)}"] * sigma)
 
 
 def _list(values: tuple[float, ...]) -> str:

@@ -18,6 +18,7 @@ _WORDS = {5: 4, 10: 4}  # a rational is two words
 ORIENTATION, EXIF, GPS, INTEROP = 274, 34665, 34853, 40965
 FOLDERS = {EXIF, GPS, INTEROP}
 NOTE = 37500  # the maker's own
+WIDTH, HEIGHT = 40962, 40963  # PixelXDimension, PixelYDimension
 # what a TIFF directory says of the picture and not of its layout; with Exif and GPS it is what other formats carry as EXIF
 DESCRIPTIVE = {270, 271, 272, ORIENTATION, 305, 306, 315, 316, 18246, 18249, 33432, EXIF, GPS, 40091, 40092, 40093, 40094, 40095}
 
@@ -79,10 +80,13 @@ def chain(file: BinaryIO) -> tuple[str, bool, list[int]]:
     return order, big, places
 
 
-def regridded(found: Directory, order: str, across: float, down: float) -> Directory:
-    """The directory for a picture with so many times the pixels per side: places on the earth (GeoTIFF 1.1, annex B) follow, descriptions of a program's own go."""
+def regridded(found: Directory, order: str, height: int, width: int, before: tuple[int, int]) -> Directory:
+    """The directory for a picture of another size than `before`, (height, width): places on the earth (GeoTIFF 1.1, annex B) follow, descriptions of a program's own go."""
+    down, across = height / before[0], width / before[1]
     scales = {33550: (1 / across, 1 / down, 1), 33922: (across, down, 1, 1, 1, 1), 34264: (1 / across, 1 / down, 1, 1)}
     found = {tag: value for tag, value in found.items() if tag != 270}
+    if stale := _stale(found, order, height, width):
+        found[EXIF] = found[EXIF] | stale
     for tag in scales.keys() & found.keys():
         kind, count, data = found[tag]
         if kind == 12:
@@ -213,11 +217,34 @@ def with_orientation(exif: bytes | None, value: int) -> bytes | None:
         return exif
     order, directory = parse(exif)
     if ORIENTATION in directory:
-        start = struct.unpack_from(order + "L", exif, 4)[0]
-        for at in range(start + 2, start + 2 + 12 * struct.unpack_from(order + "H", exif, start)[0], 12):
-            if struct.unpack_from(order + "H", exif, at)[0] == ORIENTATION:
-                return exif[:at] + struct.pack(order + "HHLHxx", ORIENTATION, 3, 1, value) + exif[at + 12 :]
+        at = _places(exif, struct.unpack_from(order + "L", exif, 4)[0], order)[ORIENTATION]
+        return exif[:at] + struct.pack(order + "HHLHxx", ORIENTATION, 3, 1, value) + exif[at + 12 :]
     return build(order, directory | {ORIENTATION: short(value, order)})
+
+
+def with_size(exif: bytes | None, height: int, width: int) -> bytes | None:
+    """The block saying the size of the picture, where it says another: the bytes of those entries change alone."""
+    order, directory = parse(exif)
+    stale = _stale(directory, order, height, width)
+    if not stale:
+        return exif
+    first = _places(exif, struct.unpack_from(order + "L", exif, 4)[0], order)
+    inner = _places(exif, struct.unpack_from(order + "L", exif, first[EXIF] + 8)[0], order)
+    for tag, (_, _, data) in stale.items():
+        exif = exif[: inner[tag]] + struct.pack(order + "HHL", tag, 4, 1) + data + exif[inner[tag] + 12 :]
+    return exif
+
+
+def _stale(directory: Directory, order: str, height: int, width: int) -> dict[int, Entry]:
+    """Sizes in the Exif directory that are not the picture's, as they should be."""
+    inner, sizes = directory.get(EXIF), {WIDTH: width, HEIGHT: height}
+    return {tag: (4, 1, struct.pack(order + "L", size)) for tag, size in sizes.items() if isinstance(inner, dict) and number(inner, tag, order) not in (None, size)}
+
+
+def _places(exif: bytes, start: int, order: str) -> dict[int, int]:
+    """Where the entries of the directory at `start` stand."""
+    (count,) = struct.unpack_from(order + "H", exif, start)
+    return {struct.unpack_from(order + "H", exif, at)[0]: at for at in range(start + 2, start + 2 + 12 * count, 12)}
 
 
 def xmp_with_orientation(xmp: bytes | None, value: int) -> bytes | None:
@@ -228,7 +255,8 @@ def xmp_with_orientation(xmp: bytes | None, value: int) -> bytes | None:
 
 
 def agreeing(header: Header) -> tuple[bytes | None, bytes | None]:
-    """EXIF and XMP of a header as they are to be written: both changed where the header's orientation is no longer that of its EXIF."""
-    if orientation(header.exif) == header.orientation:
-        return header.exif, header.xmp
-    return with_orientation(header.exif, header.orientation), xmp_with_orientation(header.xmp, header.orientation)
+    """EXIF and XMP of a header as they are to be written: with its size, and both changed where its orientation is no longer that of its EXIF."""
+    exif = with_size(header.exif, header.height, header.width)
+    if orientation(exif) == header.orientation:
+        return exif, header.xmp
+    return with_orientation(exif, header.orientation), xmp_with_orientation(header.xmp, header.orientation)

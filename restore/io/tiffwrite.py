@@ -169,8 +169,8 @@ class TiffSink(Sink):
         if self.layout.get("dtype", header.dtype) != header.dtype:  # what counts in the old depth
             carried = {tag: value for tag, value in carried.items() if tag not in (280, 281, 301, 340, 341)}
         if (size := self.layout.get("size", (header.height, header.width))) != (header.height, header.width):
-            carried = tags.regridded(carried, order, header.width / size[1], header.height / size[0])
-        exif_order, exif = tags.parse(header.exif)
+            carried = tags.regridded(carried, order, header.height, header.width, size)
+        exif_order, exif = tags.parse(tags.agreeing(header)[0])
         told = {tag: value for tag, value in tags.reordered(exif, exif_order, order).items() if tag in tags.DESCRIPTIVE}
         told = carried | told
         if header.orientation != 1 or tags.ORIENTATION in told:

@@ -38,28 +38,30 @@ class Deblocking(Walk):
         if (height, width) == (whole.height, whole.width):
             return super().work(opened, write, report)
         down, across = _repeated(opened.source, whole, height, width, REPEATED * 255 * float(opened.stated.problem.operator.sigma))
-        super().work(opened, _Cut(write, height, width, down, across), report)
+        super().work(opened, _Cut(write, height, width, down, across, self.request.strength), report)
 
 
 class _Cut:
-    """Takes rows of whole blocks (rows, W, C), in order, and writes those of the picture. down, across: whether the last row, the last column is the mean of what it was repeated to."""
+    """Takes rows of whole blocks (rows, W, C), in order, and writes those of the picture. down, across: whether the last row, the last column is drawn, by
+    `strength`, to the mean of what it was repeated to."""
 
-    def __init__(self, write: Callable[[np.ndarray], None], height: int, width: int, down: bool, across: bool):
-        self.write, self.height, self.width, self.down, self.across = write, height, width, down, across
+    def __init__(self, write: Callable[[np.ndarray], None], height: int, width: int, down: bool, across: bool, strength: float):
+        self.write, self.height, self.width, self.down, self.across, self.strength = write, height, width, down, across, np.float32(strength)
         self.at, self.last = 0, []
 
     def __call__(self, rows: np.ndarray) -> None:
         beyond = rows[:, self.width - 1 :]
         rows = rows[:, : self.width].copy()
         if self.across:
-            rows[:, -1] = beyond.mean(1)
+            rows[:, -1] += self.strength * (beyond.mean(1) - rows[:, -1])
         first = self.height - 1 - self.at  # of these rows, the last of the picture
         self.at += len(rows)
         if first > 0:
             self.write(rows[:first])
         self.last.extend(rows[max(first, 0) :])
         if self.at >= self.height and self.last and (not self.down or self.at == -(-self.height // 8) * 8):
-            self.write((np.mean(self.last, 0) if self.down else self.last[0])[None])
+            edge = self.last[0]
+            self.write((edge + self.strength * (np.mean(self.last, 0) - edge) if self.down else edge)[None])
             self.last = []
 
 

@@ -9,7 +9,7 @@ from restore.errors import UsageError
 from restore.image import upright
 from restore.jobs.stating import Request
 from restore.jobs.walk import Events, Open, Walk
-from restore.names import filled, suffixed
+from restore.names import filled, make_folder, suffixed
 from restore.operators.blur import Blur
 
 
@@ -30,7 +30,9 @@ class Keeping(Walk):
         if opened.ahead.page == 0:
             kernel = opened.stated.problem.operator.kernel[0, 0].cpu().numpy()
             kernel = upright(kernel[..., None], opened.ahead.header.orientation)[..., 0]
-            io.write(kernel_file(self.target, opened.names.source), np.rint(kernel * (65535 / kernel.max())).astype(np.uint16), overwrite=self.request.overwrite)
+            target = kernel_file(self.target, opened.names.source)
+            make_folder(target)
+            io.write(target, np.rint(kernel * (65535 / kernel.max())).astype(np.uint16), overwrite=self.request.overwrite)
 
 
 def kernel_file(target: str, source: Path) -> Path:

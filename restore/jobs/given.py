@@ -12,7 +12,7 @@ from torch import Tensor
 
 from restore import io
 from restore.errors import RestoreError, UsageError
-from restore.image import upright
+from restore.image import as_float, upright
 from restore.names import filled
 from restore.operators import kernels, masks
 from restore.operators.problem import Given
@@ -48,11 +48,18 @@ def draw(task: Task, shape: Sequence[int], seed: int) -> Given:
 
 def _kernel(task: Deblur, source: io.Source, page: int, path: Path) -> Given:
     """A kernel in a file: a picture of one, or an array (.npy), made to sum to 1; turned as the picture is stored, for it is meant as that is seen."""
-    turn = STORED[source.headers[page].orientation]
-    if task.kernel is None or kernels.is_made(task.kernel) and (task.hidden or turn == 1):
-        return {}
-    kernel = kernels.make(task.kernel) if kernels.is_made(task.kernel) else load_kernel(task.kernel)
-    return {"kernel": torch.from_numpy(upright(kernel.numpy()[..., None], turn)[..., 0].copy())}
+    orientation = source.headers[page].orientation
+    return turned(task, orientation) if task.kernel is None or kernels.is_made(task.kernel) else {"kernel": _turned(load_kernel(task.kernel), orientation)}
+
+
+def turned(task: Task, orientation: int) -> Given:
+    """The kernel that words make, where the picture is not stored as it is seen."""
+    made = isinstance(task, Deblur) and task.kernel is not None and kernels.is_made(task.kernel) and not task.hidden
+    return {"kernel": _turned(kernels.make(task.kernel), orientation)} if made and orientation != 1 else {}
+
+
+def _turned(kernel: Tensor, orientation: int) -> Tensor:
+    return torch.from_numpy(upright(kernel.numpy()[..., None], STORED[orientation])[..., 0].copy())
 
 
 def load_kernel(name: str) -> Tensor:
@@ -65,7 +72,12 @@ def load_kernel(name: str) -> Tensor:
     if path.suffix in (".npy", ".npz"):
         try:
             array = np.load(path, allow_pickle=False)
-            array = array[member] if path.suffix == ".npz" else array
+            if path.suffix == ".npz":
+                if member not in array:
+                    raise UsageError(f"{path} holds {', '.join(array)}", "one of them", f"type --kernel {path}:{next(iter(array), 'NAME')}")
+                array = array[member]
+            if array.dtype.kind not in "biuf":
+                raise ValueError(f"its numbers are {array.dtype}")
             array = (np.squeeze(array) if array.ndim > 2 else array).astype(np.float32)
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise RestoreError(f"{name}: cannot be read: {error}", "a NumPy array of the kernel") from error
@@ -98,6 +110,8 @@ def masked(task: Inpaint, missing: Tensor) -> Given:
     missing = (~missing if task.invert else missing)[None, None].float()
     missing = _grown(missing, _pixels("grow", task.grow))
     keep = 1 - missing
+    if not keep.any():
+        raise RestoreError("every pixel is missing", "a picture of which something is known")
     if task.feather:
         keep = _feathered(keep, _pixels("feather", task.feather))
     return {"mask": (keep == 1).float(), "keep": keep[0, 0]}
@@ -141,15 +155,15 @@ def _colour(word: str) -> np.ndarray:
 
 
 def _drawn(name: str, path: Path, header) -> np.ndarray:
-    """(H, W): where a picture is white; {stem} and {dir} in its name are those of the picture to be mended. Turned as that one is stored."""
+    """(H, W): where a picture is white, and not transparent; {stem} and {dir} in its name are those of the picture to be mended. Turned as that one is stored."""
     file = filled(name, path)
     if not os.path.isfile(file):
         raise RestoreError(f"the mask {str(file)!r} is no file that exists", "a picture that is white where pixels are missing, alpha, nan, color:#rrggbb")
     picture = io.read(file)
-    mask = upright(upright(picture.pixels, picture.header.orientation), STORED[header.orientation])
+    mask = upright(upright(as_float(picture.samples), picture.header.orientation), STORED[header.orientation])
     if mask.shape[:2] != (header.height, header.width):
         raise RestoreError(f"the mask {str(file)!r} has {mask.shape[1]} x {mask.shape[0]} pixels", f"{header.width} x {header.height}, as the picture (both as they are stored)")
-    return mask.mean(2) > 0.5
+    return mask[..., : picture.header.channels].mean(2) * (mask[..., -1] if picture.header.alpha else 1) > 0.5
 
 
 def _grown(missing: Tensor, pixels: int) -> Tensor:

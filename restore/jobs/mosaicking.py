@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from restore.engine.picture import Page
+from restore.errors import RestoreError
 from restore.image import Sensor
 from restore.jobs.degrading import Degrading
 from restore.jobs.stating import Stated
@@ -17,6 +18,13 @@ BLACK, WHITE = 2048.0, 65535.0
 
 class Mosaicking(Degrading):
     """The picture, taken for sRGB, as light; that in the sensor's colours, of each pixel one. `restore isp --curve plain --exposure 0 --sharpen 0` undoes it."""
+
+    def look(self, opened):
+        super().look(opened)
+        if len(opened.source.headers) > 1:
+            raise RestoreError(f"{opened.source.name}: has {len(opened.source.headers)} pages, and a mosaic is one picture", "one page", "take one out first")
+        if opened.source.headers[0].alpha:
+            opened.result.notes.append("a mosaic has no transparency: that of the picture is left out")
 
     def state(self, opened, number):
         return Stated(self.request.task, problem_of(self.request.task), "degrade", None)

@@ -1,5 +1,6 @@
 """From what is asked to what is to be done: the task's holes filled, the arrays that its words name, the problem, the method."""
 
+import math
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -17,14 +18,15 @@ from restore.engine.run import Settings
 from restore.errors import UsageError
 from restore.estimate import doubt, fill
 from restore.image import Header
-from restore.method import Method
+from restore.method import Method, Same
 from restore.numerics import resample
 from restore.operators.noise import NoNoise
 from restore.operators.problem import Given, Problem, problem_of
-from restore.tasks import Deblur, Task
+from restore.tasks import Deblur, Inpaint, Task
 from restore.values import Range, parse_number
 
 SAMPLED = 6 << 20  # pixels that an estimator looks at, at most
+UNEVEN = 1.5  # levels of channels that differ by more are worth a word where one is taken for all
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,10 @@ def state(request: Request, page: Page, settings: Settings, given: Given = {}) -
         task, lines, found = fill(task, sample, page.header)
         given, lines = {**given, **found}, lines + doubts
     stated = choose(replace(request, task=task), settings, (page.header.channels, page.header.height, page.header.width), lines, given)
-    return replace(stated, prepared=method_for(stated).prepare(whole.parts(), stated.problem))
+    method = method_for(stated)
+    if isinstance(request.task.words().get("sigma"), tuple) and not method.by_channel and method.channels != 1 and max(task.sigma) > UNEVEN * min(task.sigma):
+        stated = replace(stated, lines=(*stated.lines, f"{stated.full_name} takes one level for all channels: sigma {math.hypot(*task.sigma) / len(task.sigma) ** 0.5:.1f}"))
+    return replace(stated, prepared=method.prepare(whole.parts(), stated.problem))
 
 
 def _told(request: Request) -> Task:
@@ -102,9 +107,10 @@ def _told(request: Request) -> Task:
 
 def fitting(task: Task, channels: int) -> None:
     """Raise UsageError where there are levels for more or fewer channels than the picture has."""
-    levels = getattr(task, "sigma", None)
-    if isinstance(levels, tuple) and len(levels) != channels:
-        raise UsageError(f"{len(levels)} levels of noise for a picture of {channels} channel(s)", "one for all, or one per channel")
+    for part, said in (("sigma", "levels of noise"), ("peak", "peaks")):
+        levels = getattr(task, part, None)
+        if isinstance(levels, tuple) and len(levels) != channels:
+            raise UsageError(f"{len(levels)} {said} for a picture of {channels} channel(s)", "one for all, or one per channel")
 
 
 def choose(request: Request, settings: Settings, shape: tuple[int, int, int], lines: tuple[str, ...] = (), given: Given = {}) -> Stated:
@@ -114,7 +120,10 @@ def choose(request: Request, settings: Settings, shape: tuple[int, int, int], li
     slow = engine.devices.pick(settings.device).type == "cpu"
     parts = {argument: part for argument, part in request.parts.items() if part}
     name, card = cards.choose(request.task, request.model, slow and height * width > 4e6, channels, parts)
-    return Stated(request.task, problem_of(request.task, given, shape), name, card, lines, given, parts, channels, slow)
+    problem = problem_of(request.task, given, shape)
+    if problem.solved:
+        lines += ("nothing is to be undone: the picture stays as it is",)
+    return Stated(request.task, problem, name, card, lines, given, parts, channels, slow)
 
 
 def _sample(page: Page, count: int) -> torch.Tensor:
@@ -138,6 +147,8 @@ def _loaded(name: str, weights: Path | None, parts: tuple[tuple[str, str], ...],
 
 def method_for(stated: Stated) -> Method:
     """The method, loaded once for all files that need it."""
+    if stated.problem.solved:
+        return Same()
     return stated.prepared or _loaded(stated.model, stated.card.weights if stated.card else None, tuple(sorted(stated.parts.items())), stated.channels, stated.frugal)
 
 
@@ -150,6 +161,12 @@ def check(request: Request) -> None:
     for part, value in request.task.words().items():
         if isinstance(value, Range):
             raise UsageError(f"{part} {value} is a range", "a number, or one per channel", f"--{part} {value.high:g}")
+    if not 0 <= request.strength <= 1:
+        raise UsageError(f"a strength of {request.strength:g} is out of range", "0 to 1")
+    if isinstance(request.task, Inpaint) and request.task.feather and request.task.sigma != 0:
+        raise UsageError("feather blends the hole with pixels that stay as they are, and with sigma none does", "one of the two")
+    if request.settings.memory is not None and not (isinstance(request.settings.memory, int) and request.settings.memory > 0):
+        raise UsageError(f"a memory of {request.settings.memory!r} is out of range", "bytes, 1 or more")
     if request.settings.tile is not None and request.settings.tile < 1:
         raise UsageError(f"a tile of {request.settings.tile} pixels is out of range", "1 or more")
     if request.model is not None:

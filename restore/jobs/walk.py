@@ -159,14 +159,14 @@ class Walk:
         sigma, target = getattr(self.request.task, "sigma", None), self._format(names.target, header)
         if isinstance(sigma, float) and 0 < sigma < FAINT:
             yield f"sigma is on the 0-255 scale: {sigma:g} is next to no noise, {sigma:g} of a white of 1 would be --sigma {255 * sigma:g}"
-        if (self.request.quality or self.request.subsampling) and not io.has_quality(target):
+        if (self.quality(opened) or self.request.subsampling) and not io.has_quality(target):
             yield f"--quality and --subsampling are for files with loss: {target} keeps every sample"
         if header.format in ("raw", "dng") and header.sensor is None:
             yield "a camera file, developed by LibRaw before; restore isp works on its mosaic"
         if isinstance(self.request.task, Inpaint) and self.request.task.sigma == 0 and io.is_lossy(target, header, self.request.quality):
             yield f"a {target} file with loss does not hold known pixels as they were: -o NAME.png does"
         if given.files(self.request.task, names.source) and "mask" in opened.stated.given and (missing := 1 - float(opened.stated.given["mask"].mean())) > MOST:
-            yield f"the mask calls {100 * missing:.0f} % of the picture missing: --invert takes the rest of it for missing instead"
+            yield f"the mask calls {100 * missing:.0f} % of the picture missing: {'without --invert the rest of it is' if self.request.task.invert else '--invert takes the rest of it for'} missing instead"
         if target not in ("exr", "tiff") if header.format == "exr" else target == "exr" and header.dtype.kind != "f" and header.sensor is None:
             yield "EXR holds linear light as a rule: values are passed on as they are, and other programs will show them lighter or darker"
 

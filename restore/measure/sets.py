@@ -1,6 +1,7 @@
 """Sets of pictures by name, with their role. RESTORE_DATA names the folder that they lie in."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +25,8 @@ class ImageSet:
     listed: str = ""
     without: tuple[str, ...] = ()
     own: tuple[str, ...] = ()  # files that come with scikit-image, instead of a folder
-    held: tuple[str, ...] = ()  # every EVERY-th picture of these sets together, by name: what training on them keeps for validation
+    held: tuple[str, ...] = ()  # what training on these sets together keeps for validation, but for what training on `part` alone sees
+    part: str = ""
     only: tuple[str, ...] = ()  # files of the folder, where it holds others too
     terms: str = ""  # of all files, where there is no manifest of them
 
@@ -47,7 +49,8 @@ class ImageSet:
         if self.own:
             return [self.path / name for name in self.own]
         if self.held:
-            return sorted((file for name in self.held for file in SETS[name].files()), key=lambda file: file.name)[::EVERY]
+            part = SETS[self.part].files()
+            return sorted(kept([file for name in self.held for file in SETS[name].files()]) - (set(part) - kept(part)), key=lambda file: file.name)
         files = [self.path / name for name in self.only] or pictures(self.path) or slices(self.path)
         if self.listed:
             names = set((root() / self.listed).read_text("utf-8").split())
@@ -70,7 +73,7 @@ SETS: dict[str, ImageSet] = {row.name: row for row in (
     ImageSet("heads_test", "test/mri", "test", "4 head volumes of 2 other patients"),
     ImageSet("ct", "train/ct", "train", "full-dose CT slices of 54 patients, DICOM", terms="CC BY 3.0; TCGA-LUAD, The Cancer Imaging Archive"),
     _test("ct_test", "20 full-dose CT slices of 10 other patients, DICOM", folder="ct"),
-    ImageSet("held", "train", "held", "every 20th of the training pictures by name, which training keeps for validation", 3, held=("bsds", "photos", "research")),
+    ImageSet("held", "train", "held", "training pictures that no training sees, for they are kept for validation", 3, held=("bsds", "photos", "research"), part="photos_stated"),
     _test("set12", "12 classics, grey"),
     _test("bsd68", "68 photographs of 481x321, grey"),
     _test("cbsd68", "the same in colour", 3, "b100", "test/cbsd68.txt"),
@@ -108,6 +111,11 @@ def find(name: str) -> ImageSet:
     if name not in SETS:
         raise UsageError(f"unknown set {name!r}", nearest(name, SETS))
     return SETS[name]
+
+
+def kept(files: Iterable[Path]) -> set[Path]:
+    """What is kept for validation where these are trained on: every EVERY-th by name."""
+    return set(sorted(files, key=lambda file: file.name)[::EVERY])
 
 
 def pictures(folder: Path) -> list[Path]:

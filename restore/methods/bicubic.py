@@ -5,7 +5,9 @@ from restore.numerics.resample import resize
 
 
 class Bicubic(Method):
-    """y on x's grid, by interpolation alone; noise is enlarged too. Not clipped."""
+    """y on x's grid, by interpolation alone. Not clipped."""
+
+    noises = ("NoNoise",)
 
     def restore(self, y, problem):
         return resize(y, *problem.operator.x_shape(y.shape[1:])[1:])

@@ -14,7 +14,9 @@ from restore.operators.masks import Mask
 
 
 class Biharmonic(Method):
-    """x of a y with missing pixels; what is known stays, with its noise. By conjugate gradients, `steps` at most. Not clipped."""
+    """x of a y with missing pixels; what is known stays. By conjugate gradients, `steps` at most. Not clipped."""
+
+    noises = ("NoNoise",)
 
     def __init__(self, steps: int = 1000):
         super().__init__()

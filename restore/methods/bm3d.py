@@ -56,6 +56,7 @@ class BM3D(Method):
     """
 
     noises = ("Gaussian",)
+    by_channel = True
 
     @torch.no_grad()
     def restore(self, y, problem):

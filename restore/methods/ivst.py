@@ -49,7 +49,7 @@ class IVST(Method):
     def __init__(self, denoiser: Method):
         super().__init__()
         self.denoiser = denoiser
-        self.channels, self.takes, self.gives = denoiser.channels, denoiser.takes, denoiser.gives
+        self.channels, self.takes, self.gives, self.by_channel = denoiser.channels, denoiser.takes, denoiser.gives, denoiser.by_channel
 
     @torch.no_grad()
     def restore(self, y, problem):

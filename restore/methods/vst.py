@@ -33,7 +33,7 @@ class VST(Method):
     def __init__(self, denoiser: Method):
         super().__init__()
         self.denoiser = denoiser
-        self.channels, self.takes, self.gives = denoiser.channels, denoiser.takes, denoiser.gives
+        self.channels, self.takes, self.gives, self.by_channel = denoiser.channels, denoiser.takes, denoiser.gives, denoiser.by_channel
 
     def restore(self, y, problem):
         gain, read = (value.to(y) for value in photons(problem))
