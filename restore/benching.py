@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import chain
-from math import inf, isnan
+from math import inf, isfinite, isnan
 from pathlib import Path
 
 from restore import cards, console
@@ -18,7 +18,7 @@ from restore.io.files import put
 from restore.measure import protocol as protocols
 from restore.measure.sets import SETS
 
-FIGURES = ("psnr", "ssim", "nmse", "ciede2000", "rmse_hu", "rmse_hu_before", "pictures", "slices", "rmse", "rmse_before")
+FIGURES = ("psnr", "ssim", "nmse", "ciede2000", "rmse_hu", "rmse_hu_before", "pictures", "slices", "rmse", "rmse_before", "every")
 
 
 def levels(text: str | None) -> tuple[Level, ...]:
@@ -50,7 +50,8 @@ def table(asked: Table, choice: Choice, protocol: str | None, tolerance: float |
     names = (protocol or asked.protocol).split(",")
     if outputs and len(names) > 1:
         raise UsageError("a report is of one protocol", "one --protocol with -o, or several without")
-    if tolerance is not None and choice.methods and asked.baseline not in choice.methods:
+    relative = not asked.published(choice.set or asked.first()).absolute
+    if tolerance is not None and choice.methods and relative and asked.baseline.lower() not in map(str.lower, choice.methods):
         choice = replace(choice, methods=(*choice.methods, asked.baseline))  # on pictures that stand in for the paper's, distances from it are compared
     with console.counted("pictures", quiet) as view:
         results = [run(asked, choice, protocols.find(one.strip()), Events(view.progress, view.note)) for one in names]
@@ -158,6 +159,7 @@ def _sheet(said: list[str], columns: list[str], outputs: Sequence[Path]) -> repo
 
 
 def _keep(sheet: report.Sheet, record: dict[str, object], json: bool) -> None:
+    record = {part: None if isinstance(value, float) and not isfinite(value) else value for part, value in record.items()}  # as JSON wants it
     sheet.records.append(record)
     if json:
         console.json_line({"schema": 1} | record)
@@ -198,6 +200,8 @@ def _suffixes(outputs: Sequence[Path], known: Iterable[str]) -> None:
     for path in outputs:
         if path.suffix not in known:
             raise UsageError(f"{path} has a suffix that this report has not", ", ".join(known))
+        if not path.parent.is_dir():
+            raise UsageError(f"there is no folder {path.parent}", "one that exists")
 
 
 def _show(result: Result) -> None:
@@ -237,8 +241,9 @@ def speed(names: tuple[str, ...], side: int, device: str, json: bool) -> int:
     methods = tuple(name for name in names if name != "projection")
     for name in methods:
         cards.find(name)
-    if methods and not speeds.timed(methods):
-        raise UsageError(f"{', '.join(methods)} cannot be timed on a noisy picture", "methods or weights that denoise, or projection")
+    still = [name for name in methods if not speeds.timed((name,))]
+    if still:
+        raise UsageError(f"{', '.join(still)} cannot be timed on a noisy picture", "methods or weights that denoise, or projection")
     if side < 64:
         raise UsageError(f"a side of {side} pixels is too small to be timed", "64 or more")
     found, lines = [], [speeds.ours(side, device, methods)] if methods or not names else []
@@ -279,8 +284,7 @@ def card(name: str | None, choice: Choice, quiet: bool) -> int:
     if not rows:
         raise RestoreError(f"no pictures are there that {name} could be scored on; its card is left as it was", "the sets of its tables",
                            "RESTORE_DATA names their folder; restore bench sets shows what is found")
-    fresh = [_what(row) for row in rows]
-    cards.write(replace(found, results=(*(row for row in found.results if _what(row) not in fresh), *rows)))
+    cards.write(replace(found, results=tuple({frozenset(_what(row).items()): row for row in (*found.results, *rows)}.values())))
     for row in rows:
         console.note(", ".join(f"{part} {value}" for part, value in row.items()))
     return 0

@@ -16,6 +16,7 @@ from restore.catalog import CATALOG, Row
 from restore.errors import RestoreError, UsageError, nearest
 from restore.io.files import put
 from restore.tasks import Denoise, Task, from_dict
+from restore.values import Range
 
 if TYPE_CHECKING:
     from restore.method import Method
@@ -164,7 +165,11 @@ def _knows_pictures(card: Card, task: Task) -> bool:
 
 
 def _pick(cards: list[Card], frugal: bool) -> Card:
-    return sorted(cards, key=lambda card: card.flops_per_pixel)[0 if frugal else -1]
+    """The costliest, or the cheapest; of equals one that was trained for less."""
+    def cost(card: Card) -> tuple[float, bool]:
+        return card.flops_per_pixel if frugal else -card.flops_per_pixel, any(isinstance(value, Range) for value in card.task.words().values())
+
+    return min(cards, key=cost)
 
 
 def _installed(name: str) -> str:

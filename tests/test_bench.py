@@ -196,10 +196,8 @@ def test_the_command(cli, folder, tmp_path):
 
 
 def test_without_sets_the_pictures_of_scikit_image_are_used(monkeypatch):
-    from restore.bench.run import _first
-
     monkeypatch.delenv("RESTORE_DATA", raising=False)
-    assert _first(table.find("red")) == "skimage" and table.find("red").published("skimage").psnr == {}
+    assert table.find("red").first() == "skimage" and table.find("red").published("skimage").psnr == {}
 
 
 def test_every_method_of_the_table_runs(folder, tmp_path, monkeypatch):
@@ -215,7 +213,7 @@ def test_every_method_of_the_table_runs(folder, tmp_path, monkeypatch):
         cards.save(cards.Card(name, "blind", Denoise(sigma=Range(5, 75)), args, flops_per_pixel=1e12), cards.build(name, args), place)
     result = run(table.find("red"), Choice(str(folder), (), (50.0,), device="cpu"), protocol.find("rednet"))
     assert [cell.reason for cell in result.cells] == [""] * len(result.cells)
-    assert any(line.startswith("weights: ") and "RED10 by red10.blind (1000000.00 MFLOP/px)" in line for line in report.lines(result))
+    assert any(line.startswith("weights: ") and "RED10 by red10.blind x8 (8 x 1000000.00 MFLOP/px)" in line for line in report.lines(result))
     for cell in result.cells:
         untrained = cell.model.partition(".")[0] in small
         assert len(cell.rows) == 2 and all(isfinite(row.psnr) if untrained else row.psnr > 20 * log10(255 / 50) + 2 for row in cell.rows), cell.entry
@@ -351,3 +349,44 @@ def test_sets_that_are_there_in_part_are_not_there(tmp_path, monkeypatch):
     for name in ("test/b100", "test/set12", "test/levin09/gt", "train/bsds"):
         (tmp_path / name).mkdir(parents=True)
     assert not any(sets.SETS[name].there for name in ("cbsd68", "dpir4", "levin", "held")) and sets.SETS["set12"].there
+
+
+def test_a_models_own_name_is_that_without_the_ensemble():
+    from restore.bench.run import _entries
+
+    plain, often = _entries(table.find("red"), ("red30.blind", "red30.blind x8"))
+    assert not plain.ensemble and often.ensemble and plain.model == often.model == "red30.blind"
+
+
+def test_peers_are_measured_again_where_problems_change(monkeypatch):
+    from restore.bench import peers
+
+    pytest.importorskip("rawpy")
+    before = peers.key("peer:libraw-ahd")
+    monkeypatch.setattr(cache, "digest", lambda module: "changed" if module == "restore.operators.masks" else "as it was")
+    one = peers.key("peer:libraw-ahd")
+    monkeypatch.setattr(cache, "digest", lambda module: "as it was")
+    assert before != one != peers.key("peer:libraw-ahd")
+
+
+def test_a_crop_has_its_size_where_the_picture_was_cut(tmp_path):
+    place = tmp_path / "set"
+    place.mkdir()
+    camera = io.read(sets.find("skimage").path / "camera.png").samples
+    io.write(place / "a.png", np.ascontiguousarray(camera[100:175, 100:191]))
+    result = run(table.find("sr"), Choice(str(place), ("bicubic",), (2,), device="cpu"), protocol.find("sr"))
+    assert "<img" in report.html(result)
+
+
+def test_figures_of_one_set_replace_those_before(tmp_path):
+    from restore import benching
+
+    before, after = ({"set": "set12", "sigma": 25.0, "psnr": psnr, "x8": False, "protocol": "dncnn"} for psnr in (1.0, 2.0))
+    assert benching._what(before | {"every": 1}) == benching._what(after)
+
+
+def test_a_report_needs_its_folder(tmp_path):
+    from restore import benching
+
+    with pytest.raises(UsageError, match="no folder"):
+        benching._suffixes([tmp_path / "new/x.md"], [".md"])

@@ -105,3 +105,9 @@ def test_weights_that_are_not_there_are_named_with_those_that_are(three):
     with pytest.raises(UsageError) as caught:
         cards.find("drunet.smal")
     assert caught.value.expected.startswith("drunet.small")
+
+
+def test_of_weights_of_one_cost_those_for_the_level_are_taken(three):
+    for tag in ("small", "large"):
+        cards.write(replace(cards.find(f"drunet.{tag}")[1], flops_per_pixel=5.0, task=Denoise(sigma=25.0 if tag == "large" else Range(0, 50))))
+    assert name(Denoise(sigma=25.0), None, False, 3) == name(Denoise(sigma=25.0), None, True, 3) == "drunet.large"

@@ -339,7 +339,7 @@ def test_pairs_are_matched_by_name_cut_alike_and_trained_on(pictures, tmp_path, 
     card = run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", steps=60, device="cpu")
     before = loop.validate(run.build(recipe), recipe.task, held)
     assert card.recipe["validation"] > before + 1 and card.results == ()
-    with pytest.raises(UsageError, match="told the noise level"):
+    with pytest.raises(UsageError, match="told how much was lost"):
         run.build(replace(recipes.find("drunet-fast"), pairs=recipe.pairs))
 
 
@@ -471,3 +471,59 @@ def test_every_parameter_of_the_layered_coders_is_used():
         net = cards.build("ml-csc", {"coder": coder, "widths": (4, 6)})
         net(torch.rand(1, 1, 16, 16), Problem(Identity(), Gaussian(0.1))).sum().backward()
         assert all(parameter.grad is not None for parameter in net.parameters()), coder
+
+
+@pytest.mark.parametrize("name", ["red10-x2", "red10-marks"])
+def test_of_pairs_the_problem_is_known_by_its_x_alone(name, pictures, tmp_path):
+    """y lies on x's grid already, and nobody knows which of its pixels are missing: every pixel of the answer is the network's."""
+    recipe = replace(recipes.find(name), data=(), pairs=(str(pictures), str(pictures)), patch=16, batch=2, scene="", args={**recipes.find(name).args, "width": 4}, tests=(), start="")
+    card = run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", 2, device="cpu")
+    assert card.start == recipe.begin and card.recipe["validation"] > 10
+    x = torch.rand(1, 3, 16, 16)
+    problem = loop.of_pairs(loop.draw(recipe.task, 1, torch.Generator().manual_seed(0), shape=(3, 16, 16)))
+    assert problem.scale == 1 and (run.build(replace(recipe, pairs=()))(x, problem) != x).any()
+
+
+def test_weights_that_are_no_numbers_are_not_written(pictures, tmp_path):
+    recipe = small(recipes.find("red10"), pictures, rate=1e12, args={"width": 4}, tests=())
+    with pytest.raises(RestoreError, match="not a number|fp16"):
+        run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", 1, device="cpu")
+    assert not list((tmp_path / "weights").glob("*.toml"))
+
+
+def test_a_log_that_was_cut_off_is_read(tmp_path):
+    (tmp_path / progress.LOG).write_text('{"step": 5, "of": 9, "loss": 0.1}\n{"step": 7, "of": 9, "loss": 0.1}\n{"step": 9, "of"')
+    progress.trim(tmp_path, 5)
+    assert [row["step"] for row in progress.rows(tmp_path)] == [5] and curves.draw(tmp_path).exists()
+
+
+def test_what_says_nothing_to_a_recipe_is_refused(pictures, tmp_path):
+    from restore.commands.train import train
+
+    for how, word in (({"recipe": "epll", "rate": 1.0}, "rate"), ({"recipe": "epll", "start": "epll.bsds"}, "from"), ({"recipe": "red10", "steps": 3, "minutes": 1.0}, "minutes"),
+                      ({"recipe": "red10", "sigma": "12,10,14"}, "no level"), ({"recipe": "red10", "sigma": "auto"}, "no level"), ({"recipe": "red10-q10", "patch": 8}, "halves"),
+                      ({"recipe": "red10", "data": [str(pictures)], "pairs": (pictures, pictures)}, "pairs")):
+        with pytest.raises(UsageError, match=word):
+            train(**how, folder=tmp_path / "run", weights=tmp_path / "weights")
+    (tmp_path / "file").touch()
+    with pytest.raises(RestoreError, match="cannot be made"):
+        run.run_recipe(small(recipes.find("red10"), pictures), tmp_path / "run", tmp_path / "file", 1, device="cpu")
+    with pytest.raises(UsageError, match="skimage"):
+        run.items_of(replace(recipes.find("red10"), data=("skimage",)))
+
+
+def test_a_resumed_run_keeps_its_steps(pictures, tmp_path):
+    recipe = small(recipes.find("red10"), pictures, args={"width": 4}, tests=())
+    run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", 2, device="cpu")
+    with pytest.raises(UsageError, match="2 steps"):
+        run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", 3, resume=True, device="cpu")
+
+
+def test_volumes_beside_pictures_have_their_channels(pictures, tmp_path):
+    import nibabel
+
+    nibabel.save(nibabel.Nifti1Image(np.random.default_rng(0).random((40, 40, 3)).astype(np.float32), np.eye(4)), tmp_path / "v.nii.gz")
+    items, said = [*singles(pictures), (tmp_path / "v.nii.gz",)], []
+    assert data.gather(items, 3, 16, 0)[0].pixels.shape[1] == 3
+    data.gather([*((file, file) for (file,) in singles(pictures)), (tmp_path / "v.nii.gz",) * 2], 3, 16, 0, note=said.append)
+    assert "pairs" in said[0]

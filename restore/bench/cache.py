@@ -46,14 +46,14 @@ def method_key(name: str, card: Card | None, parts: Mapping[str, str] = {}) -> s
     row = CATALOG[name]
     filled = {**row.parts, **(card.parts if card else {}), **parts}
     others = {part.partition(".")[0] for part in (*filled.values(), *filter(None, [card and card.start]))}
-    modules = {one for other in {name, *others} for one in _closure(CATALOG[other].target.partition(":")[0])} | set(MEASURING)
+    modules = {one for other in {name, *others} for one in closure(CATALOG[other].target.partition(":")[0])} | set(MEASURING)
     of_others = sorted(one.sha256 for one in every() if one.name in others)
     digests = [found for _, found in sorted((module, digest(module)) for module in modules)]
     return key(name, dict(row.args), filled, card.sha256 if card else "", card and dict(card.args), card and card.start, *of_others, *digests)
 
 
 @cache
-def _closure(module: str) -> tuple[str, ...]:
+def closure(module: str) -> tuple[str, ...]:
     """A module of ours and those that it imports, and so on."""
     seen, waiting = set(), [module]
     while waiting:

@@ -71,5 +71,6 @@ def find(model: str) -> Method:
 
 
 def key(model: str) -> str:
-    """What `find` gave, for the cache: this file, and the version of the package."""
-    return cache.key(model, cache.digest(__name__), import_module(PEERS[model.removeprefix(PREFIX)][0]).__version__)
+    """What `find` gave, for the cache: this file with all of ours that it imports, how problems are posed and figures taken, and the version of the package."""
+    modules = sorted({__name__, *cache.closure(__name__), *cache.closure("restore.operators.problem"), *cache.MEASURING})
+    return cache.key(model, *map(cache.digest, modules), import_module(PEERS[model.removeprefix(PREFIX)][0]).__version__)

@@ -43,7 +43,8 @@ def _weights(result: Result) -> str:
     for cell in result.cells:
         if cell.rows and "." in cell.model:
             cost = costs.get(cell.model, 0.0)
-            used.setdefault(cell.entry.name, {})[cell.model + (f" ({cost / 1e6:.2f} MFLOP/px)" if cost else "")] = None
+            model, often = (f"{cell.model} x8", "8 x ") if cell.entry.ensemble else (cell.model, "")
+            used.setdefault(cell.entry.name, {})[model + (f" ({often}{cost / 1e6:.2f} MFLOP/px)" if cost else "")] = None
     return ", ".join(f"{name} by {' and '.join(models)}" for name, models in used.items())
 
 

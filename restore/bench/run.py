@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from math import isnan, nan, sqrt
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -139,7 +140,7 @@ def run(table: Table, choice: Choice, protocol: Protocol, events: Events = Event
     """Run what was chosen of a table. Raises UsageError for names that are not there; a method that fails leaves an empty cell with its reason."""
     device = devices.pick(choice.device)
     entries, levels = _entries(table, choice.methods), choice.levels or table.levels
-    name = choice.set or _first(table)
+    name = choice.set or table.first()
     published, (pictures, of) = table.published(name), _pictures(table, name, choice, protocol)
     jobs = [(entry, level) for entry in entries for level in levels if entry.model]
     cells, clock = [], _Clock(len(jobs) * len(pictures), events)
@@ -149,15 +150,10 @@ def run(table: Table, choice: Choice, protocol: Protocol, events: Events = Event
     return Result(table, published, protocol, tuple(cells), pictures, of, str(device), tuple(levels))
 
 
-def _first(table: Table) -> str:
-    """The table's first set that is there, else the pictures that come with scikit-image."""
-    return next((row.set for row in table.sets if sets.find(row.set).there), "skimage")
-
-
 def _entries(table: Table, chosen: Sequence[str]) -> list[Entry]:
     if not chosen:
         return list(table.entries)
-    by_name = {entry.name.lower(): entry for entry in table.entries} | {entry.words.lower(): entry for entry in table.entries if entry.model}
+    by_name = {entry.name.lower(): entry for entry in table.entries} | {entry.words.lower(): entry for entry in table.entries if entry.model and not entry.ensemble}
     found = []
     for name in chosen:
         plain = name.removesuffix(" x8")
@@ -245,8 +241,9 @@ def _measure(method: Method, task, picture: Picture, protocol: Protocol, ensembl
     crop = ""
     if picture.box:
         top, left, height, width = picture.box
-        samples = estimate[0, :, top : top + height, left : left + width].permute(1, 2, 0).numpy()
-        crop = base64.b64encode(as_samples(samples, "uint8").tobytes()).decode()
+        samples = as_samples(estimate[0, :, top : top + height, left : left + width].permute(1, 2, 0).numpy(), "uint8")
+        missing = ((0, height - samples.shape[0]), (0, width - samples.shape[1]), (0, 0))  # where the picture was cut to a multiple of the scale
+        crop = base64.b64encode(np.pad(samples, missing, "edge").tobytes()).decode()
     return Figures(row.name, row.psnr, row.ssim, row.seconds, memory.bytes, crop, row.psnrb)
 
 

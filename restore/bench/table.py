@@ -7,7 +7,7 @@ from pathlib import Path
 
 from restore.catalog import CATALOG
 from restore.errors import UsageError, nearest
-from restore.measure.sets import pictures
+from restore.measure import sets
 from restore.tasks import Task, from_dict
 
 Level = float | str  # a number, or a word as gaussian:1.6
@@ -71,13 +71,17 @@ class Table:
         """The task of one column."""
         return from_dict(dict(self.task) | {self.part: level})
 
+    def first(self) -> str:
+        """Its first set that is there, else the pictures that come with scikit-image."""
+        return next((row.set for row in self.sets if sets.find(row.set).there), "skimage")
+
     def published(self, name: str) -> Published:
         """The figures for a set, by its name or alias; for a folder those of the first set, as absolute; none for another set."""
         for row in self.sets:
             if name in (row.set, row.alias):
                 return row
         if Path(name).is_dir():
-            first, count = self.sets[0], len(pictures(Path(name)))
+            first, count = self.sets[0], len(sets.pictures(Path(name)))
             if first.pictures != count:
                 return Published(name, note=f"Nothing is published for this set: it has {count} pictures" + (f", the paper's {first.pictures}." if first.pictures else "."))
             return Published(name, first.title, psnr=first.psnr, ssim=first.ssim, note="A user's folder: the published figures apply if it holds the table's pictures.")

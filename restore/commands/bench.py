@@ -74,7 +74,7 @@ def bench(
         return benching.sinograms(words, benching.numbers(sigmas), device, files, json)
     if table == "raw":
         return benching.raw(words, benching.numbers(sigmas), every, files, json)
-    choice = Choice(set, words, benching.levels(sigmas), tuple(part for part in (images or "").split(",") if part), every, device)
+    choice = Choice(set, words, benching.levels(sigmas), tuple(part.strip() for part in (images or "").split(",") if part.strip()), every, device)
     if table == "card":
         return benching.card(name, choice, quiet)
     return benching.table(tables.find(table), choice, protocol, tolerance, files, json, quiet)

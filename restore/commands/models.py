@@ -75,7 +75,7 @@ def show(name: Name) -> int:
     problem = problem_of(task, {"mask": torch.ones(1, 1, 66, 66)} if task.name == "inpaint" else {}, (3, 66, 66))
     kind = method.tiling(problem)
     lines = [f"{name}: {row.line}", f"paper: {row.paper}", f"serves: {', '.join(row.tasks)}; noise {', '.join(row.noises)}",
-             f"parameters: {sum(p.numel() for p in method.parameters())}", f"tiling: {kind}"]
+             f"parameters: {card.parameters if card else sum(value.numel() for value in method.state_dict().values())}", f"tiling: {kind}"]
     if isinstance(kind, Exact):
         lines.append(f"receptive field: {2 * kind.halo + 1} pixels")
     if hasattr(method, "flops_per_pixel"):

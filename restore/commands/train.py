@@ -7,6 +7,8 @@ import typer
 
 from restore import options
 
+LEAST_HALVED = 16  # pixels of a patch of which half is left
+
 Name = Annotated[str | None, typer.Argument(help="The recipe; --list shows all.", metavar="RECIPE")]
 # RESTORE_DATA and RESTORE_WEIGHTS mean the folders that are read from, so these two have no variable of their own
 Data = Annotated[list[str] | None, typer.Option("--data", help="Folders of pictures, or names of sets; the recipe's if not given.", metavar="DIR")]
@@ -61,16 +63,28 @@ def train(
     for part, value in (("steps", steps), ("minutes", minutes), ("patch", patch), ("batch", batch), ("rate", rate)):
         if value is not None and not 0 < value < float("inf"):
             raise UsageError(f"--{part} {value:g} is out of range", "a number above 0")
+    if steps and minutes:
+        raise UsageError("--steps and --minutes both say how long", "one of the two")
+    if pairs and data:
+        raise UsageError("--data and --pairs both say what is trained on", "one of the two")
     if chosen.learner and patch is not None:
         raise UsageError(f"the patches of {recipe} have the sizes of its paper", "", "leave --patch out")
+    for part, value in (("from", start), ("loss", loss), ("optimiser", optimiser), ("rate", rate), ("precision", precision)):
+        if chosen.learner and value:
+            raise UsageError(f"{recipe} is learned by expectation maximisation, to which --{part} says nothing", "", f"leave --{part} out")
+    if chosen.scene == "half" and patch is not None and patch < LEAST_HALVED:
+        raise UsageError(f"{recipe} halves its patches, and {patch:g} pixels are too few for it", f"{LEAST_HALVED} or more")
     if pairs and (chosen.task.name not in PAIRED or chosen.task.name == "sr" and not chosen.begin):
         raise UsageError(f"{recipe} takes a y that is no picture on x's grid, and cannot be trained on pairs", "a recipe of " + ", ".join(PAIRED))
     if sigma is not None:
         if not hasattr(chosen.task, "sigma"):
             raise UsageError(f"the task {chosen.task.name} of {recipe} has no noise level", "", "leave --sigma out")
-        chosen = replace(chosen, task=chosen.task.replace(sigma=parse_value(sigma, "sigma")), tag="" if chosen.label == "blind" else f"{chosen.label}-{sigma}")
+        level = parse_value(sigma, "sigma")
+        if level is None or isinstance(level, tuple):
+            raise UsageError(f"--sigma {sigma} is no level to train for", "a number as 50, or a range as 5-75")
+        chosen = replace(chosen, task=chosen.task.replace(sigma=level), tag="" if chosen.label == "blind" else f"{chosen.label}-{sigma}")
     if pairs:
-        chosen = replace(chosen, scene="", begin="")  # y is what it is
+        chosen = replace(chosen, scene="", data=())  # y is what it is
     if activation is not None:
         chosen = replace(chosen, args={**chosen.args, "activation": activation})
     own = {"data": tuple(data or ()), "pairs": tuple(map(str, pairs or ())), "start": start, "patch": patch, "batch": batch, "loss": loss,

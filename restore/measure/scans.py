@@ -55,4 +55,4 @@ def score(model: str, file: Path, task: Mri, every: int = 1, settings: Settings 
 
 def thinned(volume: Scan, every: int) -> Scan:
     """Every so many slices, from the middle of the first so many on."""
-    return volume.replace(volume.array[every // 2 :: every])
+    return volume.replace(volume.array[min(every // 2, len(volume.array) // 2) :: every])

@@ -138,16 +138,16 @@ def is_volume(path: Path) -> bool:
 
 def refuse_test(folder: Path) -> None:
     """Raises if a folder is a test set, lies inside one, or holds one."""
-    if not os.environ.get("RESTORE_DATA"):
-        return
-    folder = folder.resolve()
+    folder, there = folder.resolve(), bool(os.environ.get("RESTORE_DATA"))
     for row in SETS.values():
+        if row.role != "test" or not (row.own or there):
+            continue
         place = row.path.resolve()
-        if row.role == "test" and not row.own and (folder == place or folder in place.parents or place in folder.parents):
+        if folder == place or not row.own and (folder in place.parents or place in folder.parents):
             where = "the same" if folder == place else "inside it" if folder in place.parents else "around it"
             raise UsageError(f"{folder} is refused: the test set {row.name} is {where}",
                              "what figures are measured on never enters training", "type --data with another folder")
-    if (root() / "test").resolve() in (folder, *folder.parents):
+    if there and (root() / "test").resolve() in (folder, *folder.parents):
         raise UsageError(f"{folder} is refused: it is kept for tests", "what figures are measured on never enters training", "type --data with another folder")
 
 

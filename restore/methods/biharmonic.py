@@ -11,18 +11,19 @@ from restore.method import Blend, Method
 from restore.numerics.fill import fill
 from restore.numerics.solvers import cg
 from restore.operators.masks import Mask
+from restore.operators.noise import NoNoise
 
 
 class Biharmonic(Method):
     """x of a y with missing pixels; what is known stays. By conjugate gradients, `steps` at most. Not clipped."""
-
-    noises = ("NoNoise",)
 
     def __init__(self, steps: int = 1000):
         super().__init__()
         self.steps = steps
 
     def restore(self, y, problem):
+        if not isinstance(problem.noise, NoNoise):
+            raise RestoreError("biharmonic interpolation takes no noise off what is known", "", "leave --sigma out, or type --model pnp")
         if not isinstance(problem.operator, Mask):
             raise RestoreError(f"missing pixels are filled, not {problem.operator}", "the task inpaint")
         return closed(problem.operator(y), problem.operator.mask.to(y), self.steps)

@@ -1,12 +1,11 @@
 """The curves of a run beside its checkpoint: loss and validation PSNR over steps, from the log."""
 
-import json
 import math
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from restore.train.progress import LOG
+from restore.train import progress
 
 SIZE, MARGIN = (480, 300), (64, 24, 12, 32)  # of one panel; left, top, right, bottom
 INK, GRID, LINE = (40, 40, 40), (225, 225, 225), (20, 90, 170)
@@ -14,7 +13,7 @@ INK, GRID, LINE = (40, 40, 40), (225, 225, 225), (20, 90, 170)
 
 def draw(folder: Path) -> Path:
     """Read the log and write curves.png, two panels side by side; the loss on a logarithmic scale where it is positive."""
-    rows = [json.loads(line) for line in (folder / LOG).read_text("utf-8").splitlines()]
+    rows = progress.rows(folder)
     last = max([row["step"] for row in rows] + [row["of"] for row in rows] + [1])
     picture = Image.new("RGB", (2 * SIZE[0], SIZE[1]), "white")
     pen = ImageDraw.Draw(picture)

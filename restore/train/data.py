@@ -93,7 +93,9 @@ def gather(items: Iterable[tuple[Path, ...]], channels: int, least: int, seed: i
     kept, samples = [], []
     for item in sorted(items, key=lambda item: item[0].name):
         try:
-            found = _slices(item[0], least) if is_volume(item[0]) else [_joined([_decoded(file, channels) for file in item], item, least)]
+            if len(item) > 1 and any(map(is_volume, item)):
+                raise ValueError("volumes are not trained on in pairs")
+            found = _slices(item[0], least, channels) if is_volume(item[0]) else [_joined([_decoded(file, channels) for file in item], item, least)]
             samples += found
             kept += [item] * len(found)
         except (RestoreError, OSError, ValueError) as error:
@@ -135,12 +137,12 @@ def _joined(parts: list[np.ndarray], item: tuple[Path, ...], least: int) -> np.n
     return np.concatenate(_one_depth(parts), axis=2)
 
 
-def _slices(file: Path, least: int) -> list[np.ndarray]:
-    """The slices of a volume (H, W, 1) in 16 bits, its largest value white; those that are nearly empty are left out."""
+def _slices(file: Path, least: int, channels: int) -> list[np.ndarray]:
+    """The slices of a volume (H, W, C), all channels alike, in 16 bits, its largest value white; those that are nearly empty are left out."""
     slices = volume(file)
     if min(slices.shape[1:]) < least:
         raise ValueError(f"slices of {slices.shape[2]} x {slices.shape[1]} pixels, patches take {least} x {least}")
-    return [as_samples(picture[..., None], np.uint16) for picture in slices if (picture > FAINT).mean() > EMPTY]
+    return [as_samples(np.repeat(picture[..., None], channels or 1, axis=2), np.uint16) for picture in slices if (picture > FAINT).mean() > EMPTY]
 
 
 def _one_depth(parts: list[np.ndarray]) -> list[np.ndarray]:

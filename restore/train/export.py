@@ -89,7 +89,7 @@ def check_half(network: Method, task: Task, files: list[Path], device: torch.dev
     at, protocol = task.replace(sigma=task.sigma.low + 25) if isinstance(task, Denoise) and isinstance(task.sigma, Range) else middle_of(task), PROTOCOLS["rednet"]
     full, half = (mean(score_one(net, at, file.stem, middle(load(file, channels_of(net))), protocol, device=device) for file in files).psnr
                   for net in (network, rounded))
-    if full - half >= FP16_COST:
+    if not full - half < FP16_COST:
         raise RestoreError(f"fp16 costs {full - half:.3f} dB", f"less than {FP16_COST} dB")
 
 

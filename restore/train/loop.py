@@ -15,6 +15,7 @@ from restore.errors import RestoreError
 from restore.measure.metrics import psnr
 from restore.measure.protocol import PROTOCOLS
 from restore.method import Network
+from restore.operators.masks import Mask
 from restore.operators.problem import Problem, draw, posed
 from restore.tasks import Task
 from restore.train import checkpoint, curves, progress
@@ -88,8 +89,7 @@ def step(recipe: Recipe, run: Run, call: Callable[[Tensor, Problem], Tensor], gr
     x, y = run.pool.patches(recipe.batch, recipe.patch, run.generator)
     scene = SCENES[recipe.scene](x, run.generator)
     x, problem = scene.wanted, scene.posed(draw(recipe.task, recipe.batch, run.generator, device, scene.wanted.shape[1:]))
-    y = problem.simulate(scene.x, run.generator) if y is None else y
-    y, problem = begun(recipe.begin, y, problem)
+    y, problem = begun(recipe.begin, problem.simulate(scene.x, run.generator), problem) if y is None else (y, of_pairs(problem))
     with devices.mixed(device, recipe.precision):
         estimate = call(y[rows], problem.rows(rows))
     loss = LOSSES[recipe.loss](estimate.float(), x[rows])
@@ -100,6 +100,11 @@ def step(recipe: Recipe, run: Run, call: Callable[[Tensor, Problem], Tensor], gr
     run.step += 1
     follow(run.average, run.network, min(recipe.ema, (1 + run.step) / (10 + run.step)))
     return loss.detach()
+
+
+def of_pairs(problem: Problem) -> Problem:
+    """What is known of a y that came with its x, on x's grid: not which pixels are missing."""
+    return problem.on_x() if problem.scale > 1 or isinstance(problem.operator, Mask) else problem
 
 
 def begun(name: str, y: Tensor, problem: Problem) -> tuple[Tensor, Problem]:
@@ -128,6 +133,9 @@ def look(recipe: Recipe, run: Run, held: Pool | None, losses: list[Tensor], cloc
         raise RestoreError(f"the loss is not a number (seen after step {run.step})", "the last good checkpoint is kept",
                            "resume from it, or try a lower rate of learning")
     psnr = validate(run.average.eval(), recipe.task, held, recipe.scene, recipe.begin) if held else None
+    if psnr is not None and not math.isfinite(psnr):
+        raise RestoreError(f"what the network makes of held-out pictures is not a number (seen after step {run.step})", "the last good checkpoint is kept",
+                           "resume from it, or try a lower rate of learning")
     losses.clear()
     clock.mark()
     patches = rate * recipe.batch
@@ -147,8 +155,9 @@ def validate(average: Callable[[Tensor, Problem], Tensor], task: Task, held: Poo
         x, y = (None if part is None else part[..., : part.shape[-2] // align * align, : part.shape[-1] // align * align] for part in (x, y))
         shown = SCENES[scene](x.cpu(), generator)
         problem = shown.posed(posed(middle, shown.x.shape[1:], generator))
-        y, x = (problem.simulate(shown.x, generator).to(x.device) if y is None else y), shown.wanted.to(x)
-        found.append(float(psnr(average(*begun(begin, y, problem.to(held.pixels.device))), x)))
+        x, there = shown.wanted.to(x), problem.to(held.pixels.device)
+        given = begun(begin, problem.simulate(shown.x, generator).to(x.device), there) if y is None else (y, of_pairs(there))
+        found.append(float(psnr(average(*given), x)))
     return sum(found) / len(found)
 
 

@@ -5,6 +5,7 @@ import math
 import signal
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -58,8 +59,16 @@ def trim(folder: Path, step: int) -> None:
     """Leave out of the log what came after the checkpoint that a run resumes from."""
     log = folder / LOG
     if log.is_file():
-        lines = [line for line in log.read_text("utf-8").splitlines() if line and json.loads(line)["step"] <= step]
-        log.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        log.write_text("".join(f"{json.dumps(row)}\n" for row in rows(folder) if row["step"] <= step), "utf-8")
+
+
+def rows(folder: Path) -> list[dict[str, float]]:
+    """The log, without a line that was cut off while it was written."""
+    found = []
+    for line in (folder / LOG).read_text("utf-8").splitlines():
+        with suppress(ValueError):
+            found.append(json.loads(line))
+    return found
 
 
 class Interrupt:

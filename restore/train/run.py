@@ -10,6 +10,7 @@ from restore.engine import device as devices
 from restore.errors import RestoreError, UsageError
 from restore.measure import sets
 from restore.method import Chain, Method
+from restore.names import make_folder
 from restore.tasks import LowDose
 from restore.train import checkpoint, data, em, export, group, loop, progress, slices
 from restore.train.recipes import RECIPES, Recipe
@@ -37,6 +38,8 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
     place = devices.of_process(devices.pick(device), team.local)
     if not team.leads:
         report, note = (lambda event: None), (lambda text: None)
+    for written in (folder, weights):
+        make_folder(written / progress.LOG)
     if not (resume or overwrite) and (weights / f"{recipe.method}.{recipe.label}.toml").exists():
         raise UsageError(f"{weights} holds {recipe.method}.{recipe.label} already", "a folder for the weights in which it does not", "type --weights DIR, or --overwrite")
     if isinstance(recipe.task, LowDose):
@@ -47,6 +50,8 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
     run.of = steps or (0 if minutes else recipe.steps)
     if resume:
         checkpoint.load(run, recipe, folder)
+        if run.of and steps and steps != run.of:
+            raise UsageError(f"the run was begun with {run.of} steps, by which its rate of learning goes", f"--steps {run.of}", "leave --steps out")
         run.of = run.of or steps or (0 if minutes else recipe.steps)
         if team.leads:
             progress.trim(folder, run.step)
@@ -91,8 +96,8 @@ def build(recipe: Recipe) -> Method:
         except TypeError as error:
             raise UsageError(f"{recipe.method} cannot be built with {', '.join(recipe.args)}: {error}", "arguments that its class takes") from error
     if recipe.pairs and not getattr(network, "blind", False) and any(isinstance(value, Range) for value in recipe.task.words().values()):
-        raise UsageError(f"{recipe.method} is told the noise level, and that of the pairs is unknown", "one level for all pairs",
-                         "type --sigma 25, or train red30")
+        raise UsageError(f"{recipe.method} is told how much was lost, and that of the pairs is unknown", "one level for all pairs",
+                         "type --sigma 25, or train red30" if hasattr(recipe.task, "sigma") else "train a recipe of one level, as red10-q10")
     if recipe.start:
         makes = [one.name for one in RECIPES.values() if f"{one.method}.{one.label}" == recipe.start]
         if makes and recipe.start not in {card.full_name for card in cards.every()}:
