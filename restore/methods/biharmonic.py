@@ -22,10 +22,10 @@ class Biharmonic(Method):
         self.steps = steps
 
     def restore(self, y, problem):
-        if not isinstance(problem.noise, NoNoise):
-            raise RestoreError("biharmonic interpolation takes no noise off what is known", "", "leave --sigma out, or type --model pnp")
         if not isinstance(problem.operator, Mask):
             raise RestoreError(f"missing pixels are filled, not {problem.operator}", "the task inpaint")
+        if not isinstance(problem.noise, NoNoise):
+            raise RestoreError("biharmonic interpolation takes no noise off what is known", "", "leave --sigma out, or type --model pnp")
         return closed(problem.operator(y), problem.operator.mask.to(y), self.steps)
 
     def tiling(self, problem):
