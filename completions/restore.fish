@@ -279,7 +279,7 @@ complete -c restore -n '__fish_seen_subcommand_from degrade' -l subsampling -x -
 complete -c restore -n '__fish_seen_subcommand_from degrade' -l json -d 'One JSON line per file on standard output'
 complete -c restore -n '__fish_seen_subcommand_from degrade' -l quiet -s q -d 'Errors only'
 complete -c restore -n '__fish_seen_subcommand_from degrade' -l help -s h -d 'Show help and exit'
-complete -c restore -n '__fish_seen_subcommand_from compare' -l protocol -x -a 'rednet dncnn demosaic pgpd files sr sr-shaved jpeg poisson' -d 'rednet (float), or dncnn (both rounded to 8 bits)'
+complete -c restore -n '__fish_seen_subcommand_from compare' -l protocol -x -a 'rednet dncnn demosaic pgpd files sr sr-shaved jpeg poisson' -d 'rednet (float), dncnn (both rounded to 8 bits), or another of the benches\' that needs no task'
 complete -c restore -n '__fish_seen_subcommand_from compare' -l json -d 'One JSON line per file on standard output'
 complete -c restore -n '__fish_seen_subcommand_from compare' -l help -s h -d 'Show help and exit'
 complete -c restore -n '__fish_seen_subcommand_from train' -l sigma -s s -x -a 'auto' -d 'Train for this noise level (50) or range (5-75) instead of the recipe\'s'
