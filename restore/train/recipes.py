@@ -215,7 +215,7 @@ istanet_r25 = Recipe("istanet-r25", "Zhang & Ghanem, CVPR 2018: 9 phases, 0.67 M
                      tag="r25", patch=99, batch=32, steps=60_000, rate=5e-4, tests=("set11",), x8=False)
 istanet_r10, istanet_r50 = (replace(istanet_r25, name=f"istanet-r{ratio:.0f}", task=CompressedSensing(ratio / 100), tag=f"r{ratio:.0f}",
                                     line=f"the same at a ratio of {ratio / 100:.2f}: Set11 {figure}") for ratio, figure in ((10.0, 26.64), (50.0, 38.07)))
-istanet_r10_fast, istanet_r25_fast, istanet_r50_fast = (replace(of, name=f"{of.name}-fast", args={"phases": 5}, tag=f"{of.tag}-fast", batch=4, rate=1e-3, steps=steps, start=start,
+istanet_r10_fast, istanet_r25_fast, istanet_r50_fast = (replace(of, name=f"{of.name}-fast", args={"phases": 5}, tag=f"{of.tag}-fast", batch=4, rate=1e-3, steps=steps, start=start, apart=True,
                                                                 line=f"the same for CPUs: 5 phases, 0.37 MFLOP/px, {minutes} minutes of a CPU core" + (f" after {start}" if start else ""))
                                                         for of, start, steps, minutes in ((istanet_r10, "istanet.r25-fast", 5_000, 20), (istanet_r25, "", 10_000, 40),
                                                                                           (istanet_r50, "istanet.r25-fast", 5_000, 20)))
