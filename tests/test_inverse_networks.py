@@ -36,7 +36,7 @@ def pictures(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", ["edsr-x3-fast", "red10-x2", "red10-q10", "drunet-jpeg-fast", "red10-marks", "red10-disk", "istanet-r25-fast"])
+@pytest.mark.parametrize("name", ["edsr-x3-fast", "red10-x2", "red10-q10", "drunet-jpeg-fast", "red10-marks", "red10-disk", "istanet-r25"])
 def test_a_recipe_makes_weights_that_serve_their_task(name, pictures, tmp_path, monkeypatch):
     """Trained for two steps, exported, chosen for what it was trained for where there are no others, and run."""
     monkeypatch.setattr(cards, "folders", lambda: [tmp_path / "weights"])
