@@ -133,7 +133,7 @@ def look(recipe: Recipe, run: Run, held: Pool | None, losses: list[Tensor], cloc
         raise RestoreError(f"the loss is not a number (seen after step {run.step})", "the last good checkpoint is kept",
                            "resume from it, or try a lower rate of learning")
     psnr = validate(run.average.eval(), recipe.task, held, recipe.scene, recipe.begin) if held else None
-    if psnr is not None and not math.isfinite(psnr):
+    if psnr is not None and not psnr > -math.inf:  # NaN too; what is exact is infinite
         raise RestoreError(f"what the network makes of held-out pictures is not a number (seen after step {run.step})", "the last good checkpoint is kept",
                            "resume from it, or try a lower rate of learning")
     losses.clear()
