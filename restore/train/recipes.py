@@ -94,7 +94,7 @@ autoencoder_max = replace(autoencoder, name="autoencoder-max", args={"pool": "ma
 autoencoder_avg = replace(autoencoder, name="autoencoder-avg", args={"pool": "avg"}, tag="avg", apart=True, line="the same with average pooling")
 
 csc_net = Recipe("csc-net", "Gregor & LeCun, ICML 2010: 6 iterations as layers, 0.06 MFLOP/px, an hour of a CPU core; meant for BM3D's 28.57 on BSD68 at sigma 25",
-                 "csc-net", Denoise(sigma=Range(0, 75)), tag="learned", data=("bsds",), patch=48, batch=16, steps=10_000, tests=("bsd68",),
+                 "csc-net", Denoise(sigma=Range(0, 75)), tag="learned", data=("bsds",), patch=48, batch=16, steps=10_000, loss="psnr", tests=("bsd68",),
                  levels=(15.0, 25.0, 50.0), x8=False)
 ml_ista = replace(csc_net, name="ml-ista", method="ml-csc", args={"coder": "ml-ista", "widths": (24, 32, 48), "size": 3}, tag="ml-ista",
                   line="Sulam et al., TPAMI 2019: three layers of codes, two iterations, an hour of a CPU core")
