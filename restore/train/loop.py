@@ -33,7 +33,8 @@ WARM = 50  # steps over which the learning rate rises; with `minutes`, those aft
 REPORT = 50  # steps between two events
 FIRST = 5  # steps that warm up, and are not timed
 SAVE = 60.0  # seconds between two checkpoints
-VALIDATIONS = 40  # in a whole run
+VALIDATIONS = 40  # in a whole run, at most
+CHECKING = 0.1  # of the time for training, which validations but the last may take
 
 
 def start(recipe: Recipe, network: Network, pool: Pool) -> Run:
@@ -53,6 +54,7 @@ def train(recipe: Recipe, run: Run, held: Pool, folder: Path, minutes: float | N
     if compiled:
         run.network.net = torch.compile(run.network.net)
     call, clock, losses, saved, last = group.share(run.network), Clock(run.seconds), [], time.monotonic(), 0 < run.of <= run.step
+    checked = 0.0  # seconds
     with Interrupt() as stop, devices.training(run.pool.pixels.device):
         while not last:
             losses.append(step(recipe, run, call, group))
@@ -66,7 +68,9 @@ def train(recipe: Recipe, run: Run, held: Pool, folder: Path, minutes: float | N
             late = group.any(time.monotonic() - saved > SAVE)
             due = run.of and (run.step % max(run.of // VALIDATIONS, REPORT) == 0 or run.step == run.of)
             if run.step % REPORT == 0 or due or last or late:
-                event = look(recipe, run, held if due and group.leads else None, losses, clock, group)
+                checks, began = due and group.leads and (last or checked < CHECKING * clock.seconds), time.monotonic()
+                event = look(recipe, run, held if checks else None, losses, clock, group)
+                checked += checks * (time.monotonic() - began)
                 if group.leads:
                     progress.write(folder, event)
                     report(event)

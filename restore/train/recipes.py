@@ -220,6 +220,11 @@ istanet_r10_fast, istanet_r25_fast, istanet_r50_fast = (replace(of, name=f"{of.n
                                                         for of, start, steps, minutes in ((istanet_r10, "istanet.r25-fast", 5_000, 20), (istanet_r25, "", 10_000, 40),
                                                                                           (istanet_r50, "istanet.r25-fast", 5_000, 20)))
 
+usrnet_r25 = Recipe("usrnet-r25", "Zhang, Van Gool & Timofte, CVPR 2020: 6 rounds of drunet.fast-grey, trained on, 0.99 MFLOP/px, 90 minutes of a CPU core; Set11 above ISTA-Net's 32.57 at a ratio of 0.25",
+                    "usrnet", CompressedSensing(0.25), tag="r25", patch=99, batch=4, steps=1_500, rate=3e-4, loss="psnr", start="drunet.fast-grey", tests=("set11",), x8=False)
+usrnet_r10, usrnet_r50 = (replace(usrnet_r25, name=f"usrnet-r{ratio:.0f}", task=CompressedSensing(ratio / 100), tag=f"r{ratio:.0f}", steps=600, start="usrnet.r25",
+                                  line=f"the same at a ratio of {ratio / 100:.2f}, after usrnet.r25: above ISTA-Net's {figure}") for ratio, figure in ((10.0, 26.64), (50.0, 38.07)))
+
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30, red20, red10, red30_fast, red20_fast, red10_fast, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
     mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, *COURSE, csc_net, ml_ista, layered_soft, layered_pursuit,
@@ -229,7 +234,8 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     edsr_x2, edsr_x3, edsr_x4, edsr_x2_fast, edsr_x3_fast, edsr_x4_fast, red30_x2, red30_x3, red30_x4, red10_x2, red10_x3, red10_x4,
     red30_q10, red30_q20, red10_q10, red10_q20, drunet_jpeg, drunet_jpeg_fast, drunet_jpeg_grey,
     red30_marks, red10_marks, red30_gaussian, red10_gaussian, red30_disk, red10_disk, deblurnet, deblurnet_fast,
-    istanet_r10, istanet_r25, istanet_r50, istanet_r10_fast, istanet_r25_fast, istanet_r50_fast)}
+    istanet_r10, istanet_r25, istanet_r50, istanet_r10_fast, istanet_r25_fast, istanet_r50_fast,
+    usrnet_r10, usrnet_r25, usrnet_r50)}
 
 
 def find(name: str) -> Recipe:

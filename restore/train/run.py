@@ -106,8 +106,10 @@ def build(recipe: Recipe) -> Method:
         if card is None:
             raise UsageError(f"{recipe.start} is a method without weights", "NAME.TAG of weights to go on from")
         before = cards.load(name, card)
+        before = before.finish if isinstance(before, Chain) else before
+        prior = getattr(network, "prior", None)
         try:
-            network.load_state_dict((before.finish if isinstance(before, Chain) else before).state_dict())
+            (prior if isinstance(before, type(prior)) else network).load_state_dict(before.state_dict())
         except RuntimeError as error:
             raise UsageError(f"{card.full_name} is of another shape than {recipe.name}: {str(error).splitlines()[-1].strip()}", "weights made with the same arguments") from error
     return network
