@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import skimage
 import torch
 from PIL import Image
 
@@ -16,13 +17,15 @@ from restore.method import told
 from restore.methods.edsr import EDSR
 from restore.methods.istanet import ISTANet
 from restore.methods.rednet import REDNet
+from restore.methods.usrnet import USRNet
 from restore.operators import jpeg
 from restore.operators.problem import Problem, posed, problem_of
 from restore.tasks import CompressedSensing, Deblur, Inpaint, Jpeg, SuperResolution
 from restore.train import recipes, run
 from restore.values import Range
 
-SMALL = {"edsr": {"width": 8, "blocks": 1}, "red10": {"width": 8}, "drunet": {"widths": [8, 16], "blocks": [0, 1, 1]}, "istanet": {"phases": 1, "width": 8}}
+SMALL = {"edsr": {"width": 8, "blocks": 1}, "red10": {"width": 8}, "drunet": {"widths": [8, 16], "blocks": [0, 1, 1]}, "istanet": {"phases": 1, "width": 8},
+         "usrnet": {"steps": 2, "widths": [8, 16], "blocks": [0, 1, 1]}}
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +39,7 @@ def pictures(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", ["edsr-x3-fast", "red10-x2", "red10-q10", "drunet-jpeg-fast", "red10-marks", "red10-disk", "istanet-r25"])
+@pytest.mark.parametrize("name", ["edsr-x3-fast", "red10-x2", "red10-q10", "drunet-jpeg-fast", "red10-marks", "red10-disk", "istanet-r25", "usrnet-r25"])
 def test_a_recipe_makes_weights_that_serve_their_task(name, pictures, tmp_path, monkeypatch):
     """Trained for two steps, exported, chosen for what it was trained for where there are no others, and run."""
     monkeypatch.setattr(cards, "folders", lambda: [tmp_path / "weights"])
@@ -45,7 +48,7 @@ def test_a_recipe_makes_weights_that_serve_their_task(name, pictures, tmp_path, 
     card = run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", steps=2, device="cpu")
     assert card.recipe["validation"] > 10 and ("validation_before" in card.recipe) == (recipe.task.name != "cs")
     task = recipe.task.replace(**{part: (value.low + value.high) / 2 for part, value in recipe.task.words().items() if isinstance(value, Range)})
-    channels = 1 if recipe.method == "istanet" else 3
+    channels = 1 if recipe.task.name == "cs" else 3
     by_name = recipe.task.name == "inpaint"  # what the holes of a mask look like is for the user to know
     assert cards.choose(task, None, channels=channels)[1].full_name == card.full_name
     user = Inpaint("holes.png") if by_name else task
@@ -134,11 +137,32 @@ def test_the_linear_guess_of_measurements_is_the_conditional_mean(size):
     assert guess.shape == x.shape and float((guess - x).square().mean()) < 0.5 * float((x - 0.5).square().mean())
 
 
-def test_istanet_takes_colour_plane_by_plane():
-    net, x = ISTANet(2, 8), torch.rand(1, 3, 40, 50, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("net", [ISTANet(2, 8), USRNet(2, 1, (8, 16), (0, 1, 1))])
+def test_measurements_of_colour_are_taken_plane_by_plane(net):
+    x = torch.rand(1, 3, 40, 50, generator=torch.Generator().manual_seed(0))
     both, one = (problem_of(CompressedSensing(0.25), shape=(channels, 40, 50)) for channels in (3, 1))
     together = net(both.simulate(x), both)
     assert torch.allclose(together[:, 1:2], net(one.simulate(x[:, 1:2]), one), atol=1e-3)
+
+
+def test_unfolded_rounds_begin_as_plug_and_play_and_meet_the_data():
+    """Untrained with the flagship in it: nearer than the linear guess; what was measured is met, and the noise of it is not."""
+    recipe = recipes.find("usrnet-r25")
+    net, fresh = run.build(recipe), run.build(replace(recipe, start=""))
+    flagship = cards.load("drunet", cards.find(recipe.start)[1])
+    assert all(torch.equal(net.prior.state_dict()[name], value) for name, value in flagship.state_dict().items())
+    assert not torch.equal(fresh.prior.head.weight, net.prior.head.weight) and torch.equal(fresh.error, net.error)
+    x = torch.from_numpy(skimage.data.camera()[100:199, 160:292] / 255.0).float()[None, None]
+    exact, noisy = (posed(CompressedSensing(0.25, sigma=sigma), (1, 99, 132), torch.Generator().manual_seed(0)) for sigma in (0.0, 10.0))
+    with torch.inference_mode():
+        y = exact.operator(x)
+        restored = net(y, exact)
+        assert float(psnr(restored, x)) > float(psnr(exact.operator.linear(y), x)) + 2
+        assert float((exact.operator(restored) - y).abs().max()) < 1e-2
+        y = noisy.simulate(x, torch.Generator().manual_seed(1))
+        assert float(psnr(net(y, noisy), x)) > float(psnr(noisy.operator.linear(y), x)) + 1
+        assert 5 / 255 < float((noisy.operator(net(y, noisy)) - y).std()) < 12 / 255
+    assert net.flops_per_pixel == pytest.approx(6 * flagship.flops_per_pixel)
 
 
 def test_sparse_vectors_are_recovered_up_to_the_transition():

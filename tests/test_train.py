@@ -438,7 +438,7 @@ def test_pairs_are_told_apart_by_their_folders_and_go_with_recipes_that_take_the
     io.write(tmp_path / "x/a/1.tif", np.full((8, 8), 9, np.uint8))
     with pytest.raises(UsageError, match="one name"):
         data.pairs(tmp_path / "y", tmp_path / "x")
-    for recipe in ("edsr-x2-fast", "istanet-r25", "waveletct", "varnet"):
+    for recipe in ("edsr-x2-fast", "istanet-r25", "usrnet-r25", "waveletct", "varnet"):
         with pytest.raises(UsageError, match="pairs"):
             train(recipe, pairs=(tmp_path / "y", tmp_path / "x"))
 

@@ -1,14 +1,14 @@
 """Unfolded half-quadratic splitting: a few rounds of plug-and-play whose denoiser and schedule are trained together for their task.
 
-x <- argmin |D x - y|^2 + rho_k |x - z|^2 and z <- prior(x, sigma_k) as in `pnp`, one prior for all rounds. ln sigma_k is linear in ln s, s the noise
-level but at least 0.255; rho_k = w_k s^2 / sigma_k^2, and a last step on the data ends it. What is linear, and w_k, are learned.
+x <- argmin |D x - y|^2 + rho_k |x - z|^2 and z <- prior(x, sigma_k) as in `pnp`, one prior for all rounds, and a last x. sigma_k^2 = e_k^2 + n_k s^2, what
+the rounds so far leave to err and what the noise s adds; rho_k = w_k s^2 / sigma_k^2, s at least 0.255 here. e_k, n_k and w_k are learned.
 
 Zhang, Van Gool & Timofte, Deep unfolding network for image super-resolution, CVPR 2020.
 """
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
-from math import log
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +21,8 @@ from restore.operators.dense import GaussianMatrix
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
 
-FIRST, LAST = 12 / 255, 2.55 / 255  # levels that the prior begins and ends with, before training and at the least noise: fewer rounds than those of `pnp`, from nearer
-WEIGHT = 0.23  # of the data, as in `pnp`
+FIRST, LAST = 12 / 255, 2.55 / 255  # e_k before training, in equal steps of the logarithm: fewer rounds than those of `pnp`, and from nearer
+WEIGHT, END = 0.23, 2.0  # w_k before training, as in `pnp`, and that of the last step, after which nobody takes noise off
 CONJUGATE = 5  # steps where D has no closed form
 
 
@@ -36,23 +36,23 @@ class USRNet(Network):
         super().__init__()
         self.prior = DRUNet(channels, widths, blocks)
         self.seen = channels
-        share = torch.linspace(0, 1, steps)
-        self.offset = nn.Parameter((1 - share) * log(FIRST) + share * (log(LAST) - log(FLOOR)))
-        self.slope = nn.Parameter(share.clone())
-        self.weight = nn.Parameter(torch.full((steps + 1,), log(WEIGHT)))
+        self.error = nn.Parameter(torch.linspace(math.log(FIRST), math.log(LAST), steps))  # logarithms all
+        self.noise = nn.Parameter(torch.zeros(steps))
+        self.weight = nn.Parameter(torch.tensor(steps * [WEIGHT] + [END]).log())
 
     def restore(self, y, problem):
-        canvas = problem.operator.canvas(y)
-        operator, noise = canvas.operator, level(problem.noise, y).clamp_min(FLOOR)
+        canvas, noise = problem.operator.canvas(y), level(problem.noise, y)
+        operator, rounds = canvas.operator, len(self.error)
         z = operator.linear(canvas.y) if isinstance(operator, GaussianMatrix) else first_guess(operator, canvas.y)
         exact = type(operator).prox is not Operator.prox
         for number, weight in enumerate(self.weight.exp()):
-            sigma = (self.offset + self.slope * noise.log()).exp()[..., min(number, len(self.slope) - 1)].unsqueeze(-1)
-            rho = weight * noise**2 / sigma**2
+            at = min(number, rounds - 1)
+            sigma = ((2 * self.error[at]).exp() + (2 * self.noise[at]).exp() * noise**2).sqrt()
+            rho = weight * (noise.clamp_min(FLOOR) / sigma) ** 2
             z = operator.prox(z, canvas.filled(z), rho) if exact else operator.approach(z, canvas.filled(z), rho, CONJUGATE)
-            if number < len(self.slope):
+            if number < rounds:
                 z = self.denoised(z, sigma)
-                self.tick(number + 1, len(self.slope))
+                self.tick(number + 1, rounds)
         return canvas.crop(z)
 
     def denoised(self, x: Tensor, sigma: Tensor) -> Tensor:
@@ -71,4 +71,4 @@ class USRNet(Network):
     def facts(self) -> Facts:
         """Of the priors in their rounds; D comes beside them."""
         once = self.prior.facts
-        return Facts(None, once.bytes_per_pixel, len(self.slope) * once.flops_per_pixel)
+        return Facts(None, once.bytes_per_pixel, len(self.error) * once.flops_per_pixel)
