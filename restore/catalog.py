@@ -103,7 +103,7 @@ CATALOG: dict[str, Row] = {
     "zerofill": Row("restore.methods.zerofill:ZeroFilled", "what was not measured is 0; coils by the root of the sum of squares",
                     "Roemer, Edelstein, Hayes, Souza & Mueller, The NMR phased array, MRM 1990", ("mri",)),
     "usrnet": Row("restore.methods.usrnet:USRNet", "a few rounds of plug-and-play, trained together for their task; the default where it is trained",
-                  "Zhang, Van Gool & Timofte, Deep unfolding network for image super-resolution, CVPR 2020", ("cs",), trained=True),
+                  "Zhang, Van Gool & Timofte, Deep unfolding network for image super-resolution, CVPR 2020", ("cs", "deblur", "inpaint"), trained=True),
     "istanet": Row("restore.methods.istanet:ISTANet", "the iterations of ISTA as layers",
                    "Zhang & Ghanem, ISTA-Net: interpretable optimization-inspired deep network for image compressive sensing, CVPR 2018", ("cs",), trained=True),
     "fbp": Row("restore.methods.fbp:FBP", "filtered back-projection, parallel and fan", "Kak & Slaney, Principles of computerized tomographic imaging, 1988",

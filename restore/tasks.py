@@ -83,7 +83,7 @@ class Denoise(Task):
 @dataclass(frozen=True)
 class Deblur(Task):
     """y = k * x + n. `kernel`: gaussian:SIGMA, disk:RADIUS, motion:LENGTH@DEGREES, airy:RADIUS, shake:SIDE@SEED in pixels, or a file; shake:SIDE is some
-    shake of which nobody knows more. `boundary`: what lies beyond the edges; `side`: pixels across in which an unknown kernel is looked for, None: as many as it takes."""
+    shake of which nobody knows more, any:SIDE, for networks, some kernel that is known where it is undone. `boundary`: what lies beyond the edges; `side`: pixels across in which an unknown kernel is looked for, None: as many as it takes."""
 
     name: ClassVar[str] = "deblur"
     BOUNDARIES: ClassVar[tuple[str, ...]] = ("reflect", "circular", "valid")
@@ -97,10 +97,17 @@ class Deblur(Task):
         super().__post_init__()
 
     def covers(self, other):  # what lies beyond the edges matters at the edges alone
+        if self.name == other.name and self.of_any and other.kernel and not other.hidden:
+            other = other.replace(kernel=self.kernel)
         return self.name == other.name and super().covers(other.replace(boundary=self.boundary))
 
     def relevant(self):
         return ("kernel", "sigma", "boundary")
+
+    @property
+    def of_any(self) -> bool:
+        """Whether the kernel is some one, known where it is undone."""
+        return self.kernel is not None and self.kernel.startswith("any:")
 
     @property
     def hidden(self) -> bool:
@@ -125,7 +132,7 @@ class SuperResolution(Task):
 
 @dataclass(frozen=True)
 class Inpaint(Task):
-    """y = M x + n. `mask`: a picture (white is missing), alpha, nan, color:#ff00ff, or missing:SHARE@SEED, text:SIZE, scratches:COUNT, marks:SIZE, which draw one; then inverted and grown by pixels."""
+    """y = M x + n. `mask`: a picture (white is missing), alpha, nan, color:#ff00ff, or missing:SHARE@SEED, text:SIZE, scratches:COUNT, marks:SIZE, any:SIZE, which draw one; then inverted and grown by pixels."""
 
     name: ClassVar[str] = "inpaint"
     mask: str | None = None
@@ -138,7 +145,9 @@ class Inpaint(Task):
         return ("mask", "sigma")
 
     def covers(self, other):
-        """Marks are letters and scratches of any size."""
+        """Marks are letters and scratches of any size; of any mask the holes are."""
+        if self.name == other.name and str(self.mask).startswith("any:") and other.mask:
+            other = other.replace(mask=self.mask)
         if self.name == other.name and str(self.mask).startswith("marks:") and str(other.mask).startswith(("text:", "scratches:")):
             other = other.replace(mask=self.mask)
         return super().covers(other)

@@ -102,7 +102,7 @@ def _told(request: Request) -> Task:
     if not isinstance(task, Deblur) or (task.kernel and not task.hidden):
         return task
     card = cards.choose(task, request.model)[1] if request.model else None
-    return task.replace(kernel=card.task.kernel) if card else task.replace(kernel=None, side=task.side or (parse_number(task.kernel.removeprefix("shake:"), "the side of a shake", 0) if task.hidden else None))
+    return task.replace(kernel=card.task.kernel) if card and not card.task.of_any else task.replace(kernel=None, side=task.side or (parse_number(task.kernel.removeprefix("shake:"), "the side of a shake", 0) if task.hidden else None))
 
 
 def fitting(task: Task, channels: int) -> None:

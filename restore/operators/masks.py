@@ -1,4 +1,4 @@
-"""Missing pixels: the operator, and masks made from words: missing:0.8 (a share, at random), text:SIZE, scratches:COUNT, marks:SIZE. 1 where a pixel was measured."""
+"""Missing pixels: the operator, and masks made from words: missing:0.8 (a share, at random), text:SIZE, scratches:COUNT, marks:SIZE, any:SIZE. 1 where a pixel was measured."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from restore.numerics.mirror import mirrored_index
 from restore.operators.base import Box, Operator, of_rows
 
 FORMS = {"missing": "missing:SHARE, as missing:0.8", "text": "text:SIZE in pixels, as text:16", "scratches": "scratches:COUNT, as scratches:12",
-         "marks": "marks:SIZE, letters of up to so many pixels or scratches"}
+         "marks": "marks:SIZE, letters of up to so many pixels or scratches", "any": "any:SIZE, those or pixels at random"}
 
 
 class Mask(Operator):
@@ -108,7 +108,15 @@ def _marks(height: int, width: int, size: float, generator: torch.Generator) -> 
     return _scratches(height, width, 4 + 20 * share, generator)
 
 
-MAKERS = {"text": _text, "scratches": _scratches, "marks": _marks}
+def _any(height: int, width: int, size: float, generator: torch.Generator) -> Tensor:
+    """Marks, or 30 to 90 % of the pixels at random."""
+    share, kind = torch.rand(2, generator=generator).tolist()
+    if kind < 0.5:
+        return _marks(height, width, size, generator)
+    return (torch.rand(1, 1, height, width, generator=generator) >= 0.3 + 0.6 * share).float()
+
+
+MAKERS = {"text": _text, "scratches": _scratches, "marks": _marks, "any": _any}
 
 
 def examples(dtype: torch.dtype = torch.float64) -> list[tuple[Operator, Tensor]]:

@@ -208,7 +208,9 @@ def _drawn_masks(task, count, generator, device, shape) -> Given:
 
 
 def _drawn_kernels(task, count, generator, device, shape) -> Given:
-    return {"kernel": kernels.shakes(count, int(task.kernel.partition(":")[2]) | 1, generator, device, SMALLEST)} if task.hidden else {}
+    if not (task.hidden or task.of_any):
+        return {}
+    return {"kernel": (kernels.shakes if task.hidden else kernels.various)(count, int(task.kernel.partition(":")[2]) | 1, generator, device, SMALLEST)}
 
 
 # a new task is one row: its words and arrays -> D

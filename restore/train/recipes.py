@@ -224,6 +224,11 @@ usrnet_r25 = Recipe("usrnet-r25", "Zhang, Van Gool & Timofte, CVPR 2020: 6 round
                     "usrnet", CompressedSensing(0.25), tag="r25", patch=99, batch=4, steps=1_500, rate=3e-4, loss="psnr", start="drunet.fast-grey", tests=("set11",), x8=False)
 usrnet_r10, usrnet_r50 = (replace(usrnet_r25, name=f"usrnet-r{ratio:.0f}", task=CompressedSensing(ratio / 100), tag=f"r{ratio:.0f}", steps=600, start="usrnet.r25",
                                   line=f"the same at a ratio of {ratio / 100:.2f}, after usrnet.r25: above ISTA-Net's {figure}") for ratio, figure in ((10.0, 26.64), (50.0, 38.07)))
+usrnet_blur = replace(usrnet_r25, name="usrnet-blur", task=Deblur("any:31", Range(0, 12), "circular"), args={"channels": 3}, tag="blur", data=("photos_stated",), patch=120, batch=3, steps=800,
+                      start="drunet.fast", tests=("cbsd68",), levels=(2.55, 7.65), every=5,
+                      line="the same with drunet.fast, for blurs of up to 31 pixels that are known, whatever their kind; meant for 0.5 dB above plug-and-play")
+usrnet_holes = replace(usrnet_blur, name="usrnet-holes", task=Inpaint("any:32"), tag="holes", levels=(0.0,), patch=96, batch=4,
+                       line="the same for pixels that are missing, letters and scratches; meant for 0.5 dB above plug-and-play")
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30, red20, red10, red30_fast, red20_fast, red10_fast, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
@@ -235,7 +240,7 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30_q10, red30_q20, red10_q10, red10_q20, drunet_jpeg, drunet_jpeg_fast, drunet_jpeg_grey,
     red30_marks, red10_marks, red30_gaussian, red10_gaussian, red30_disk, red10_disk, deblurnet, deblurnet_fast,
     istanet_r10, istanet_r25, istanet_r50, istanet_r10_fast, istanet_r25_fast, istanet_r50_fast,
-    usrnet_r10, usrnet_r25, usrnet_r50)}
+    usrnet_r10, usrnet_r25, usrnet_r50, usrnet_blur, usrnet_holes)}
 
 
 def find(name: str) -> Recipe:
