@@ -79,6 +79,11 @@ def test_solvers_reach_the_minimum_of_a_lasso():
     assert cost(x) <= fast < slow
 
 
+def test_soft_thresholding_has_its_derivative():
+    x, threshold = random(12, 2, 3, 4, 4).requires_grad_(), random(13, 2, 3, 1, 1).abs().requires_grad_()
+    assert torch.autograd.gradcheck(soft, (x, threshold)) and torch.autograd.gradcheck(soft, (x, threshold[:1, :1].mean()))
+
+
 def test_a_relu_net_is_layered_soft_thresholding():
     """relu(conv(x) + b), b = -t sigma, with the filters of D_i as weights, is the code of layer i."""
     net = csc.LayeredCSC((6, 8, 5), 3, "soft").double().requires_grad_(False)
@@ -99,8 +104,8 @@ def test_layered_pursuit_minimises_layer_by_layer():
     net = csc.LayeredCSC((6, 5), 3, "pursuit", steps=4000, penalty=0.5).double().requires_grad_(False)
     high, sigma = random(8, 1, 1, 12, 12), torch.tensor(0.5)
     above = high
-    for filters, code in zip(net.filters, net.code(high, sigma), strict=True):
-        slope = csc.analysis(above - csc.synthesis(code, filters), filters) - 0.25
+    for filters, threshold, code in zip(net.filters, net.thresholds, net.code(high, sigma), strict=True):
+        slope = csc.analysis(above - csc.synthesis(code, filters), filters) - sigma * threshold
         assert float(slope.max()) < 1e-3 and float(slope[code > 0].abs().max()) < 1e-3
         above = code
 

@@ -158,9 +158,13 @@ class LayeredCSC(Network):
         self.channels, self.coder, self.steps = 1, coder, steps
         pairs = list(zip((1, *widths), widths, strict=False))
         self.filters = nn.ParameterList(torch.randn(many, few, size, size) / (few * size**2) ** 0.5 for few, many in pairs)
-        self.thresholds = nn.ParameterList(torch.full((1, many, 1, 1), penalty) for _, many in pairs)
-        taken = () if coder == "soft" else self.filters
-        self.rates = nn.ParameterList(torch.tensor(1 / norm(filters.detach(), 24)) for filters in taken)
+        rates = [1.0 if coder == "soft" else 1 / norm(filters.detach(), 24) for filters in self.filters]
+        self.rates = nn.ParameterList(torch.tensor(rate) for rate in rates if coder != "soft")
+        self.thresholds, noise = nn.ParameterList(), 1.0  # in the first codes of a layer, for noise of 1 in y
+        for filters, rate in zip(self.filters, rates, strict=True):
+            grown = noise * float(filters.detach().flatten(1).norm(dim=1).mean())
+            noise = rate * grown
+            self.thresholds.append(torch.full((1, len(filters), 1, 1), penalty * (grown if coder == "pursuit" else noise)))
 
     def net(self, y: Tensor, sigma: Tensor) -> Tensor:
         low = base(y)
