@@ -9,7 +9,7 @@ from math import ceil, inf
 from typing import ClassVar
 
 from restore.errors import UsageError, nearest
-from restore.values import Range, Value, covers, parse_value, write_value
+from restore.values import Range, Value, covers, parse_number, parse_value, write_value
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,9 @@ class Denoise(Task):
         return {"gaussian": ("noise", "sigma"), "poisson": ("noise", "peak"), "poisson-gaussian": ("noise", "sigma", "peak")}[self.noise]
 
 
+ACROSS = {"gaussian": 8.0, "disk": 2.0, "motion": 1.0, "airy": 6.6, "shake": 1.0, "any": 1.0}  # of a kernel, times the size that its word says
+
+
 @dataclass(frozen=True)
 class Deblur(Task):
     """y = k * x + n. `kernel`: gaussian:SIGMA, disk:RADIUS, motion:LENGTH@DEGREES, airy:RADIUS, shake:SIDE@SEED in pixels, or a file; shake:SIDE is some
@@ -97,7 +100,7 @@ class Deblur(Task):
         super().__post_init__()
 
     def covers(self, other):  # what lies beyond the edges matters at the edges alone
-        if self.name == other.name and self.of_any and other.kernel and not other.hidden:
+        if self.name == other.name and self.of_any and other.kernel and not other.hidden and (other.widest or 0) <= self.widest:
             other = other.replace(kernel=self.kernel)
         return self.name == other.name and super().covers(other.replace(boundary=self.boundary))
 
@@ -108,6 +111,14 @@ class Deblur(Task):
     def of_any(self) -> bool:
         """Whether the kernel is some one, known where it is undone."""
         return self.kernel is not None and self.kernel.startswith("any:")
+
+    @property
+    def widest(self) -> float | None:
+        """Pixels across, about, of a kernel that words make."""
+        name, _, rest = (self.kernel or "").partition(":")
+        if name not in ACROSS:
+            return None
+        return ACROSS[name] * parse_number(rest.partition("@")[0], f"the size of the kernel {self.kernel!r}", 0)
 
     @property
     def hidden(self) -> bool:

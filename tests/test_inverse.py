@@ -14,6 +14,7 @@ from restore.errors import RestoreError, UsageError
 from restore.estimate.quality import read
 from restore.jobs import given
 from restore.measure.metrics import psnr
+from restore.methods.biharmonic import closed
 from restore.methods.ista import ISTA
 from restore.methods.pnp import PnP
 from restore.methods.richardson_lucy import RichardsonLucy
@@ -25,7 +26,8 @@ from restore.operators.blur import Blur
 from restore.operators.decimation import Downsample
 from restore.operators.dense import GaussianMatrix
 from restore.operators.masks import Mask
-from restore.operators.problem import draw, problem_of
+from restore.operators.noise import Gaussian
+from restore.operators.problem import Problem, draw, problem_of
 from restore.tasks import CompressedSensing, Deblur, Inpaint, SuperResolution, from_dict
 from restore.values import Range
 
@@ -490,3 +492,24 @@ def test_richardson_lucy_stops_at_the_noise():
     assert counts == sorted(counts, reverse=True) and counts[0] > counts[-1]
     with pytest.raises(RestoreError, match="blur"):
         RichardsonLucy()(y, problem_of(SuperResolution(2.0), {}, (1, 192, 192)))
+
+
+def test_pictures_of_a_batch_do_not_know_of_each_other():
+    """Kernels and levels differ; each as it is alone. Kernels of channels differ too."""
+    x = scene(40, 44, 3).expand(2, -1, -1, -1)
+    generator = torch.Generator().manual_seed(0)
+    kernel = torch.rand(2, 1, 5, 5, generator=generator)
+    problem = Problem(Blur(kernel / kernel.sum((2, 3), keepdim=True)), Gaussian(torch.tensor([0.002, 0.05]).reshape(2, 1, 1, 1)))
+    y = problem.simulate(x, generator)
+    for method in (RichardsonLucy(), TV(steps=10), Wiener()):
+        both = method(y, problem)
+        for one in range(2):
+            rows = slice(one, one + 1)
+            torch.testing.assert_close(both[rows], method(y[rows], problem.rows(rows)), atol=1e-4, rtol=0)
+    known = torch.ones(2, 1, 24, 24)
+    known[0, :, 10, 10] = 0
+    known[1, :, 1:] = 0
+    easy = x[:, :1, :24, :24] * known
+    torch.testing.assert_close(closed(easy, known, 400)[:1], closed(easy[:1], known[:1], 400), atol=1e-7, rtol=0)
+    by_channel = Problem(Blur(torch.rand(1, 3, 5, 5, generator=generator), "circular"), Gaussian(0.01))
+    assert TV(steps=2)(x[:1], by_channel).shape == x[:1].shape

@@ -1,5 +1,6 @@
 """Networks of the inverse problems: their recipes end to end, what their cards serve, and what each promises."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -183,3 +184,21 @@ def test_psnr_b_is_less_where_there_are_blocks():
     clean = torch.linspace(0, 1, 64).outer(torch.linspace(0, 1, 64)).sqrt()[None, None]
     assert float(psnr_b(coded, clean)) < float(psnr(coded, clean)) - 0.5
     assert PROTOCOLS["jpeg"].blocking(coded, clean) < PROTOCOLS["jpeg"].scores(coded, clean)[0] and np.isnan(PROTOCOLS["rednet"].blocking(coded, clean))
+
+
+def test_what_is_told_of_d_is_not_learned_from_pairs(pictures):
+    for name, task in (("usrnet-blur", Deblur("any:31", 5.0)), ("usrnet-holes", Inpaint("any:32"))):
+        with pytest.raises(UsageError, match="told what was done"):
+            run.build(replace(recipes.find(name), task=task, pairs=(str(pictures), str(pictures)), start=""))
+
+
+def test_weights_for_any_kernel_serve_files_and_estimates_up_to_their_size(cli, tmp_path):
+    """Where they cover the task they are the default; a shake that nobody knows is estimated first; wider kernels are left to plug-and-play."""
+    args = {"channels": 3, **SMALL["usrnet"]}
+    cards.save(cards.Card("usrnet", "blur", Deblur("any:9", Range(0, 12), "circular"), args), cards.build("usrnet", args), tmp_path)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(tmp_path / "x.png")
+    for side in (9, 11):
+        np.save(tmp_path / f"{side}.npy", np.ones((side, side), np.float32))
+    for words, name in ((["9.npy"], "usrnet.blur"), (["11.npy"], "pnp"), (["disk:4"], "usrnet.blur"), (["disk:5"], "pnp"), (["shake:7", "--model", "usrnet"], "usrnet.blur")):
+        done = cli("deblur", "x.png", "--sigma", "2", "--json", "-o", "out.png", "--overwrite", "--kernel", *words, env={"RESTORE_WEIGHTS": str(tmp_path)})
+        assert done.returncode == 0 and json.loads(done.stdout.splitlines()[0])["model"] == name, (words, done.stdout, done.stderr)

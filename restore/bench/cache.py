@@ -13,7 +13,7 @@ from restore.cards import Card, every
 from restore.catalog import CATALOG
 from restore.io.files import put
 
-MEASURING = ("restore.engine.wrap", "restore.measure.score", "restore.measure.metrics", "restore.measure.protocol", "restore.jobs.given")
+MEASURING = ("restore.engine.wrap", "restore.measure.score", "restore.measure.metrics", "restore.measure.protocol", "restore.jobs.given", "restore.bench.run")
 
 
 def folder() -> Path:
@@ -49,7 +49,8 @@ def method_key(name: str, card: Card | None, parts: Mapping[str, str] = {}) -> s
     modules = {one for other in {name, *others} for one in closure(CATALOG[other].target.partition(":")[0])} | set(MEASURING)
     of_others = sorted(one.sha256 for one in every() if one.name in others)
     digests = [found for _, found in sorted((module, digest(module)) for module in modules)]
-    return key(name, dict(row.args), filled, card.sha256 if card else "", card and dict(card.args), card and card.start, *of_others, *digests)
+    rows = [(other, dict(CATALOG[other].args), dict(CATALOG[other].parts)) for other in sorted(others)]
+    return key(name, dict(row.args), filled, rows, card.sha256 if card else "", card and dict(card.args), card and card.start, *of_others, *digests)
 
 
 @cache

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from statistics import median
 
 import numpy as np
 import torch
@@ -103,8 +104,8 @@ def rows(found: Sequence[Captured]) -> list[list[str]]:
 
 def summary(found: Sequence[Captured]) -> str:
     """The share of pictures whose kernel was found."""
-    good, ratios = sum(one.ratio <= SUCCESS for one in found), sorted(one.ratio for one in found)
-    return (f"error ratio at most {SUCCESS:g} on {good} of {len(found)} ({100 * good / len(found):.0f} %), median {ratios[len(ratios) // 2]:.2f}; "
+    good, ratios = sum(one.ratio <= SUCCESS for one in found), [one.ratio for one in found]
+    return (f"error ratio at most {SUCCESS:g} on {good} of {len(found)} ({100 * good / len(found):.0f} %), median {median(ratios):.2f}; "
             f"mean likeness of kernels {sum(one.likeness for one in found) / len(found):.3f}")
 
 

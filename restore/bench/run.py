@@ -203,7 +203,7 @@ def _cell(entry: Entry, level: Level, table: Table, pictures: Sequence[Picture],
         return Cell(entry, level, reason=error.what)
     given_by_files = [hashlib.sha256(kernel.numpy().tobytes()).hexdigest() for kernel in _kernel(task).values()]
     for picture in pictures:
-        key = cache.key(identity, entry.ensemble, task, *given_by_files, protocol.text(), picture.digest, picture.box, picture.name, device.type)
+        key = cache.key(identity, entry.ensemble, task.to_dict(), *given_by_files, protocol.text(), picture.digest, picture.box, picture.name, device.type)
         kept = cache.read(key, [part.name for part in fields(Figures)])
         if kept is None:
             method = method or load_it().to(device)

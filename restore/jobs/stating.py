@@ -20,6 +20,7 @@ from restore.estimate import doubt, fill
 from restore.image import Header
 from restore.method import Method, Same
 from restore.numerics import resample
+from restore.operators import kernels
 from restore.operators.noise import NoNoise
 from restore.operators.problem import Given, Problem, problem_of
 from restore.tasks import Deblur, Inpaint, Task
@@ -101,8 +102,21 @@ def _told(request: Request) -> Task:
     task = request.task
     if not isinstance(task, Deblur) or (task.kernel and not task.hidden):
         return task
-    card = cards.choose(task, request.model)[1] if request.model else None
-    return task.replace(kernel=card.task.kernel) if card and not card.task.of_any else task.replace(kernel=None, side=task.side or (parse_number(task.kernel.removeprefix("shake:"), "the side of a shake", 0) if task.hidden else None))
+    hole = task.replace(kernel=None, side=task.side or (parse_number(task.kernel.removeprefix("shake:"), "the side of a shake", 0) if task.hidden else None))
+    if not request.model:
+        return hole
+    name, card = cards.find(request.model)
+    if not (card or cards.usable(name, task)) or card and card.task.name == "deblur" and card.task.of_any:
+        return hole
+    card = cards.choose(task, request.model)[1]
+    return task.replace(kernel=card.task.kernel) if card and not card.task.of_any else hole
+
+
+def _sized(task: Task, given: Given) -> Task:
+    """The task by which weights are chosen: a kernel in a file, or one that was estimated, is some kernel of its size."""
+    if not isinstance(task, Deblur) or "kernel" not in given or task.kernel and kernels.is_made(task.kernel):
+        return task
+    return task.replace(kernel=f"any:{max(given['kernel'].shape[-2:])}")
 
 
 def fitting(task: Task, channels: int) -> None:
@@ -119,7 +133,7 @@ def choose(request: Request, settings: Settings, shape: tuple[int, int, int], li
     fitting(request.task, channels)
     slow = engine.devices.pick(settings.device).type == "cpu"
     parts = {argument: part for argument, part in request.parts.items() if part}
-    name, card = cards.choose(request.task, request.model, slow and height * width > 4e6, channels, parts)
+    name, card = cards.choose(_sized(request.task, given), request.model, slow and height * width > 4e6, channels, parts)
     problem = problem_of(request.task, given, shape)
     if problem.solved:
         lines += ("nothing is to be undone: the picture stays as it is",)
@@ -173,8 +187,9 @@ def check(request: Request) -> None:
         cards.find(request.model)
     for part in filter(None, request.parts.values()):
         cards.denoiser(part)
-    if not request.task.unknown():
-        cards.choose(request.task, request.model)
+    told = _told(request)
+    if not told.unknown():
+        cards.choose(told, request.model)
 
 
 def out_header(header: Header, request: Request, scale: int = 1) -> Header:

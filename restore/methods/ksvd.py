@@ -32,9 +32,9 @@ SWAPS = 3  # of atom and values while an atom is fitted to what is known
 class KSVD(Single):
     """min lambda |x - y|^2 + sum_i |D a_i - R_i x|^2, |D a_i - R_i y|^2 <= (GAIN sigma)^2 per pixel with the fewest a_i by orthogonal matching pursuit.
 
-    First a DCT; then `rounds` of coding and improving atom after atom (half as many at sigma 5 or less). Patches are coded less their mean.
+    First a DCT; then `rounds` of coding and improving atom after atom (half as many at sigma 5 or less, or where pixels are missing). Patches are coded less their mean.
     Where pixels are missing, codes are of what is known, with an atom per two known pixels at most; with no noise what is known stays.
-    Not clipped. `seed`: of the choice of patches where there are more than 65 000.
+    Not clipped. `seed`: of the choice of patches where there are more than 65 000, or half of that where pixels are missing.
     """
 
     def __init__(self, rounds: int = 10, seed: int = 0):

@@ -84,5 +84,5 @@ def first_guess(operator, y: Tensor) -> Tensor:
     if isinstance(operator, GaussianMatrix):
         return sparse(operator, y, y.new_full((y.shape[0], 1, 1, 1), 4 / 255), 40)
     if isinstance(operator, Blur):
-        return y if operator.boundary != "valid" else operator.adjoint(y)
+        return y  # on its canvas
     return y if operator.reach is not None and tuple(operator.x_shape(y.shape[1:])) == tuple(y.shape[1:]) else operator.adjoint(y)

@@ -29,6 +29,8 @@ class RichardsonLucy(Method):
     def restore(self, y, problem):
         if not isinstance(problem.operator, Blur):
             raise RestoreError(f"Richardson-Lucy undoes a blur, not {problem.operator}", "a kernel", "type --model pnp")
+        if not self.steps and len(y) > 1:
+            return torch.cat([self.restore(y[one : one + 1], problem.rows(slice(one, one + 1))) for one in range(len(y))])
         steps = self.steps or MOST
         for step, x in enumerate(_multiplied(y, problem)):
             if step == steps or not self.steps and _enough(step, x, y, problem):

@@ -27,7 +27,7 @@ class TV(Method):
     def restore(self, y, problem):
         canvas = problem.operator.canvas(y)
         operator, start = canvas.operator, first_guess(canvas.operator, canvas.y)
-        slope = steepest(operator, start[:1]) or 1.0  # 0 where nothing was measured
+        slope = steepest(operator.rows(slice(0, 1)), start[:1]) or 1.0  # 0 where nothing was measured
         weight = self.strength * level(problem.noise, y).clamp_min(FLOOR) ** 2
         dual, done = [torch.zeros(2, *start.shape, dtype=y.dtype, device=y.device)], [0]
 
@@ -49,7 +49,7 @@ class TV(Method):
 def steepest(operator: Operator, like: Tensor) -> float:
     """The largest eigenvalue of D^T D, or a little more, seen by pictures like this one with noise: blurs are largest on what is smooth, projections on what is fine."""
     if operator.reach is None and operator.in_shape is None:
-        like = like[:, :1, :64, :64]
+        like = like[..., :64, :64]
     noise = torch.randn(like.shape, dtype=like.dtype, generator=torch.Generator().manual_seed(0)).to(like.device)
     start = noise / torch.linalg.vector_norm(noise) + like / torch.linalg.vector_norm(like).clamp_min(1e-12)
     return SLACK * largest(lambda x: operator.adjoint(operator(x)), start, POWERS)

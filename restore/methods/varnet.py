@@ -4,6 +4,7 @@ Hammernik, Klatzer, Kobler, Recht, Sodickson, Pock & Knoll, Learning a variation
 Sriram et al., End-to-end variational networks for accelerated MRI reconstruction, MICCAI 2020.
 """
 
+from copy import deepcopy
 from functools import cached_property
 
 import torch
@@ -43,7 +44,7 @@ class VarNet(Network):
         side = 64
         x = torch.zeros(1, 1, side, side, dtype=torch.complex64)
         with torch.no_grad():
-            once = self.regularisers[0].cpu()
+            once = deepcopy(self.regularisers[0]).cpu()
             return Facts(None, round(probe.peak_bytes(lambda: once(x)) / side**2 + 32, 1), len(self.rates) * probe.flops(lambda: once(x)) / side**2)
 
 

@@ -76,7 +76,7 @@ def cg(apply: Callable[[Tensor], Tensor], b: Tensor, start: Tensor, steps: int =
         if bool((rr <= enough).all()):
             break
         q = apply(p)
-        rate = rr / _dot(p, q).clamp_min(_TINY)
+        rate = torch.where(rr > enough, rr / _dot(p, q).clamp_min(_TINY), 0)
         x, r = x + rate * p, r - rate * q
         before, rr = rr, _dot(r, r)
         p = r + rr / before.clamp_min(_TINY) * p

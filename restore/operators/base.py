@@ -5,6 +5,7 @@ linear, `adjoint`, and a function `example(dtype)` beside it that the sweep of t
 """
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,15 @@ from restore.numerics.mirror import mirrored_index
 from restore.numerics.solvers import cg
 
 Box = tuple[int, int, int, int]  # top, left, height, width
+
+
+def exactly(compute: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A method of an operator whose products are not taken in fewer bits where those of networks are."""
+    @wraps(compute)
+    def exact(self: "Operator", x: Tensor, *more: object) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return compute(self, x, *more)
+    return exact
 
 
 class Operator(nn.Module):
@@ -82,6 +92,10 @@ class Operator(nn.Module):
         """The operator of some pictures of a batch; rules and what is the same for all are their own."""
         return self
 
+    def channel(self, number: int) -> "Operator":
+        """The operator of one channel, taken as a grey picture; what is the same for all is its own."""
+        return self
+
     @property
     def T(self) -> "Operator":
         return Adjoint(self)
@@ -102,6 +116,11 @@ class Operator(nn.Module):
 def of_rows(value: Tensor, rows: slice) -> Tensor:
     """Those of (B | 1, ...) that belong to some pictures of a batch."""
     return value if value.shape[0] == 1 else value[rows]
+
+
+def of_channel(value: Tensor, number: int) -> Tensor:
+    """That of (B, 1 | C, ...) which belongs to one channel."""
+    return value if value.shape[1] == 1 else value[:, number : number + 1]
 
 
 class Canvas:
@@ -139,7 +158,8 @@ class Adjoint(Operator):
         super().__init__()
         if not of.linear:
             raise TypeError(f"{of} is not linear and has no adjoint")
-        self.of = of
+        self.of, self.reach = of, of.reach if of.scale == 1 else None
+        self.in_shape = of.in_shape and tuple(of.out_shape(of.in_shape))
 
     def forward(self, y: Tensor) -> Tensor:
         return self.of.adjoint(y)
@@ -152,6 +172,15 @@ class Adjoint(Operator):
 
     def x_shape(self, out_shape):
         return self.of.out_shape(out_shape)
+
+    def crop(self, boxes):
+        return super().crop(boxes) if self.reach is None else Adjoint(self.of.crop(boxes))
+
+    def turn(self, turn):
+        return Adjoint(self.of.turn(turn))
+
+    def rows(self, rows):
+        return Adjoint(self.of.rows(rows))
 
     @property
     def T(self) -> Operator:
@@ -180,8 +209,19 @@ class Compose(Operator):
     def out_shape(self, in_shape):
         return self.outer.out_shape(self.inner.out_shape(in_shape))
 
+    def crop(self, boxes):
+        if self.reach is None:
+            return super().crop(boxes)
+        return Compose(self.outer.crop([tuple(n // self.inner.scale for n in box) for box in boxes]), self.inner.crop(boxes))
+
     def turn(self, turn):
         return Compose(self.outer.turn(turn), self.inner.turn(turn))
+
+    def rows(self, rows):
+        return Compose(self.outer.rows(rows), self.inner.rows(rows))
+
+    def channel(self, number):
+        return Compose(self.outer.channel(number), self.inner.channel(number))
 
     def x_shape(self, out_shape):
         return self.inner.x_shape(self.outer.x_shape(out_shape))
@@ -212,6 +252,18 @@ class Sum(Operator):
     def x_shape(self, out_shape):
         return self.first.x_shape(out_shape)
 
+    def crop(self, boxes):
+        return Sum(self.first.crop(boxes), self.second.crop(boxes))
+
+    def turn(self, turn):
+        return Sum(self.first.turn(turn), self.second.turn(turn))
+
+    def rows(self, rows):
+        return Sum(self.first.rows(rows), self.second.rows(rows))
+
+    def channel(self, number):
+        return Sum(self.first.channel(number), self.second.channel(number))
+
     def __repr__(self):
         return f"({self.first} + {self.second})"
 
@@ -235,6 +287,18 @@ class Scale(Operator):
 
     def x_shape(self, out_shape):
         return self.of.x_shape(out_shape)
+
+    def crop(self, boxes):
+        return Scale(self.factor, self.of.crop(boxes))
+
+    def turn(self, turn):
+        return Scale(self.factor, self.of.turn(turn))
+
+    def rows(self, rows):
+        return Scale(self.factor, self.of.rows(rows))
+
+    def channel(self, number):
+        return Scale(self.factor, self.of.channel(number))
 
     def __repr__(self):
         return f"{self.factor:g} * {self.of}"
@@ -265,6 +329,15 @@ class Stack(Operator):
     def x_shape(self, out_shape):
         channels, *grid = out_shape
         return self.parts[0].x_shape((channels // len(self.parts), *grid))
+
+    def crop(self, boxes):
+        return Stack(*(part.crop(boxes) for part in self.parts))
+
+    def turn(self, turn):
+        return Stack(*(part.turn(turn) for part in self.parts))
+
+    def rows(self, rows):
+        return Stack(*(part.rows(rows) for part in self.parts))
 
     def __repr__(self):
         return f"Stack({', '.join(map(repr, self.parts))})"

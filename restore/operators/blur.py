@@ -7,7 +7,7 @@ from torch import Tensor
 from restore.errors import RestoreError
 from restore.numerics import turns
 from restore.numerics.mirror import mirrored_index
-from restore.operators.base import Canvas, Operator, of_rows
+from restore.operators.base import Canvas, Operator, Stack, exactly, of_channel, of_rows
 
 FRAMED = 5  # steps of conjugate gradients where edges are unknown
 DIRECT = 121  # taps up to which sums are faster than Fourier transforms
@@ -28,6 +28,9 @@ class Blur(Operator):
 
     def rows(self, rows):
         return Blur(of_rows(self.kernel, rows), self.boundary)
+
+    def channel(self, number):
+        return Blur(of_channel(self.kernel, number), self.boundary)
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -103,6 +106,7 @@ class Blur(Operator):
             found.append(at % n if self.boundary == "circular" else mirrored_index(at, n))
         return found
 
+    @exactly
     def _seen_whole(self, x: Tensor) -> Tensor:
         h, w = self.sides
         if self._direct:
@@ -111,6 +115,7 @@ class Blur(Operator):
         full = torch.fft.irfft2(torch.fft.rfft2(x, s=size) * torch.fft.rfft2(self.kernel.to(x), s=size), s=size)
         return full[..., h - 1 : x.shape[-2], w - 1 : x.shape[-1]]
 
+    @exactly
     def _spread(self, y: Tensor) -> Tensor:
         """The transpose of `_seen_whole`."""
         h, w = self.sides
@@ -139,6 +144,9 @@ class Framed(Blur):
 
     def rows(self, rows):
         return Framed(of_rows(self.kernel, rows), self.window)
+
+    def channel(self, number):
+        return Framed(of_channel(self.kernel, number), self.window)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.window * super().forward(x)
@@ -228,9 +236,11 @@ class Unknown(Operator):
 
 
 def examples(dtype: torch.dtype = torch.float64) -> list[tuple[Operator, Tensor]]:
-    """For the sweep: every boundary, sums and transforms, even sides, kernels per picture."""
+    """For the sweep: every boundary, sums and transforms, even sides, kernels per picture; and what is made of a blur."""
     generator = torch.Generator().manual_seed(0)
     x, grid = (torch.randn(*shape, dtype=dtype, generator=generator) for shape in ((2, 3, 9, 7), (2, 3, 30, 36)))
     small, even, large = (torch.rand(*shape, dtype=dtype, generator=generator) for shape in ((3, 5), (2, 4), (2, 1, 13, 12)))
+    one, each = Blur(small), Blur(large[..., :5, :3])
+    made = [2.0 * one, one + 0.5 * one, Stack(one, 2.0 * one), one.T, each @ one, (each @ one).T]
     return [(Blur(kernel / kernel.sum((-2, -1), keepdim=True), boundary), grid if boundary == "valid" else x)
-            for kernel in (small, even, large) for boundary in ("reflect", "circular", "valid")]
+            for kernel in (small, even, large) for boundary in ("reflect", "circular", "valid")] + [(operator, grid) for operator in made]

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from restore.operators.base import Canvas, Operator
+from restore.operators.base import Canvas, Operator, exactly
 
 SIDE = 33  # of a block, as in ReconNet and ISTA-Net
 RELATED = 0.85  # correlation of neighbouring pixels: of 0.8 to 0.99 the best for training pictures
@@ -34,12 +34,14 @@ class GaussianMatrix(Operator):
     def out_shape(self, in_shape):
         return (in_shape[0] * self.count, *self.blocks)
 
+    @exactly
     def forward(self, x: Tensor) -> Tensor:
         (down, across), (height, width) = self.blocks, self.in_shape[1:]
         x = torch.nn.functional.pad(x, (0, across * SIDE - width, 0, down * SIDE - height))
         blocks = x.unflatten(-1, (across, SIDE)).unflatten(-3, (down, SIDE)).permute(0, 1, 3, 5, 2, 4).flatten(2, 3)
         return torch.einsum("mn,bcnij->bcmij", self.matrix.to(x), blocks).flatten(1, 2)
 
+    @exactly
     def adjoint(self, y: Tensor) -> Tensor:
         blocks = torch.einsum("mn,bcmij->bcnij", self.matrix.to(y), y.unflatten(1, (-1, self.count)))
         x = blocks.unflatten(2, (SIDE, SIDE)).permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
@@ -51,6 +53,7 @@ class GaussianMatrix(Operator):
             return super().prox(v, y, rho)
         return v + self.adjoint((y - self(v)) / (1 + rho))
 
+    @exactly
     def linear(self, y: Tensor) -> Tensor:
         """The best linear guess block by block, for pixels of mean 1/2 whose covariance is RELATED^distance along rows and columns; the picture is whole blocks.
 

@@ -100,11 +100,13 @@ def shakes(count: int, side: int, generator: torch.Generator, device: torch.devi
 
 def various(count: int, side: int, generator: torch.Generator, device: torch.device | str = "cpu", least: float = 1.0) -> Tensor:
     """`shakes`, each with a chance of a half a Gaussian, a disk or a straight path instead, whose width is a share of `side` from `least` to 1, drawn evenly."""
+    if side < 7:
+        raise UsageError(f"kernels of any kind of {side} pixels", "7 at least")
     found = shakes(count, side, generator, device, least)
     for one, (kind, share, turn) in zip(found, torch.rand(count, 3, generator=generator, device=device).tolist(), strict=True):
         width = side * (least + (1 - least) * share)
         if kind < 0.5:
-            made = (gaussian(width / 10), disk(width / 2 - 0.5), motion(width - 1, 180 * turn))[int(6 * kind)]
+            made = (gaussian(width / 10), disk(max(width / 2 - 0.5, 0.5)), motion(max(width - 1, 1), 180 * turn))[int(6 * kind)]
             before = [(side - n) // 2 for n in made.shape]
             one.zero_()[0, before[0] : before[0] + made.shape[0], before[1] : before[1] + made.shape[1]] = made
     return found

@@ -9,7 +9,7 @@ from torch import Tensor
 from restore.errors import RestoreError, UsageError, nearest
 from restore.numerics import turns
 from restore.numerics.mirror import mirrored_index
-from restore.operators.base import Box, Operator, of_rows
+from restore.operators.base import Box, Operator, of_channel, of_rows
 
 FORMS = {"missing": "missing:SHARE, as missing:0.8", "text": "text:SIZE in pixels, as text:16", "scratches": "scratches:COUNT, as scratches:12",
          "marks": "marks:SIZE, letters of up to so many pixels or scratches", "any": "any:SIZE, those or pixels at random"}
@@ -45,6 +45,9 @@ class Mask(Operator):
 
     def rows(self, rows):
         return Mask(of_rows(self.mask, rows))
+
+    def channel(self, number):
+        return Mask(of_channel(self.mask, number))
 
     def turn(self, turn):
         return Mask(turns.apply(self.mask, turn))
@@ -122,4 +125,6 @@ MAKERS = {"text": _text, "scratches": _scratches, "marks": _marks, "any": _any}
 def examples(dtype: torch.dtype = torch.float64) -> list[tuple[Operator, Tensor]]:
     """For the sweep."""
     generator = torch.Generator().manual_seed(0)
-    return [(Mask((torch.rand(1, 1, 9, 7, generator=generator) > 0.4)), torch.randn(2, 3, 9, 7, dtype=dtype, generator=generator))]
+    one, x = Mask((torch.rand(1, 1, 9, 7, generator=generator) > 0.4)), torch.randn(2, 3, 9, 7, dtype=dtype, generator=generator)
+    each = Mask(torch.rand(2, 3, 9, 7, generator=generator) > 0.4)
+    return [(operator, x) for operator in (one, each, 2.0 * each, each.T, each @ one, each + one)]

@@ -134,6 +134,11 @@ class Transmission(Noise):
     def map(self, change):
         return self
 
+    def times(self, factor):
+        raise TypeError("counts of photons cannot be multiplied and be counts of photons")
+
+    amplified = times
+
     def __str__(self):
         return f"transmission, {self.photons:.4g} photons, electronic {self.electronic:g}"
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from restore.errors import RestoreError
 from restore.operators import jpeg, kernels, masks
-from restore.operators.base import Box, Identity, Operator, of_rows
+from restore.operators.base import Box, Identity, Operator, of_channel, of_rows
 from restore.operators.blur import Blur, Unknown
 from restore.operators.burst import Shake
 from restore.operators.decimation import Downsample
@@ -59,7 +59,7 @@ class Problem:
 
     def channel(self, number: int) -> "Problem":
         """The problem of one channel, taken as a grey picture."""
-        return replace(self, noise=self.noise.map(lambda value: value[:, number : number + 1] if value.shape[1] > 1 else value))
+        return replace(self, operator=self.operator.channel(number), noise=self.noise.map(lambda value: of_channel(value, number)))
 
     @property
     def scale(self) -> int:
@@ -210,7 +210,7 @@ def _drawn_masks(task, count, generator, device, shape) -> Given:
 def _drawn_kernels(task, count, generator, device, shape) -> Given:
     if not (task.hidden or task.of_any):
         return {}
-    return {"kernel": (kernels.shakes if task.hidden else kernels.various)(count, int(task.kernel.partition(":")[2]) | 1, generator, device, SMALLEST)}
+    return {"kernel": (kernels.shakes if task.hidden else kernels.various)(count, int(task.widest) | 1, generator, device, SMALLEST)}
 
 
 # a new task is one row: its words and arrays -> D

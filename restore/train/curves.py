@@ -18,7 +18,7 @@ def draw(folder: Path) -> Path:
     picture = Image.new("RGB", (2 * SIZE[0], SIZE[1]), "white")
     pen = ImageDraw.Draw(picture)
     _panel(pen, 0, "loss", [(row["step"], row["loss"]) for row in rows], last, logarithmic=all(row["loss"] > 0 for row in rows))
-    _panel(pen, SIZE[0], "validation PSNR, dB", [(row["step"], row["psnr"]) for row in rows if "psnr" in row], last)
+    _panel(pen, SIZE[0], "validation PSNR, dB", [(row["step"], row["psnr"]) for row in rows if math.isfinite(row.get("psnr", math.inf))], last)
     path = folder / "curves.png"
     temporary = folder / ".curves.png.tmp"
     picture.save(temporary, "png")

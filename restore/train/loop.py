@@ -54,7 +54,7 @@ def train(recipe: Recipe, run: Run, held: Pool, folder: Path, minutes: float | N
     if compiled:
         run.network.net = torch.compile(run.network.net)
     call, clock, losses, saved, last = group.share(run.network), Clock(run.seconds), [], time.monotonic(), 0 < run.of <= run.step
-    checked = 0.0  # seconds
+    checked, before = 0.0, run.seconds
     with Interrupt() as stop, devices.training(run.pool.pixels.device):
         while not last:
             losses.append(step(recipe, run, call, group))
@@ -68,7 +68,7 @@ def train(recipe: Recipe, run: Run, held: Pool, folder: Path, minutes: float | N
             late = group.any(time.monotonic() - saved > SAVE)
             due = run.of and (run.step % max(run.of // VALIDATIONS, REPORT) == 0 or run.step == run.of)
             if run.step % REPORT == 0 or due or last or late:
-                checks, began = due and group.leads and (last or checked < CHECKING * clock.seconds), time.monotonic()
+                checks, began = due and group.leads and (last or checked < CHECKING * (clock.seconds - before)), time.monotonic()
                 event = look(recipe, run, held if checks else None, losses, clock, group)
                 checked += checks * (time.monotonic() - began)
                 if group.leads:

@@ -50,7 +50,7 @@ class Clock:
 def write(folder: Path, event: Event) -> None:
     """One line of JSON at the end of the log."""
     folder.mkdir(parents=True, exist_ok=True)
-    line = {key: value for key, value in asdict(event).items() if value is not None and not (isinstance(value, float) and math.isnan(value))}
+    line = {key: value for key, value in asdict(event).items() if value is not None and not (isinstance(value, float) and not math.isfinite(value))}
     with open(folder / LOG, "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 

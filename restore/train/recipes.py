@@ -227,7 +227,7 @@ usrnet_r10, usrnet_r50 = (replace(usrnet_r25, name=f"usrnet-r{ratio:.0f}", task=
 usrnet_blur = replace(usrnet_r25, name="usrnet-blur", task=Deblur("any:31", Range(0, 12), "circular"), args={"channels": 3}, tag="blur", data=("photos_stated",), patch=120, batch=3, steps=800,
                       start="drunet.fast", tests=("cbsd68",), levels=(2.55, 7.65), every=5,
                       line="the same with drunet.fast, for blurs of up to 31 pixels that are known, whatever their kind; meant for 0.5 dB above plug-and-play")
-usrnet_holes = replace(usrnet_blur, name="usrnet-holes", task=Inpaint("any:32"), tag="holes", levels=(0.0,), patch=96, batch=4,
+usrnet_holes = replace(usrnet_blur, name="usrnet-holes", task=Inpaint("any:32"), tag="holes", levels=(), patch=96, batch=4,
                        line="the same for pixels that are missing, letters and scratches; meant for 0.5 dB above plug-and-play")
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (

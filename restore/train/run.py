@@ -98,6 +98,8 @@ def build(recipe: Recipe) -> Method:
     if recipe.pairs and not getattr(network, "blind", False) and any(isinstance(value, Range) for value in recipe.task.words().values()):
         raise UsageError(f"{recipe.method} is told how much was lost, and that of the pairs is unknown", "one level for all pairs",
                          "type --sigma 25, or train red30" if hasattr(recipe.task, "sigma") else "train a recipe of one level, as red10-q10")
+    if recipe.pairs and any(str(word).startswith("any:") for word in recipe.task.words().values()):
+        raise UsageError(f"{recipe.method} is told what was done to every picture, and that of the pairs is unknown", "a network that is not told, as deblurnet or red30-marks")
     if recipe.start:
         makes = [one.name for one in RECIPES.values() if f"{one.method}.{one.label}" == recipe.start]
         if makes and recipe.start not in {card.full_name for card in cards.every()}:
