@@ -98,6 +98,9 @@ def usable(name: str, task: Task | None = None) -> bool:
 def find(model: str) -> tuple[str, Card | None]:
     """The catalog name and card for `NAME`, `NAME.TAG` or the path of a `.safetensors` or `.toml` file; no card for untrained methods."""
     if model.endswith((".safetensors", ".toml")):
+        for file in (Path(model), Path(model).with_suffix(".toml")):
+            if not file.is_file():
+                raise UsageError(f"the model {model!r} cannot be taken: there is no file {str(file)!r}", "weights (.safetensors) and their card (.toml) side by side", "restore models list shows what is there")
         card = read(Path(model).with_suffix(".toml"))
         return card.name, card
     name, _, tag = model.partition(".")

@@ -85,6 +85,8 @@ def settle(inputs: Sequence[Input], command: str, output: str | None, fields: di
     beside, read: what a job writes beside its output, and reads beside its inputs. Raises UsageError where two jobs would write one file, where one that is
     written is also read, and where it exists.
     """
+    if overwrite and skip_existing:
+        raise UsageError("--overwrite and --skip-existing say what is to become of files that are there already", "one of them")
     writable, raw = set(writable), set(raw)
     first = inputs[:1] if gathered else inputs
     names = [Names(item.path, _target(item, command, output, fields, writable, raw, len(first), default)) for item in first]
@@ -112,7 +114,7 @@ def _apart(names: Sequence[Names], beside: Others, read: Others) -> None:
                     raise UsageError(f"the output {_show(path)} is also an input", "an output that is no input", "give it another name or folder")
                 if _key(path) in writes:
                     raise UsageError(f"{_show(writes[_key(path)])} and {_show(one.source)} would both be written to {_show(path)}", "one output per input",
-                                     "give -o a template that tells them apart, as '{dir}/{stem}.{cmd}{ext}'")
+                                     "give -o a template that tells them apart, as '{dir}/{name}.{cmd}.png'" if outputs is not beside else "name what is written beside outputs with {stem}, or run them apart")
                 writes[_key(path)] = one.source
 
 

@@ -58,7 +58,7 @@ def run(command: str, work: Work, files: Files, writable: Sequence[str] = WRITAB
     inputs = [Input(Path(given[0]))] if whole else expand(given, SUFFIXES, command, files.from_file, files.nul, scans.is_dicom)  # a series into one volume, or file by file
     if any(item.path == STREAM for item in inputs) or files.output == "-":
         raise UsageError("scans do not go through streams", "files", "give -o a file")
-    names = [_numbers(one, files) for one in settle(inputs, command, files.output, {}, writable, (), files.overwrite, files.skip_existing, default, beside=beside)]
+    names = [_numbers(one, files) for one in settle(inputs, command, files.output, {}, writable, (), files.overwrite or (files.dry_run and not files.skip_existing), files.skip_existing, default, beside=beside)]
     for one in names:
         scans.check_writable(one.target)
     failed = 0
@@ -108,11 +108,11 @@ def _job(one: Names, work: Work, files: Files, shown: console.Batch, after: Call
 
 def _write(target: Path, scan: Scan, overwrite: bool, note: Callable[[str], None]) -> None:
     """A scan to its file. A volume goes to one file per slice, NAME.0001.dcm and so on, where a file holds but one; all of them or none."""
+    finals = _finals(target, scan)
     if not _in_parts(target, scan):
         write_scan(target, scan, overwrite=overwrite)
         return
     series, white, window = str(uuid4()), float(np.abs(scan.array).max()), scans.window(scan.array, scan.header.unit)
-    finals = [_numbered(target, number + 1) for number in range(len(scan.array))]
     there = [path for path in finals if path.exists() and not overwrite]
     if there:
         raise RestoreError(f"{console.shown(there[0])}: exists already", "names that are free", "--overwrite replaces it")
@@ -124,6 +124,11 @@ def _write(target: Path, scan: Scan, overwrite: bool, note: Callable[[str], None
             os.replace(Path(staged, path.name), path)
     if (left := _numbered(target, len(finals) + 1)).exists():
         note(f"{console.shown(left)} and what follows it are of an earlier series, and were left")
+
+
+def _finals(target: Path, scan: Scan) -> list[Path]:
+    """The files that a scan goes to."""
+    return [_numbered(target, number + 1) for number in range(len(scan.array))] if _in_parts(target, scan) else [target]
 
 
 def _in_parts(target: Path, scan: Scan) -> bool:
@@ -138,7 +143,7 @@ def _numbered(target: Path, number: int) -> Path:
 def _numbers(one: Names, files: Files) -> Names:
     """The name, where the first of the numbered files that may be written for it is not in the way; skipped where it is and is to be kept."""
     first = _numbered(one.target, 1)
-    if one.skip or files.overwrite or suffix_of(one.target) not in SINGLE or not first.exists():
+    if one.skip or files.overwrite or files.dry_run and not files.skip_existing or suffix_of(one.target) not in SINGLE or not first.exists():
         return one
     if files.skip_existing:
         return replace(one, skip=True)
@@ -151,6 +156,7 @@ def _tell(done: Done, files: Files, shown: console.Batch) -> None:
         words = {"schema": 1, "ok": done.error is None, "source": str(one.source), "target": str(one.target), "skipped": one.skip, "plan": done.plan,
                  "seconds": round(done.seconds, 3), "notes": done.notes}
         if done.result is not None:
+            words["targets"] = [str(path) for path in _finals(one.target, done.result)]
             words |= {"shape": list(done.result.array.shape), "unit": done.result.header.unit, "spacing": done.result.header.spacing}
         if done.error:
             words["error"] = {"what": done.error.what, "expected": done.error.expected, "remedy": done.error.remedy}

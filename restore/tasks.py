@@ -354,5 +354,6 @@ def from_dict(words: dict[str, object]) -> Task:
         if part not in known:
             raise UsageError(f"the task {name} has no part {part!r}", nearest(part, known))
         if known[part].type in WORDS and not isinstance(words[part], known[part].type):
-            raise UsageError(f"{part} {words[part]!r} is not understood", "True or False" if known[part].type is bool else "a word, or an array in a call")
+            said = repr(words[part])
+            raise UsageError(f"{part} {said if len(said) < 80 else f'{said[:70]} ...'} is not understood", "True or False" if known[part].type is bool else "a word, or an array in a call")
     return kind(**{k: v if known[k].type in WORDS else parse_value(v, k) for k, v in words.items()})

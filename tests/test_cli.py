@@ -189,8 +189,18 @@ def test_compare_measures(cli, tmp_path):
     said = json.loads(cli("compare", "a.png", "b.png", "--json").stdout)
     assert abs(said["psnr"] - 10 * np.log10(1 / np.mean((a - b) ** 2))) < 1e-6 and "protocol" in said
     assert json.loads(cli("compare", "a.png", "a.png", "--json").stdout)["identical"]
+    rounded = (np.asarray(Image.open(tmp_path / "a.png")) / 255 + 0.001).astype(np.float32)
+    tifffile.imwrite(tmp_path / "near.tif", rounded, photometric="rgb")
+    said = json.loads(cli("compare", "near.tif", "a.png", "--protocol", "dncnn", "--json").stdout)
+    assert said["psnr"] is None and not said["identical"] and "estimate and reference rounded" in said["protocol"] and "seed" not in said["protocol"]
     different = cli("compare", "a.png", "c.png")
     assert different.returncode == 1 and b"64 x 48" in different.stderr
+
+
+def test_weights_that_are_not_there_are_named(cli, tmp_path):
+    save(tmp_path / "a.png")
+    done = cli("denoise", "a.png", "--model", "none.safetensors")
+    assert done.returncode == 2 and b"'none.safetensors'" in done.stderr and b"Errno" not in done.stderr
 
 
 def test_models_and_doctor(cli, tiny_weights):

@@ -171,6 +171,9 @@ def test_a_slice_is_cleaned_and_what_is_no_tissue_stays():
     scan = Scan(ScanHeader("image", ("slice", "y", "x"), "HU", "CT", (2.5, 2.5, 2.5)), y.numpy()[None])
     out = torch.from_numpy(ct.Reconstruction("bm3d")(scan, "x", ct.Report()).array[0])
     assert measure.rmse(out, x, body(x)) < 0.8 * measure.rmse(y, x, body(x)) and bool((out[:8] == -2000).all())
+    notes = []
+    ct.Reconstruction("bm3d", window="hann", water=0.02)(scan, "x", ct.Report(note=notes.append))
+    assert "--filter, --water: without effect on slices" in notes
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (37, 50)])

@@ -293,7 +293,7 @@ def test_levels_kernels_and_numbers_that_are_none(tmp_path, capsys):
     x = saved(tmp_path / "x.png", picture())
     (tmp_path / "empty.npy").touch()
     np.save(tmp_path / "words.npy", np.array(["a", "b"]))
-    for wrong in (lambda: deblur([x], kernel="gaussian:1", boundary="valid"), lambda: jpeg([x], coded="10,20"), lambda: sr([x], scale=2.0, consistent=True, sigma="5")):
+    for wrong in (lambda: deblur([x], kernel="gaussian:1", boundary="valid"), lambda: deblur([x], kernel="gaussian:1", boundary="foo"), lambda: jpeg([x], coded="10,20"), lambda: sr([x], scale=2.0, consistent=True, sigma="5")):
         with pytest.raises(UsageError):
             wrong()
     for kernel in ("empty.npy", "words.npy"):
@@ -425,3 +425,12 @@ def test_a_mosaic_is_of_one_picture(cli, tmp_path):
     assert cli("degrade", "a.png", "--task", "isp", "--depth", "8").returncode == 2
     assert cli("degrade", "a.png", "--task", "isp", "--peak", "auto").returncode == 2
     assert b"transparency" in cli("degrade", "a.png", "--task", "isp", "-o", "m.dng").stderr
+
+
+def test_an_enlargement_by_a_fraction_says_what_was_asked_for_and_rounds_both_sides_alike(tmp_path, capsys):
+    from restore.commands.sr import sr
+
+    x = saved(tmp_path / "x.png", picture()[:7, :9])
+    assert sr([x], scale=1.5, model="bicubic", output=str(tmp_path / "y.png"), json=True, quiet=True) == 0
+    assert json.loads(capsys.readouterr().out)["task"]["scale"] == 1.5
+    assert Image.open(tmp_path / "y.png").size == (14, 11)

@@ -10,6 +10,7 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 
 from restore import io as rio
 from restore.errors import RestoreError
@@ -569,3 +570,17 @@ def test_camera_files_come_upright(data, orientation):
     image = rio.read(io.BytesIO(original[:place] + struct.pack("<H", orientation) + original[place + 2 :]))
     np.testing.assert_array_equal(image.samples, upright(rio.read(io.BytesIO(original)).samples, orientation))
     assert image.header.orientation == exif_orientation(image.header.exif) == 1
+
+
+def test_a_description_of_the_files_layout_is_no_description_of_a_page(tmp_path):
+    """tifffile and ImageJ say there how many pages of which size lie in a row; the page that is written is alone."""
+    pages = np.random.default_rng(0).integers(0, 256, (2, 20, 30, 3), np.uint8)
+    tifffile.imwrite(tmp_path / "two.tif", pages, photometric="rgb")
+    rio.write(tmp_path / "one.tif", rio.read(tmp_path / "two.tif"))
+    assert np.array_equal(rio.read(tmp_path / "one.tif").samples, pages[0])
+    with tifffile.TiffFile(tmp_path / "one.tif") as file:
+        assert 270 not in file.pages[0].tags
+    tifffile.imwrite(tmp_path / "own.tif", pages[0], photometric="rgb", description="a lizard", metadata=None)
+    rio.write(tmp_path / "copy.tif", rio.read(tmp_path / "own.tif"))
+    with tifffile.TiffFile(tmp_path / "copy.tif") as file:
+        assert file.pages[0].description == "a lizard"

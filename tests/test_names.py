@@ -96,6 +96,11 @@ def test_nothing_is_overwritten_unasked(tmp_path):
     assert settle(one, "denoise", None, {}, WRITABLE, RAW, skip_existing=True)[0].skip
 
 
+def test_what_is_there_is_replaced_or_kept_and_not_both(tmp_path):
+    with pytest.raises(UsageError, match="one of them"):
+        settle([Input(tmp_path / "a.png")], "denoise", None, {}, [".png"], [], overwrite=True, skip_existing=True)
+
+
 def test_one_file_for_many_is_refused(tmp_path):
     with pytest.raises(UsageError, match="cannot all be written"):
         plan([Input(tmp_path / "a.png"), Input(tmp_path / "b.png")], str(tmp_path / "one.png"))

@@ -44,9 +44,9 @@ def compare(
         console.note("transparency is not compared")
     psnr, ssim = chosen.scores(*(x / two.max().clamp_min(1e-6) if chosen.stretch else x for x in (one, two)))
     if json:
-        console.json_line({"schema": 1, "psnr": _finite(psnr), "ssim": _finite(ssim), "identical": psnr == float("inf") and np.array_equal(*map(_opacity, pictures)), "protocol": chosen.text()})
+        console.json_line({"schema": 1, "psnr": _finite(psnr), "ssim": _finite(ssim), "identical": torch.equal(one, two) and np.array_equal(*map(_opacity, pictures)), "protocol": chosen.text(simulated=False)})
     else:
-        console.note(chosen.text())
+        console.note(chosen.text(simulated=False))
         console.out(f"PSNR {psnr:.4f} dB\nSSIM {ssim:.5f}")
     return 0
 
@@ -71,10 +71,17 @@ def _slices(first: Path, second: Path, json: bool) -> int:
     from restore import console
     from restore.errors import RestoreError
     from restore.io.scans import read_scan
+    from restore.jobs.ct import is_slice
     from restore.measure import hounsfield
     from restore.numerics.body import body
 
-    one, two = (torch.from_numpy(read_scan(path).array[0]) for path in (first, second))
+    scans = [read_scan(path) for path in (first, second)]
+    for path, scan in zip((first, second), scans, strict=True):
+        if not is_slice(scan, console.shown(path)):
+            raise RestoreError(f"{console.shown(path)} is a sinogram", "two CT slices")
+        if len(scan.array) > 1:
+            console.note(f"{console.shown(path)}: the first of its {len(scan.array)} slices is compared")
+    one, two = (torch.from_numpy(scan.array[0]) for scan in scans)
     if one.shape != two.shape:
         raise RestoreError(f"{console.shown(first)} and {console.shown(second)} differ in size", "two slices of one size")
     rmse, ssim = hounsfield.rmse(one, two, body(two)), hounsfield.ssim(one, two)

@@ -54,8 +54,8 @@ def deblur(
 
     if kernel is not None and kernel_size is not None:
         raise UsageError("--kernel-size says where an unknown kernel is looked for, and --kernel says the kernel", "one of them")
-    if boundary == "valid":
-        raise UsageError("a picture blurred with the boundary valid is smaller than what it shows", "reflect or circular: what lies beyond its edges")
+    if boundary not in ("reflect", "circular"):
+        raise UsageError(f"unknown boundary {boundary!r}", "reflect or circular: what lies beyond the edges of a picture as large as what it shows")
     task = Deblur(kernel, parse_value(sigma, "sigma"), boundary, parse_value(kernel_size))
     request = Request(task, model, Settings(device, precision, tile, memory, ensemble), check=check, format=format, depth=depth, quality=quality, subsampling=subsampling,
                       parts={"denoiser": denoiser})

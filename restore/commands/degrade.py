@@ -4,6 +4,7 @@ from typing import Annotated
 
 from restore import options
 
+EXAMPLES = {"sigma": "--sigma 25", "peak": "--peak 30", "kernel": "--kernel gaussian:1.6", "scale": "--scale 2", "mask": "--missing 0.8", "quality": "--quality 10", "ratio": "--ratio 0.25"}
 PARTS = {"denoise": "sigma noise peak", "deblur": "kernel boundary sigma", "sr": "scale down sigma", "inpaint": "missing mask sigma", "jpeg": "", "cs": "ratio sigma",
          "isp": "pattern peak sigma", "mri": "acceleration center-fraction mask coils sigma", "ct": "dose photons"}  # what says how much is spoiled, by task
 
@@ -105,7 +106,7 @@ def degrade(
              "mask": f"missing:{missing}" if missing else mask, "quality": str(quality) if task == "jpeg" and quality else None}
     stated = from_dict({"name": task} | {part: word for part, word in words.items() if word is not None})
     if stated.unknown():
-        raise UsageError(f"{' and '.join(stated.unknown())} of {task} is not said", "", " ".join(f"--{part} ..." for part in stated.unknown()))
+        raise UsageError(f"{' and '.join(stated.unknown())} of {task} is not said", "", " ".join(EXAMPLES[part] for part in stated.unknown()))
     request = Request(stated, format=format, depth=depth, quality=quality, subsampling=subsampling, seed=seed)
     files_ = batch.Files(files, output, overwrite, skip_existing, from_file, null, False, json, quiet)
     if task == "cs":

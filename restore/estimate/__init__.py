@@ -28,7 +28,7 @@ def fill(task: Task, y: Tensor, header: Header | None = None) -> tuple[Task, tup
     holes = task.unknown()
     for part in holes:
         if part not in FILLERS:
-            raise RestoreError(f"nothing estimates {part} of {task.name}", "", f"say it on the command line: --{part}")
+            raise RestoreError(f"nothing estimates {part} of {task.name}", "", f"say it: --{part}, or {part}= in a call")
         value, line, found = FILLERS[part](task, y, header)
         task, given = task.replace(**{part: value}), given | found
         lines.append(line)

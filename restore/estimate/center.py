@@ -55,7 +55,7 @@ def _mirrored(views: Tensor, geometry: Geometry) -> float:
     off = [abs((angle - first) % 360 - 180) for angle in geometry.angles]
     other = min(range(len(off)), key=off.__getitem__)
     if off[other] > LOST:
-        raise RestoreError("no view lies half a turn from the first, so the centre of rotation cannot be found", "views over 180 degrees or more",
+        raise RestoreError(f"no view lies within {LOST:g} degrees of half a turn from the first, so the centre of rotation cannot be found", "views over 180 degrees or more, that near to each other",
                            "say --center PIXEL")
     a, b = views[0] - views[0].mean(), (views[other] - views[other].mean()).flip(0)
     length = 2 * len(a)

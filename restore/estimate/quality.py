@@ -16,7 +16,7 @@ def read(header: Header | None) -> tuple[float, dict[str, Tensor]]:
     """
     found = (header.carry.get("tables") if header is not None and header.format == "jpeg" else None) or []
     if not found:
-        raise RestoreError("the picture is no JPEG, so its quality cannot be read", "a JPEG", "type --quality-of 30, the quality that it was coded with")
+        raise RestoreError("the picture is no JPEG, so its quality cannot be read", "a JPEG", "say the quality that it was coded with: --quality-of 30, or quality=30 in a call")
     given = torch.tensor(found if len(found) > 1 else found * 2, dtype=torch.float32).reshape(1, -1, 8, 8).clamp_min(1)  # no step is 0; some files say so
     known = tables(torch.arange(1.0, 101.0))
     distance = (known[:, 0].log() - given[:, 0].log()).abs().mean((1, 2))

@@ -64,7 +64,7 @@ class TiffSource(Source):
         directory = tags.read_directory(self.file, page.offset, order, self.tiff.is_bigtiff)
         extra = page.extrasamples[0] if samples > stored and page.extrasamples else 2 * (samples > stored)
         kept = {tag: value for tag, value in directory.items()
-                if tag not in STRUCTURE | LINKED | {XMP, ICC} and (tag not in tags.DESCRIPTIVE or _private(tag, value))}
+                if tag not in STRUCTURE | LINKED | {XMP, ICC} and (tag not in tags.DESCRIPTIVE or _private(tag, value)) and not _of_layout(tag, value)}
         carry = {"size": (page.imagelength, page.imagewidth), "order": order, "big": self.tiff.is_bigtiff, "compression": int(page.compression), "predictor": int(page.predictor),
                  "planar": int(page.planarconfig), "tile": (page.tilelength, page.tilewidth) if page.is_tiled else None,
                  "strip": None if page.is_tiled else int(min(page.rowsperstrip, page.imagelength)), "white": photometric == 0, "extra": int(extra),
@@ -212,9 +212,14 @@ def _private(tag: int, value) -> bool:
     return tag == 270 and isinstance(value, tuple) and len(value[2]) > _LONG
 
 
+def _of_layout(tag: int, value) -> bool:
+    """A description by tifffile or ImageJ of how many pages of which size the file has: no longer true of one that is made from it."""
+    return tag == 270 and isinstance(value, tuple) and bytes(value[2]).startswith((b'{"shape": [', b"ImageJ="))
+
+
 def _said(directory: tags.Directory, order: str) -> dict[str, object]:
     """icc, exif, xmp, dpi and orientation of a directory."""
-    told = {tag: value for tag, value in directory.items() if tag in tags.DESCRIPTIVE | RESOLUTION and not _private(tag, value)}
+    told = {tag: value for tag, value in directory.items() if tag in tags.DESCRIPTIVE | RESOLUTION and not _private(tag, value) and not _of_layout(tag, value)}
     turn = tags.number(directory, tags.ORIENTATION, order)
     turn = turn if turn in range(1, 9) else 1
     worth = turn != 1 or told.keys() - {tags.ORIENTATION} - RESOLUTION

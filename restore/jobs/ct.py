@@ -1,6 +1,7 @@
 """Tomography: from sinograms to slices, and from low-dose slices to clean ones. Of files, only those of geometries are read here."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from restore.operators.ramp import HalfRamp, response, shares
 from restore.tasks import Denoise, LowDose, Tomography
 
 SMALL = 256  # side of the picture that a centre is judged by
+OF_SINOGRAMS = {"geometry": "--geometry", "center": "--center", "window": "--filter", "size": "--size", "pixel": "--pixel", "water": "--water"}
+OF_SLICES = {"hu": "--hu", "strength": "--strength"}
 SCALED = ("tv", "pnp")  # methods made for pictures on [0, 1] whose noise is known
 AT_ONCE = 8  # slices that are reconstructed together
 OPAQUE = 20.0  # nepers: more than any detector can count
@@ -69,7 +72,9 @@ class Reconstruction:
 
     def __call__(self, scan: Scan, name: str, report: Report) -> Scan:
         if is_slice(scan, name):
+            self.idle(OF_SINOGRAMS, "slices", report)
             return self.clean(scan, report)
+        self.idle(OF_SLICES, "a sinogram", report)
         y = lines(scan, name)
         geometry, size, pixel = self.grid(scan, name)
         if geometry.center is None or self.center == "auto":
@@ -77,12 +82,19 @@ class Reconstruction:
             geometry = geometry.replace(center=found.center)
             report.note(found.describe())
         chosen, card = cards.choose(Tomography(), self.model)
+        if chosen != "fbp":
+            self.idle({"window": "--filter"}, chosen, report)
         method = cards.build(chosen, {"window": self.window}) if chosen == "fbp" else cards.load(chosen, card)
         x = np.concatenate([reconstruct(part, geometry, size, pixel, method, chosen in SCALED, self.settings, report).numpy() for part in y.split(AT_ONCE)])[:, 0]
         said = f"{chosen}{', ' + self.window if chosen == 'fbp' else ''}, {len(geometry.angles)} views"
         unit = "HU" if self.water else "1/mm"
         return Scan(scan.header.replace(kind="image", axes=("slice", "y", "x"), unit=unit, modality="CT", geometry=None, spacing=(pixel, pixel, pixel),
                                         carry={"derivation": f"restore ct: {said}"}), 1000 * (x / self.water - 1) if self.water else x)
+
+    def idle(self, options: Mapping[str, str], of: str, report: Report) -> None:
+        """Say which of these options were given and say nothing of what is at hand."""
+        if said := [word for part, word in options.items() if getattr(self, part) != getattr(Reconstruction, part)]:
+            report.note(f"{', '.join(said)}: without effect on {of}")
 
     def grid(self, scan: Scan, name: str) -> tuple[Geometry, int, float]:
         """The geometry, the side of the picture and of a pixel in mm."""

@@ -162,7 +162,9 @@ def _drawn(name: str, path: Path, header) -> np.ndarray:
     picture = io.read(file)
     mask = upright(upright(as_float(picture.samples), picture.header.orientation), STORED[header.orientation])
     if mask.shape[:2] != (header.height, header.width):
-        raise RestoreError(f"the mask {str(file)!r} has {mask.shape[1]} x {mask.shape[0]} pixels", f"{header.width} x {header.height}, as the picture (both as they are stored)")
+        turned = header.orientation in range(5, 9)
+        (width, height), (wide, high) = (size[::-1] if turned else size for size in (mask.shape[1::-1], (header.width, header.height)))
+        raise RestoreError(f"the mask {str(file)!r} has {width} x {height} pixels", f"{wide} x {high}, as the picture when it is seen upright", "save the mask as the picture is seen")
     return mask[..., : picture.header.channels].mean(2) * (mask[..., -1] if picture.header.alpha else 1) > 0.5
 
 

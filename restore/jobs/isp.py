@@ -77,8 +77,10 @@ class Look:
             raise UsageError("gains of the white balance are above 0", "three of them, as --wb 2.1,1,1.4")
         if not isinstance(self.noise, str) and not all(0 <= part < FAR for part in self.noise):
             raise UsageError("the variance of noise is no less than 0", "A,B of A x + B, as --noise 1e-4,1e-6")
-        if not abs(self.exposure or 0) <= STOPS or not 0 <= self.sharpen <= STOPS:
-            raise UsageError(f"exposure {self.exposure} or sharpening {self.sharpen} is out of range", f"-{STOPS:g} to {STOPS:g} stops, an amount of 0 to {STOPS:g}")
+        if not abs(self.exposure or 0) <= STOPS:
+            raise UsageError(f"an exposure of {self.exposure:g} is out of range", f"-{STOPS:g} to {STOPS:g} stops")
+        if not 0 <= self.sharpen <= STOPS:
+            raise UsageError(f"sharpening of {self.sharpen:g} is out of range", f"an amount of 0 to {STOPS:g}")
         if self.matrix is not None and not abs(torch.linalg.det(torch.tensor(self.matrix))) > 1e-6:
             raise UsageError("the matrix from XYZ to the camera has no inverse", "nine numbers by rows, as dcraw and DNG files have them")
 

@@ -202,7 +202,7 @@ def out_header(header: Header, request: Request, scale: int = 1) -> Header:
 
 def resampled(size: int, request: Request) -> int:
     """What becomes of a side of the result at the end."""
-    return max(1, round(request.factor * size))
+    return max(1, int(request.factor * size + 0.5))
 
 
 def reduction(request: Request, height: int, width: int) -> resample.Rows | None:

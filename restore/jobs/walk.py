@@ -150,7 +150,8 @@ class Walk:
         result.scale = opened.stated.problem.scale
         result.notes += [*opened.stated.lines, *self._hints(opened)]
         if self.request.factor != 1:
-            result.notes.append(f"enlarged by {result.scale}, then reduced to {self.request.factor * result.scale:g}")
+            result.task = result.task.replace(scale=self.request.factor * result.scale)
+            result.notes.append(f"enlarged by {result.scale}, then reduced to {result.task.scale:g}")
         opened.ahead = self.ahead(opened.source)
 
     def _hints(self, opened: Open) -> Iterator[str]:

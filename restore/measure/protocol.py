@@ -27,14 +27,14 @@ class Protocol:
     stretch: bool = False  # x divided by its maximum, so that `peak` is the largest mean count
     seed: int = 0
 
-    def text(self) -> str:
-        """One line that says all of it."""
-        values = "rounded to 8 bits" if self.round else "clipped to [0, 1]" if self.clip else "in float, not clipped, not rounded"
+    def text(self, simulated: bool = True) -> str:
+        """One line that says all of it; of y too, where there is one."""
+        values = "and reference rounded to 8 bits" if self.round else "clipped to [0, 1]" if self.clip else "in float, not clipped, not rounded"
         channel = "luma (BT.601)" if self.channel == "y" else "all channels"
         y = "clipped and rounded to 8 bits" if self.eight_bit_y else "neither clipped nor rounded"
         x = "x divided by its maximum; " if self.stretch else ""
         return (f"protocol {self.name}: {x}estimate {values}; {channel}; border {self.border}{' + scale' if self.shave else ''}; PSNR from the mean over pictures of dB, "
-                f"SSIM 11x11 Gaussian, valid; y {y}, seed {self.seed} by picture name and task")
+                "SSIM 11x11 Gaussian, valid" + (f"; y {y}, seed {self.seed} by picture name and task" if simulated else ""))
 
     def clean(self, x: Tensor) -> Tensor:
         """The truth as it is degraded and compared with."""
