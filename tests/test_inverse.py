@@ -288,7 +288,7 @@ def test_enlarged_by_any_factor(cli, tmp_path):
     save(tmp_path / "a.png", rgba)
     done = cli("sr", "a.png", "--scale", "2.5", "-m", "bicubic", "--json")
     row, out = json.loads(done.stdout), np.asarray(Image.open(tmp_path / "a.sr.png"))
-    assert out.shape == (102, 125, 4) and (out[..., 3] == 200).all() and "enlarged by 3, then reduced to 2.5" in row["notes"]
+    assert out.shape == (103, 125, 4) and row["task"]["scale"] == 2.5 and (out[..., 3] == 200).all() and "enlarged by 3, then reduced to 2.5" in row["notes"]
     assert np.abs(out[..., :3].astype(float) - api.run(rgba[..., :3], "sr", scale=2.5, model="bicubic")).max() <= 1
     direct = np.asarray(Image.fromarray(rgba[..., :3]).resize((125, 102), Image.BICUBIC)).astype(float)
     assert np.abs(out[..., :3] - direct).mean() < 2
