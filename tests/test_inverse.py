@@ -290,7 +290,7 @@ def test_enlarged_by_any_factor(cli, tmp_path):
     row, out = json.loads(done.stdout), np.asarray(Image.open(tmp_path / "a.sr.png"))
     assert out.shape == (103, 125, 4) and row["task"]["scale"] == 2.5 and (out[..., 3] == 200).all() and "enlarged by 3, then reduced to 2.5" in row["notes"]
     assert np.abs(out[..., :3].astype(float) - api.run(rgba[..., :3], "sr", scale=2.5, model="bicubic")).max() <= 1
-    direct = np.asarray(Image.fromarray(rgba[..., :3]).resize((125, 102), Image.BICUBIC)).astype(float)
+    direct = np.asarray(Image.fromarray(rgba[..., :3]).resize((125, 103), Image.BICUBIC)).astype(float)
     assert np.abs(out[..., :3] - direct).mean() < 2
     for wrong in ("0.5", "nan", "many", "100"):
         assert cli("sr", "a.png", "--scale", wrong, "-o", "x.png").returncode == 2 and not (tmp_path / "x.png").exists()
