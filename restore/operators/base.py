@@ -151,14 +151,34 @@ class Identity(Operator):
         return y
 
 
-class Adjoint(Operator):
+class Made(Operator):
+    """Made of other operators: a part of it, or it turned, is made of theirs. A subclass writes `each`."""
+
+    def each(self, change: Callable[[Operator], Operator]) -> Operator:
+        """The same made of changed operators."""
+        raise TypeError(f"{type(self).__name__} says nothing of what it is made of")
+
+    def crop(self, boxes):
+        return self.each(lambda part: part.crop(boxes))
+
+    def turn(self, turn):
+        return self.each(lambda part: part.turn(turn))
+
+    def rows(self, rows):
+        return self.each(lambda part: part.rows(rows))
+
+    def channel(self, number):
+        return self.each(lambda part: part.channel(number))
+
+
+class Adjoint(Made):
     """D^T as an operator; `A.T.T is A`."""
 
     def __init__(self, of: Operator):
         super().__init__()
         if not of.linear:
             raise TypeError(f"{of} is not linear and has no adjoint")
-        self.of, self.reach = of, of.reach if of.scale == 1 else None
+        self.of, self.reach = of, of.reach and of.reach + 1 if of.scale == 1 else None  # what edges mirror falls on one pixel more
         self.in_shape = of.in_shape and tuple(of.out_shape(of.in_shape))
 
     def forward(self, y: Tensor) -> Tensor:
@@ -174,13 +194,10 @@ class Adjoint(Operator):
         return self.of.out_shape(out_shape)
 
     def crop(self, boxes):
-        return super().crop(boxes) if self.reach is None else Adjoint(self.of.crop(boxes))
+        return super().crop(boxes) if self.reach is not None else Operator.crop(self, boxes)
 
-    def turn(self, turn):
-        return Adjoint(self.of.turn(turn))
-
-    def rows(self, rows):
-        return Adjoint(self.of.rows(rows))
+    def each(self, change):
+        return Adjoint(change(self.of))
 
     @property
     def T(self) -> Operator:
@@ -190,7 +207,7 @@ class Adjoint(Operator):
         return f"{self.of}.T"
 
 
-class Compose(Operator):
+class Compose(Made):
     """(A @ B) x = A(B x)."""
 
     def __init__(self, outer: Operator, inner: Operator):
@@ -199,6 +216,9 @@ class Compose(Operator):
         self.in_shape, self.linear = inner.in_shape, outer.linear and inner.linear
         self.align, self.scale = inner.align * outer.align, inner.scale * outer.scale
         self.reach = None if None in (outer.reach, inner.reach) else inner.reach + inner.align * outer.reach
+
+    def each(self, change):
+        return Compose(change(self.outer), change(self.inner))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.outer(self.inner(x))
@@ -211,17 +231,8 @@ class Compose(Operator):
 
     def crop(self, boxes):
         if self.reach is None:
-            return super().crop(boxes)
+            return Operator.crop(self, boxes)
         return Compose(self.outer.crop([tuple(n // self.inner.scale for n in box) for box in boxes]), self.inner.crop(boxes))
-
-    def turn(self, turn):
-        return Compose(self.outer.turn(turn), self.inner.turn(turn))
-
-    def rows(self, rows):
-        return Compose(self.outer.rows(rows), self.inner.rows(rows))
-
-    def channel(self, number):
-        return Compose(self.outer.channel(number), self.inner.channel(number))
 
     def x_shape(self, out_shape):
         return self.inner.x_shape(self.outer.x_shape(out_shape))
@@ -230,7 +241,7 @@ class Compose(Operator):
         return f"{self.outer} @ {self.inner}"
 
 
-class Sum(Operator):
+class Sum(Made):
     """(A + B) x = A x + B x, both on the same shapes."""
 
     def __init__(self, first: Operator, second: Operator):
@@ -239,6 +250,9 @@ class Sum(Operator):
         self.in_shape, self.linear = first.in_shape or second.in_shape, first.linear and second.linear
         self.align, self.scale = max(first.align, second.align), first.scale
         self.reach = None if None in (first.reach, second.reach) else max(first.reach, second.reach)
+
+    def each(self, change):
+        return Sum(change(self.first), change(self.second))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.first(x) + self.second(x)
@@ -252,29 +266,20 @@ class Sum(Operator):
     def x_shape(self, out_shape):
         return self.first.x_shape(out_shape)
 
-    def crop(self, boxes):
-        return Sum(self.first.crop(boxes), self.second.crop(boxes))
-
-    def turn(self, turn):
-        return Sum(self.first.turn(turn), self.second.turn(turn))
-
-    def rows(self, rows):
-        return Sum(self.first.rows(rows), self.second.rows(rows))
-
-    def channel(self, number):
-        return Sum(self.first.channel(number), self.second.channel(number))
-
     def __repr__(self):
         return f"({self.first} + {self.second})"
 
 
-class Scale(Operator):
+class Scale(Made):
     """(s A) x = s (A x)."""
 
     def __init__(self, factor: float, of: Operator):
         super().__init__()
         self.factor, self.of = factor, of
         self.in_shape, self.linear, self.align, self.reach, self.scale = of.in_shape, of.linear, of.align, of.reach, of.scale
+
+    def each(self, change):
+        return Scale(self.factor, change(self.of))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.factor * self.of(x)
@@ -288,23 +293,11 @@ class Scale(Operator):
     def x_shape(self, out_shape):
         return self.of.x_shape(out_shape)
 
-    def crop(self, boxes):
-        return Scale(self.factor, self.of.crop(boxes))
-
-    def turn(self, turn):
-        return Scale(self.factor, self.of.turn(turn))
-
-    def rows(self, rows):
-        return Scale(self.factor, self.of.rows(rows))
-
-    def channel(self, number):
-        return Scale(self.factor, self.of.channel(number))
-
     def __repr__(self):
         return f"{self.factor:g} * {self.of}"
 
 
-class Stack(Operator):
+class Stack(Made):
     """[A; B; ...] x: the results one after another along the channels."""
 
     def __init__(self, *parts: Operator):
@@ -314,6 +307,9 @@ class Stack(Operator):
         self.linear = all(part.linear for part in parts)
         self.align, self.scale = max(part.align for part in parts), parts[0].scale
         self.reach = None if any(part.reach is None for part in parts) else max(part.reach for part in parts)
+
+    def each(self, change):
+        return Stack(*map(change, self.parts))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([part(x) for part in self.parts], dim=1)
@@ -329,15 +325,6 @@ class Stack(Operator):
     def x_shape(self, out_shape):
         channels, *grid = out_shape
         return self.parts[0].x_shape((channels // len(self.parts), *grid))
-
-    def crop(self, boxes):
-        return Stack(*(part.crop(boxes) for part in self.parts))
-
-    def turn(self, turn):
-        return Stack(*(part.turn(turn) for part in self.parts))
-
-    def rows(self, rows):
-        return Stack(*(part.rows(rows) for part in self.parts))
 
     def __repr__(self):
         return f"Stack({', '.join(map(repr, self.parts))})"
