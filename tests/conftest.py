@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # tests side by side have a core each; read when torch is imported
+    os.environ["OMP_NUM_THREADS"] = "1"
+THREADS = os.environ.get("OMP_NUM_THREADS", "2")
+
 
 def pytest_collection_modifyitems(items):
     if _folder() is None:
@@ -56,7 +60,7 @@ def cli(tiny_weights, tmp_path, monkeypatch):
 
     def run(*arguments, stdin: bytes | None = None, env: dict[str, str] | None = None, **how):
         words = {k: v for k, v in os.environ.items() if not k.startswith("RESTORE_") and k != "NO_COLOR"}
-        words |= {"RESTORE_WEIGHTS": str(tiny_weights), "OMP_NUM_THREADS": "2"} | (env or {})
+        words |= {"RESTORE_WEIGHTS": str(tiny_weights), "OMP_NUM_THREADS": THREADS} | (env or {})
         return subprocess.run([sys.executable, "-m", "restore", *map(os.fspath, arguments)], input=stdin, capture_output=True, cwd=tmp_path, env=words, **how)
 
     return run

@@ -43,6 +43,19 @@ def test_blocks_of_a_synthesis_are_the_synthesis(filters, channels, size, stride
         torch.testing.assert_close(blocks.double(), whole, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("filters", "channels", "size", "stride"), [(5, 1, 3, 1), (6, 1, 9, 4), (3, 2, 5, 2), (2, 1, 9, 6), (4, 1, 1, 3)])
+def test_blocks_of_an_analysis_are_the_analysis(filters, channels, size, stride):
+    """In float32 it goes by blocks, in float64 not; derivatives too."""
+    d, x, slope = random(0, filters, channels, size, size), random(2, 2, channels, 9 * stride, 7 * stride), random(3, 2, filters, 9, 7)
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        parts = [part.to(dtype).requires_grad_() for part in (d, x)]
+        g = csc.analysis(parts[1], parts[0], stride)
+        found.append([g, *torch.autograd.grad(g, parts, slope.to(dtype))])
+    for blocks, whole in zip(*found, strict=True):
+        torch.testing.assert_close(blocks.double(), whole, atol=1e-4, rtol=1e-4)
+
+
 def test_soft_thresholding_has_one_value_with_and_without_derivatives():
     x, bound = random(0, 4, 50), random(1, 4, 1).abs()
     learned = x.clone().requires_grad_()
@@ -125,21 +138,25 @@ def test_ml_ista_begins_as_a_forward_pass_and_then_descends():
     assert errors[0] > errors[1] > errors[2] > errors[3]
 
 
-def test_the_tied_net_is_the_solver_layer_by_layer_and_in_the_end():
+@pytest.mark.parametrize("stride", [1, 4])
+def test_the_tied_net_is_the_solver_layer_by_layer_and_in_the_end(stride):
     """As it starts, the net of k layers is k iterations of ISTA, and with many it is where FISTA ends."""
     y, sigma = picture()[..., 20:44, 20:44] + 0.1 * random(10, 1, 1, 24, 24).float(), torch.full((1, 1, 1, 1), 0.1)
     filters, low = csc.cosines(16, 5), csc.base(y)
-    rate = 1 / csc.norm(filters)
-    net = csc.LearnedCSC(16, 5, steps=12, penalty=1.5).requires_grad_(False)
-    codes = ista(lambda g: csc.analysis(csc.synthesis(g, filters) - (y - low), filters), lambda g: soft(g, rate * 1.5 * sigma),
-                 torch.zeros(1, 16, 24, 24), rate, 12)
-    torch.testing.assert_close(net.net(y, sigma), low + csc.synthesis(codes, filters), atol=1e-5, rtol=0)
-    net.steps = 3000
-    codes = csc.CSC(16, 5, stride=1).code(y - low, filters, 1.5 * sigma, 600, torch.zeros(1, 16, 24, 24))
-    torch.testing.assert_close(net.net(y, sigma), low + csc.synthesis(codes, filters), atol=1e-3, rtol=0)
+    high, rate = csc.placed(y - low, stride), 1 / csc.norm(filters, 48 // stride, stride)
+    none = torch.zeros(stride**2, 16, *(side // stride for side in high.shape[-2:]))
+
+    def picture_of(codes):
+        return low + csc.joined(csc.synthesis(codes, filters, stride), 24, 24, stride)
+
+    codes = ista(lambda g: csc.analysis(csc.synthesis(g, filters, stride) - high, filters, stride), lambda g: soft(g, rate * 1.5 * sigma), none, rate, 12)
+    short, long = (csc.LearnedCSC(16, 5, stride, steps, penalty=1.5).requires_grad_(False) for steps in (12, 3000))
+    torch.testing.assert_close(short.net(y, sigma), picture_of(codes), atol=1e-5, rtol=0)
+    codes = csc.CSC(16, 5, stride).code(high, filters, 1.5 * sigma, 600, none)
+    torch.testing.assert_close(long.net(y, sigma), picture_of(codes), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("net", [csc.LearnedCSC(), csc.LearnedCSC(16, 5, 3), csc.LayeredCSC((8, 8), 5, "ml-ista"), csc.LayeredCSC((8, 8), 5, "pursuit"),
+@pytest.mark.parametrize("net", [csc.LearnedCSC(), csc.LearnedCSC(16, 5, 1, 3), csc.LayeredCSC((8, 8), 5, "ml-ista"), csc.LayeredCSC((8, 8), 5, "pursuit"),
                                  csc.LayeredCSC((8, 8), 5, "soft")], ids=["shipped", "learned", "ml-ista", "pursuit", "soft"])
 def test_nets_are_local_homogeneous_and_hear_sigma(net):
     net = net.requires_grad_(False).double()
@@ -172,10 +189,10 @@ def test_csc_denoises_and_its_dictionary_suits_the_noisy_picture():
 
 @pytest.mark.parametrize("stride", [1, 3, 4])
 def test_the_places_of_the_grid_join_again(stride):
-    method, x = csc.CSC(4, 5, stride), random(14, 2, 1, 21, 10).float()
-    places = method.placed(x)
+    x = random(14, 2, 1, 21, 10).float()
+    places = csc.placed(x, stride)
     assert places.shape[0] == 2 * stride**2 and not places.shape[-1] % stride and not places.shape[-2] % stride
-    torch.testing.assert_close(method.joined(places, 21, 10), x)
+    torch.testing.assert_close(csc.joined(places, 21, 10, stride), x)
 
 
 def test_it_runs_where_no_gradients_are_kept():

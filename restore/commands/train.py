@@ -33,6 +33,7 @@ def train(
     rate: Annotated[float | None, options.own("--rate", help="Rate of learning at its highest.")] = None,
     activation: Annotated[str | None, options.own("--activation", help="relu, leaky_relu, elu, tanh, sigmoid or maxout.")] = None,
     precision: Annotated[str | None, options.own("--precision", help="Of convolutions: auto (bf16 where the device is fast at it), float32 or bf16.")] = None,
+    seed: Annotated[int | None, options.own("--seed", help="Of first weights, patches and noise; another with --from goes on with other patches.")] = None,
     steps: Steps = None,
     minutes: Minutes = None,
     resume: Annotated[bool, options.own("--resume", help="Go on where the checkpoint in --folder left off.")] = False,
@@ -88,8 +89,8 @@ def train(
     if activation is not None:
         chosen = replace(chosen, args={**chosen.args, "activation": activation})
     own = {"data": tuple(data or ()), "pairs": tuple(map(str, pairs or ())), "start": start, "patch": patch, "batch": batch, "loss": loss,
-           "optimiser": optimiser, "rate": rate, "precision": precision}
-    chosen = replace(chosen, **{part: value for part, value in own.items() if value})
+           "optimiser": optimiser, "rate": rate, "precision": precision, "seed": seed}
+    chosen = replace(chosen, **{part: value for part, value in own.items() if value not in (None, "", ())})
     with console.training(quiet) as view:
         place = folder or Path("runs") / f"{chosen.name}.{chosen.label}"
         card = run_recipe(chosen, place, weights, steps, minutes, resume, overwrite, device, part_bytes=split, report=view.event, note=view.note)

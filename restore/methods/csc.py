@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from restore.errors import UsageError, nearest
 from restore.method import Blend, Method, Network, level
 from restore.numerics.mirror import mirrored
-from restore.numerics.scatter import scatter
+from restore.numerics.scatter import gather, scatter
 from restore.numerics.solvers import fista, largest, soft
 
 CODERS = ("soft", "pursuit", "ml-ista")
@@ -30,7 +30,7 @@ def synthesis(codes: Tensor, filters: Tensor, stride: int = 1) -> Tensor:
 
 def analysis(x: Tensor, filters: Tensor, stride: int = 1) -> Tensor:
     """D^T x, the transpose of `synthesis`."""
-    return F.conv2d(x, filters, stride=stride, padding=filters.shape[-1] // 2)
+    return gather(x, filters, stride)
 
 
 def norm(filters: Tensor, side: int = 48, stride: int = 1) -> float:
@@ -46,6 +46,20 @@ def base(y: Tensor, spread: float = 2.5) -> Tensor:
     bell = torch.exp(-((torch.arange(2 * radius + 1, dtype=y.dtype, device=y.device) - radius) ** 2) / (2 * spread**2))
     bell = (bell / bell.sum()).repeat(y.shape[1], 1, 1, 1)
     return F.conv2d(F.conv2d(mirrored(y, radius), bell, groups=y.shape[1]), bell.mT, groups=y.shape[1])
+
+
+def placed(x: Tensor, stride: int) -> Tensor:
+    """(B, 1, H, W) -> (B stride^2, 1, h, w): the picture under every place of a grid of codes, mirrored at its edges."""
+    s, (height, width) = stride, x.shape[-2:]
+    down, right = (side + s - 1 + (1 - side) % s for side in (height, width))
+    wide = mirrored(x, s - 1 + s)[..., s:, s:]
+    return torch.stack([wide[..., a : a + down, b : b + right] for a in range(s) for b in range(s)], 1).flatten(0, 1)
+
+
+def joined(x: Tensor, height: int, width: int, stride: int) -> Tensor:
+    """The inverse of `placed`, the mean of what overlaps."""
+    s, places = stride, x.unflatten(0, (-1, stride**2))
+    return sum(places[:, a * s + b, :, s - 1 - a : s - 1 - a + height, s - 1 - b : s - 1 - b + width] for a in range(s) for b in range(s)) / s**2
 
 
 class CSC(Method):
@@ -65,7 +79,7 @@ class CSC(Method):
 
     def restore(self, y, problem):
         low, bound, filters = base(y), self.penalty * level(problem.noise, y), self.filters.to(y)
-        high = self.placed(y - low)
+        high = placed(y - low, self.stride)
         bound = bound.expand(y.shape[0], 1, 1, 1).repeat_interleave(self.stride**2, 0)
         codes = torch.zeros(high.shape[0], filters.shape[0], *(size // self.stride for size in high.shape[-2:]), dtype=y.dtype, device=y.device)
         for done in range(self.rounds):
@@ -74,19 +88,7 @@ class CSC(Method):
             self.tick(done + 1, self.rounds + 1)
         codes = self.code(high, filters, bound, self.last, codes)
         self.tick(self.rounds + 1, self.rounds + 1)
-        return low + self.joined(synthesis(codes, filters, self.stride), *y.shape[-2:])
-
-    def placed(self, x: Tensor) -> Tensor:
-        """(B, 1, H, W) -> (B stride^2, 1, h, w): the picture under every place of the grid, mirrored at its edges."""
-        s, (height, width) = self.stride, x.shape[-2:]
-        down, right = (size + s - 1 + (1 - size) % s for size in (height, width))
-        wide = mirrored(x, s - 1 + s)[..., s:, s:]
-        return torch.stack([wide[..., a : a + down, b : b + right] for a in range(s) for b in range(s)], 1).flatten(0, 1)
-
-    def joined(self, x: Tensor, height: int, width: int) -> Tensor:
-        """The inverse of `placed`, the mean of what overlaps."""
-        s, places = self.stride, x.unflatten(0, (-1, self.stride**2))
-        return sum(places[:, a * s + b, :, s - 1 - a : s - 1 - a + height, s - 1 - b : s - 1 - b + width] for a in range(s) for b in range(s)) / s**2
+        return low + joined(synthesis(codes, filters, self.stride), *y.shape[-2:], self.stride)
 
     def code(self, high: Tensor, filters: Tensor, bound: Tensor, steps: int, codes: Tensor) -> Tensor:
         """The codes (B, M, h, w) after `steps` of FISTA from `codes`."""
@@ -121,26 +123,27 @@ def improved(filters: Tensor, codes: Tensor, high: Tensor, stride: int = 1) -> T
 
 
 class LearnedCSC(Network):
-    """`steps` iterations as layers: g <- S(g + A (r - B g)), r = y - low, thresholds t sigma per filter; x = low + C g. Grey; not clipped.
+    """`steps` iterations as layers: g <- S(g + c A (r - B g)), r = y - low, thresholds c t sigma, t per layer and filter, c per layer; x = low + C g,
+    its mean over all places of a grid of codes `stride` apart, as of `CSC`. Grey; not clipped.
 
-    With A = D^T / c, B = C = D and t = penalty / c it is ISTA for the problem of `CSC`, c the largest eigenvalue of D^T D: so it starts.
+    With A = D^T, B = C = D, t = penalty and c one over the largest eigenvalue of D^T D it is ISTA for the problem of `CSC`: so it starts.
     """
 
-    def __init__(self, filters: int = 48, size: int = 7, steps: int = 6, penalty: float = 1.0):
+    def __init__(self, filters: int = 64, size: int = 9, stride: int = 4, steps: int = 8, penalty: float = 1.0):
         super().__init__()
-        self.channels, self.steps = 1, steps
+        self.channels, self.stride = 1, stride
         start = cosines(filters, size)
-        eigenvalue = norm(start)
-        self.encode, self.decode, self.out = (nn.Parameter(part.clone()) for part in (start / eigenvalue, start, start))
-        self.threshold = nn.Parameter(torch.full((1, filters, 1, 1), penalty / eigenvalue))
+        self.encode, self.decode, self.out = (nn.Parameter(start.clone()) for _ in range(3))
+        self.thresholds = nn.Parameter(torch.full((steps, filters, 1, 1), penalty))
+        self.rates = nn.Parameter(torch.full((steps,), 1 / norm(start, 48 // stride, stride)))
 
     def net(self, y: Tensor, sigma: Tensor) -> Tensor:
-        low = base(y)
-        high, bound = y - low, self.threshold.abs() * sigma
-        codes = soft(analysis(high, self.encode), bound)
-        for _ in range(self.steps - 1):
-            codes = soft(codes + analysis(high - synthesis(codes, self.decode), self.encode), bound)
-        return low + synthesis(codes, self.out)
+        s, low = self.stride, base(y)
+        high, sigma = placed(y - low, s), sigma.expand(len(y), 1, 1, 1).repeat_interleave(s**2, 0)
+        codes = soft(self.rates[0] * analysis(high, self.encode, s), self.rates[0] * self.thresholds[0].abs() * sigma)
+        for rate, threshold in zip(self.rates[1:], self.thresholds[1:], strict=True):
+            codes = soft(codes + rate * analysis(high - synthesis(codes, self.decode, s), self.encode, s), rate * threshold.abs() * sigma)
+        return low + joined(synthesis(codes, self.out, s), *y.shape[-2:], s)
 
 
 class LayeredCSC(Network):

@@ -1,4 +1,4 @@
-"""Many channels summed into few: the transpose of a convolution, as one with more channels and a better shape."""
+"""Many channels summed into few and few spread over many: a convolution on a grid and its transpose, as ones with more channels and a better shape."""
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,17 @@ def scatter(codes: Tensor, filters: Tensor, stride: int = 1) -> Tensor:
     padded = F.pad(codes, (before, after + -width % step - step + 1, before, after + -height % step - step + 1))
     blocks = F.conv2d(padded.contiguous(memory_format=torch.channels_last), wide, stride=step)
     return F.pixel_shuffle(blocks, side)[..., : height * stride, : width * stride]
+
+
+def gather(x: Tensor, filters: Tensor, stride: int = 1) -> Tensor:
+    """The transpose of `scatter`: x (B, C, h stride, w stride) -> (B, M, h, w), its products with the filters around every `stride`-th pixel."""
+    if x.device.type != "cpu" or x.dtype == torch.float64 or filters.shape[1] >= BLOCK or stride == 1:
+        return F.conv2d(x, filters, stride=stride, padding=filters.shape[-1] // 2)
+    before = filters.shape[-1] // 2 // stride
+    wide = _placed(filters, stride, stride, before)
+    after = wide.shape[-1] - 1 - before
+    blocks = F.pad(F.pixel_unshuffle(x, stride), (after, before, after, before))
+    return F.conv2d(blocks.contiguous(memory_format=torch.channels_last), wide.transpose(0, 1).flip(2, 3).contiguous(memory_format=torch.channels_last))
 
 
 def _placed(filters: Tensor, stride: int, side: int, before: int) -> Tensor:
