@@ -60,7 +60,7 @@ class Method(nn.Module):
 
     channels: how many the method works on; None means any. multiple: H and W are padded to it, as D continues pictures.
     noises: the kinds of noise it can be given. takes, gives: srgb, linear, camera, or exposed (camera after white balance and exposure).
-    half_ok: fp16 and bf16 give what float32 gives, to a fraction of a level. by_channel: noise levels may differ by channel.
+    half_ok: fp16 gives what float32 gives, to a fraction of a level; bf16, which rounds y itself to 1/256, to a few levels. by_channel: noise levels may differ by channel.
     A method that draws random numbers takes a seed in its constructor; one that iterates may call `tick(i, n)`.
     """
 
@@ -259,7 +259,7 @@ class Facts:
 class Merge(Method):
     """Several frames of one scene, registered, to one picture. y is (B, F, C, H, W), the reference first; x is what the frames contribute, summed.
 
-    A subclass writes `contributions` and `window`; noise is taken at the burst's mean where it depends on the light. Windows lie on multiples of half their side, so tiles cut there give what the whole gives.
+    A subclass writes `contributions` and `window`; where noise depends on the light, it is that of the window's mean, or of the sample. Windows lie on multiples of half their side, so tiles cut there give what the whole gives.
     """
 
     noises = ("Gaussian", "NoNoise", "PoissonGaussian")

@@ -23,7 +23,7 @@ from restore.methods.mean import Mean
 from restore.methods.wieschollek import Wieschollek
 from restore.numerics import register, warp, windows
 from restore.operators.burst import Shake
-from restore.operators.noise import Gaussian
+from restore.operators.noise import Gaussian, PoissonGaussian
 from restore.operators.problem import Problem, draw
 from restore.tasks import Burst
 from restore.values import Range
@@ -123,6 +123,18 @@ def test_windows_give_back_what_is_not_changed_and_tiles_are_the_whole():
     method, task = FBA(window=64), problem(3, picture(128, 160))
     whole = method(burst, task)
     assert torch.allclose(whole[..., 64:, 96:], method(burst[..., 32:, 64:], task)[..., 32:, 32:], atol=1e-6)
+
+
+@pytest.mark.parametrize("method", [Mean(), FBA(window=32), Wieschollek(16)])
+def test_tiles_are_the_whole_where_noise_follows_the_light(method):
+    """A dark half and a bright one: what a tile knows of the noise is what the whole picture knows there."""
+    x = torch.cat([torch.full((1, 3, 64, 64), 0.02), torch.full((1, 3, 64, 64), 0.9)], -1)
+    task = problem(6, x)
+    task = Problem(task.operator, PoissonGaussian(100.0, 0.02))
+    y = x[:, None] + task.noise.std(x)[:, None] * torch.randn(1, 6, *x.shape[1:], generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        whole, part = method(y, task), method(y[..., :96], task)
+    assert torch.allclose(whole[..., :64], part[..., :64], atol=1e-5)
 
 
 def test_fba_keeps_what_each_frame_kept():

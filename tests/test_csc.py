@@ -167,6 +167,24 @@ def test_nets_are_local_homogeneous_and_hear_sigma(net):
     assert isinstance(kind, Exact) and kind.halo >= 10
 
 
+@pytest.mark.parametrize("side", [120, 121, 122, 123])
+def test_a_tile_of_the_learned_net_ends_as_the_picture_does(side):
+    net = csc.LearnedCSC(16, 9, 4, 2).requires_grad_(False).double()
+    problem = Problem(Identity(), Gaussian(torch.tensor(0.1, dtype=torch.float64)))
+    y, halo = random(3, 1, 1, side, 40), net.tiling(problem).halo
+    start = (side - 24 - halo) // 4 * 4
+    assert start > 0 and net.tiling(problem).multiple == 4
+    torch.testing.assert_close(net(y, problem)[..., -24:, :], net(y[..., start:, :], problem)[..., -24:, :])
+
+
+def test_csc_knows_nothing_of_the_other_pictures_of_a_batch():
+    y = 0.5 + 0.1 * random(4, 2, 1, 24, 20).float()
+    problem = Problem(Identity(), Gaussian(torch.tensor([0.1, 0.0])[:, None, None, None]))
+    method = csc.CSC(8, 5, rounds=2, steps=3, last=3)
+    torch.testing.assert_close(method(y, problem)[:1], method(y[:1], Problem(Identity(), Gaussian(0.1))))
+    assert torch.equal(method(y, problem)[1], y[1])
+
+
 def test_filters_that_do_not_exist_are_refused():
     with pytest.raises(UsageError, match="64 different filters of 7 x 7"):
         csc.LearnedCSC(64, 7)

@@ -132,7 +132,7 @@ def test_the_linear_guess_of_measurements_is_the_conditional_mean(size):
     root = torch.linalg.cholesky(RELATED ** (at[:, None] - at).abs())
     x = 0.5 + 0.2 * (root @ torch.randn(2, 132, 132, generator=generator) @ root.T)[None, :, : size[0], : size[1]]
     canvas = problem.operator.canvas(problem.operator(x))
-    whole = canvas.operator.linear(canvas.y)
+    whole = canvas.operator.guess(canvas.y)
     assert float((canvas.operator(whole) - canvas.y).square().mean().sqrt()) < 1e-3
     guess = canvas.crop(whole)
     assert guess.shape == x.shape and float((guess - x).square().mean()) < 0.5 * float((x - 0.5).square().mean())
@@ -158,10 +158,10 @@ def test_unfolded_rounds_begin_as_plug_and_play_and_meet_the_data():
     with torch.inference_mode():
         y = exact.operator(x)
         restored = net(y, exact)
-        assert float(psnr(restored, x)) > float(psnr(exact.operator.linear(y), x)) + 2
+        assert float(psnr(restored, x)) > float(psnr(exact.operator.guess(y), x)) + 2
         assert float((exact.operator(restored) - y).abs().max()) < 1e-2
         y = noisy.simulate(x, torch.Generator().manual_seed(1))
-        assert float(psnr(net(y, noisy), x)) > float(psnr(noisy.operator.linear(y), x)) + 1
+        assert float(psnr(net(y, noisy), x)) > float(psnr(noisy.operator.guess(y), x)) + 1
         assert 5 / 255 < float((noisy.operator(net(y, noisy)) - y).std()) < 12 / 255
     assert net.flops_per_pixel == pytest.approx(6 * flagship.flops_per_pixel)
 

@@ -27,6 +27,16 @@ class Leave(Method):
         return y
 
 
+def test_grey_from_colour_keeps_the_bits_of_the_file(tmp_path):
+    import tifffile
+
+    colour = (np.random.default_rng(0).random((12, 12, 3)) * 65535).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", colour, photometric="rgb")
+    grey = score.load(tmp_path / "a.tif", 1)[0, 0].double().numpy()
+    assert np.abs(grey - colour @ [0.2989, 0.5870, 0.1140] / 65535).max() < 1e-5
+    assert np.abs(grey * 65535 - np.rint(grey * 65535)).max() < 0.01
+
+
 def test_psnr_by_hand():
     x = random(0, 2, 3, 20, 30)
     estimate = x.clone()

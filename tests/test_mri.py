@@ -136,6 +136,14 @@ def eight():
     return y, x, taken, x > 0.1
 
 
+@pytest.mark.parametrize("side", [1, 5, 16, 17])
+def test_networks_take_small_pictures(side):
+    net = FastMRIUNet(4).requires_grad_(False)
+    assert net.net(torch.rand(1, 1, -(-side // 16) * 16, 16)).isfinite().all()
+    x = VarNet(1, 2).requires_grad_(False).regularisers[0](torch.rand(1, 1, side, 9, dtype=torch.complex64))
+    assert x.isfinite().all()
+
+
 def test_all_samples_give_the_inverse_transform(eight):
     y, x, taken, inside = eight
     rss = ZeroFilled()(y, None_(torch.ones(96, 80)))

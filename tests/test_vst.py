@@ -9,6 +9,7 @@ from restore.measure.metrics import psnr
 from restore.method import Exact, Method
 from restore.methods import vst
 from restore.methods.bm3d import BM3D
+from restore.methods.ivst import IVST
 from restore.operators.problem import problem_of
 from restore.tasks import Denoise
 
@@ -57,6 +58,20 @@ def test_levels_differ_per_picture_and_channel_and_reach_the_denoiser():
     assert torch.allclose(x, y, atol=0.03)  # no denoiser: what is left is the bias that the inverse undoes
     single = method(y[:, 1:2], problem_of(Denoise("poisson-gaussian", sigma=5.0, peak=50.0)))
     assert torch.allclose(x[:, 1:2], single)
+
+
+@pytest.mark.parametrize("kind", [vst.VST, IVST])
+def test_grey_counts_stay_counts_where_the_denoiser_is_for_colour(kind):
+    """The mean is kept: only what is stabilised may be told as noise of three channels."""
+    class Flat(Method):
+        channels = 3
+
+        def restore(self, y, problem):
+            return y.mean((2, 3), keepdim=True).expand_as(y)
+
+    task = problem_of(Denoise("poisson", peak=4.0))
+    y = task.simulate(torch.full((1, 1, 128, 128), 0.8), torch.Generator().manual_seed(0))
+    assert abs(float(kind(Flat())(y, task).mean()) - 0.8) < 0.01
 
 
 def test_it_tiles_as_its_denoiser_does():

@@ -149,7 +149,7 @@ class RealParts(Method):
 
     def restore(self, y: Tensor, problem: Problem) -> Tensor:
         start = problem.operator.adjoint(y)
-        unit = start.abs().amax((1, 2, 3), keepdim=True)
+        unit = start.abs().amax((1, 2, 3), keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
         split = AsComplex(*start.shape[-2:])
         real = split.T @ (problem.operator @ (Coils(_smooth_phase(start)) @ split))
         self.inner.tick = self.tick

@@ -30,6 +30,8 @@ class Spread:
 
 def estimate(hu: Tensor) -> Spread:
     """From a slice (H, W) in HU. RestoreError where it shows no soft tissue."""
+    if min(hu.shape) < SIDE:
+        raise RestoreError(f"a slice of {hu.shape[0]} x {hu.shape[1]} pixels is too small to tell the noise", "", "say --hu, as 50")
     inside = body(hu)
     x = hu.clamp(-1000, 3071)[None, None].double()
     mean = F.avg_pool2d(x, SIDE, SIDE // 3)

@@ -38,8 +38,9 @@ def psnr_b(estimate: Tensor, x: Tensor, peak: float = 1.0, border: int = 0, size
         at = (torch.arange(steps.shape[axis], device=x.device) + border) % size == size - 1
         edges.append(steps.movedim(axis, -1)[..., at].flatten(1))
         inside.append(steps.movedim(axis, -1)[..., ~at].flatten(1))
-    more = (torch.cat(edges, 1).mean(1) - torch.cat(inside, 1).mean(1)).clamp_min(0)
-    factor = math.log2(size) / math.log2(min(x.shape[-2:]))
+    edges, inside = torch.cat(edges, 1), torch.cat(inside, 1)
+    more = (edges.mean(1) - inside.mean(1)).clamp_min(0) if edges.numel() else edges.new_zeros(len(edges))  # a picture within one block has no edges
+    factor = math.log2(size) / math.log2(max(2, min(x.shape[-2:])))
     return 10 * torch.log10(peak**2 / ((estimate - x).square().flatten(1).mean(1) + factor * more))
 
 

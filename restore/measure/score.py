@@ -75,17 +75,17 @@ def mean(rows: Iterable[Row], name: str = "mean") -> Row:
 
 
 def load(file: Path, channels: int = 0, channel: str = "rgb") -> Tensor:
-    """A clean picture (1, C, H, W) in float32; grey from colour as MATLAB's rgb2gray does, or as its luma where `channel` is y, in 8 bits for 8-bit files.
+    """A clean picture (1, C, H, W) in float32; grey from colour as MATLAB's rgb2gray does, or as its luma where `channel` is y, in the file's own bits.
 
     Of a volume the middle slice.
     """
     if is_volume(file):
         slices = volume(file)
         return torch.from_numpy(slices[len(slices) // 2])[None, None]
-    pixels = torch.from_numpy(read(file).pixels).permute(2, 0, 1)[None].contiguous()
-    if channels == 1 and channel == "y":
-        return (luma(pixels) * 255).round() / 255
-    if channels == 1 and pixels.shape[1] == 3:
-        grey = (pixels * torch.tensor([0.2989, 0.5870, 0.1140]).reshape(1, 3, 1, 1)).sum(1, keepdim=True)
-        return (grey * 255).round() / 255
+    image = read(file)
+    pixels = torch.from_numpy(image.pixels).permute(2, 0, 1)[None].contiguous()
+    if channels == 1 and (channel == "y" or pixels.shape[1] == 3):
+        weights = torch.tensor([0.2989, 0.5870, 0.1140]).reshape(1, 3, 1, 1)
+        grey, white = luma(pixels) if channel == "y" else (pixels * weights).sum(1, keepdim=True), image.header.white
+        return grey if white == 1 else (grey * white).round() / white
     return pixels.expand(-1, 3, -1, -1) if channels == 3 else pixels

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore.errors import UsageError, nearest
-from restore.method import Blend, Method, Network, level
+from restore.method import Blend, Network, Single
 from restore.numerics.mirror import mirrored
 from restore.numerics.scatter import gather, scatter
 from restore.numerics.solvers import fista, largest, soft
@@ -62,7 +62,7 @@ def joined(x: Tensor, height: int, width: int, stride: int) -> Tensor:
     return sum(places[:, a * s + b, :, s - 1 - a : s - 1 - a + height, s - 1 - b : s - 1 - b + width] for a in range(s) for b in range(s)) / s**2
 
 
-class CSC(Method):
+class CSC(Single):
     """min 1/2 |y - low - D g|^2 + penalty sigma |g|_1 by FISTA; x = low + D g, its mean over all places of a grid of codes `stride` apart. Grey; not clipped.
 
     The dictionary is learned from the noisy picture alone: `rounds` of coding from where the last one ended, and a step of projected gradient
@@ -70,27 +70,25 @@ class CSC(Method):
     alike that their codes fit the noise; why the grid, and the mean, help: Simon & Elad, Rethinking the CSC model for natural images, NeurIPS 2019.
     """
 
-    channels = 1
-
     def __init__(self, filters: int = 64, size: int = 9, stride: int = 4, penalty: float = 2.0, rounds: int = 8, steps: int = 10, last: int = 30):
         super().__init__()
         self.size, self.stride, self.penalty, self.rounds, self.steps, self.last = size, stride, penalty, rounds, steps, last
         self.register_buffer("filters", cosines(filters, size), persistent=False)
 
-    def restore(self, y, problem):
-        low, bound, filters = base(y), self.penalty * level(problem.noise, y), self.filters.to(y)
+    def picture(self, y, sigma, tick):
+        y, bound, filters = y[None, None], self.penalty * sigma, self.filters.to(y)
+        low = base(y)
         high = placed(y - low, self.stride)
-        bound = bound.expand(y.shape[0], 1, 1, 1).repeat_interleave(self.stride**2, 0)
         codes = torch.zeros(high.shape[0], filters.shape[0], *(size // self.stride for size in high.shape[-2:]), dtype=y.dtype, device=y.device)
         for done in range(self.rounds):
             codes = self.code(high, filters, bound, self.steps, codes)
             filters = improved(filters, codes, high, self.stride)
-            self.tick(done + 1, self.rounds + 1)
+            tick(done + 1, self.rounds + 1)
         codes = self.code(high, filters, bound, self.last, codes)
-        self.tick(self.rounds + 1, self.rounds + 1)
-        return low + joined(synthesis(codes, filters, self.stride), *y.shape[-2:], self.stride)
+        tick(self.rounds + 1, self.rounds + 1)
+        return (low + joined(synthesis(codes, filters, self.stride), *y.shape[-2:], self.stride))[0, 0]
 
-    def code(self, high: Tensor, filters: Tensor, bound: Tensor, steps: int, codes: Tensor) -> Tensor:
+    def code(self, high: Tensor, filters: Tensor, bound: float, steps: int, codes: Tensor) -> Tensor:
         """The codes (B, M, h, w) after `steps` of FISTA from `codes`."""
         rate = 1 / (1.02 * norm(filters, 48 // self.stride, self.stride))  # the power method comes from below
         return fista(lambda g: analysis(synthesis(g, filters, self.stride) - high, filters, self.stride), lambda g: soft(g, rate * bound), codes, rate, steps)
@@ -131,7 +129,7 @@ class LearnedCSC(Network):
 
     def __init__(self, filters: int = 64, size: int = 9, stride: int = 4, steps: int = 8, penalty: float = 1.0):
         super().__init__()
-        self.channels, self.stride = 1, stride
+        self.channels, self.multiple, self.stride = 1, stride, stride  # the grid's places end where a tile does
         start = cosines(filters, size)
         self.encode, self.decode, self.out = (nn.Parameter(start.clone()) for _ in range(3))
         self.thresholds = nn.Parameter(torch.full((steps, filters, 1, 1), penalty))

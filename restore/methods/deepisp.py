@@ -46,7 +46,7 @@ class LowLevel(Network):
         return self.net(self.start(y, problem))
 
     def tiling(self, problem):
-        return Exact(self.facts.halo + 1, 2)
+        return Exact(self.facts.halo + self.start.tiling(problem).halo, 2)
 
 
 class DeepISP(Network):
@@ -110,7 +110,7 @@ class DeepISP(Network):
         return prepared
 
     def tiling(self, problem):
-        return Whole() if self.decided is None else Exact(self.facts.halo + 1, 2)
+        return Whole() if self.decided is None else Exact(self.facts.halo + self.start.tiling(problem).halo, 2)
 
 
 class Blocks(nn.Module):

@@ -12,11 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore.method import Exact, Method, Network
+from restore.methods.drunet import Block
 from restore.numerics.mirror import mirrored
 from restore.operators.mosaic import Mosaic
 from restore.operators.problem import Problem
-
-EDGE = 4  # pixels that the start and the move to rggb see
 
 
 class DemosaicNet(Network):
@@ -47,18 +46,4 @@ class DemosaicNet(Network):
         return x[..., down : down + height, right : right + width]
 
     def tiling(self, problem):
-        return Exact(self.facts.halo + EDGE, 2)
-
-
-class Block(nn.Module):
-    """x + conv(relu(conv(x))); the second convolution starts small, so that the block starts near the identity."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        with torch.no_grad():
-            self.second.weight.mul_(0.2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(torch.relu_(self.first(x)))
+        return Exact(self.facts.halo + self.start.tiling(problem).halo + 2, 2)  # two for the move to rggb

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore.method import Network
+from restore.numerics.mirror import padded
 
 CLAMP = 6.0  # standard deviations beyond which the input is cut
 
@@ -35,14 +36,16 @@ class FastMRIUNet(Network):
 
     def net(self, y: Tensor, sigma: None = None) -> Tensor:
         mean, deviation = y.mean((1, 2, 3), keepdim=True), y.std((1, 2, 3), keepdim=True) + 1e-11
-        x, skips = ((y - mean) / deviation).clamp(-CLAMP, CLAMP), []
+        height, width = y.shape[-2:]
+        down, right = (max(2 * self.multiple - side, 0) for side in (height, width))  # one pixel at the bottom cannot be normalised
+        x, skips = padded(((y - mean) / deviation).clamp(-CLAMP, CLAMP), down, right), []
         for block in self.down:
             skips.append(block(x))
             x = F.max_pool2d(skips[-1], 2)
         x = self.bottom(x)
         for block in reversed(self.up):
             x = block(torch.cat([F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False), skips.pop()], 1))
-        return self.tail(x) * deviation + mean
+        return self.tail(x)[..., :height, :width] * deviation + mean
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:

@@ -35,10 +35,10 @@ class FBA(Merge):
         return 512 if math.prod(problem.operator.in_shape[-2:]) > self.WHOLE else 0
 
     def contributions(self, y, problem):
-        sigma, window = problem.noise.std(y.mean((1, 2, 3, 4), keepdim=True)), self.window(problem)
+        window, std = self.window(problem), problem.noise.std
         if window:
-            return windows.work(windows.padded(y, window // 2), window, lambda part: self.accumulate(part, sigma / 2))[..., : y.shape[-2], : y.shape[-1]]
-        return self.accumulate(y, sigma)
+            return windows.work(windows.padded(y, window // 2), window, lambda part: self.accumulate(part, std(windows.light(part)) / 2))[..., : y.shape[-2], : y.shape[-1]]
+        return self.accumulate(y, std(y.mean((1, 2, 3, 4), keepdim=True)))
 
     def accumulate(self, y: Tensor, sigma: Tensor) -> Tensor:
         """The contributions of frames (..., F, C, H, W), circular; sigma: of the noise, a window's taper included."""

@@ -13,9 +13,11 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from restore.errors import RestoreError
 from restore.method import Facts, Network
 from restore.numerics import probe
 from restore.numerics.solvers import soft
+from restore.operators.dense import GaussianMatrix
 
 
 class ISTANet(Network):
@@ -29,9 +31,11 @@ class ISTANet(Network):
         self.phases = nn.ModuleList(Phase(width) for _ in range(phases))
 
     def restore(self, y, problem):
+        if not isinstance(problem.operator, GaussianMatrix):
+            raise RestoreError(f"ISTA-Net inverts a matrix of blocks, not {problem.operator}", "measurements by restore degrade --task cs", "type --model pnp")
         canvas = problem.operator.canvas(y)
         operator = canvas.operator
-        x = operator.linear(canvas.y)
+        x = operator.guess(canvas.y)
         for phase in self.phases:
             r = x - phase.rate * operator.adjoint(operator(x) - canvas.y)
             x = phase(r.reshape(-1, 1, *r.shape[-2:])).reshape(r.shape)

@@ -49,7 +49,8 @@ class IVST(Method):
     def __init__(self, denoiser: Method):
         super().__init__()
         self.denoiser = denoiser
-        self.channels, self.takes, self.gives, self.by_channel = denoiser.channels, denoiser.takes, denoiser.gives, denoiser.by_channel
+        self.channels = 1 if denoiser.channels == 1 else None  # counts stay counts: a denoiser in colour is given grey after the transform
+        self.takes, self.gives, self.by_channel = denoiser.takes, denoiser.gives, denoiser.by_channel
 
     @torch.no_grad()
     def restore(self, y, problem):

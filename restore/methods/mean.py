@@ -23,7 +23,7 @@ class Mean(Merge):
     def contributions(self, y, problem):
         middle = median(y)
         away = (y - middle).abs()
-        spread = torch.maximum(1.4826 * median(away), problem.noise.std(y.mean((1, 2, 3, 4), keepdim=True)))
+        spread = torch.maximum(1.4826 * median(away), problem.noise.std(middle))
         kept = (away <= KAPPA * spread).to(y.dtype)
         return y * kept / kept.sum(1, keepdim=True)
 

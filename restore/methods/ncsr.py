@@ -183,7 +183,7 @@ def clustered(kind: Tensor, count: int) -> Iterator[tuple[int, Tensor]]:
 
 
 def principal(points: Tensor, sigma: float) -> Tensor:
-    """Axes, in columns, of the covariance of points (N, d) less the noise's; negative entries count as 0, as the authors have it."""
+    """Axes, in columns, of the covariance of points (N, d) less the noise's; negative entries count as 0 (as 1e-4 with the authors)."""
     centred = points - points.mean(0)
     covariance = centred.mT @ centred / max(len(points) - 1, 1) - sigma**2 * torch.eye(points.shape[1], dtype=points.dtype, device=points.device)
     return eigh(covariance.clamp_min(0))[1]

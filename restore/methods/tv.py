@@ -18,7 +18,7 @@ POWERS, SLACK = 16, 1.1  # iterations that look for the largest eigenvalue, and 
 
 
 class TV(Method):
-    """`strength`: w over sigma^2 / step; where y has no noise (missing pixels, enlarging) that of 8-bit rounding is taken."""
+    """`strength`: w over sigma^2; where y has no noise (missing pixels, enlarging) that of 8-bit rounding is taken. The step is that of the batch's first D."""
 
     def __init__(self, strength: float = 12.0, steps: int = 80, inner: int = 4):
         super().__init__()

@@ -43,7 +43,7 @@ class USRNet(Network):
     def restore(self, y, problem):
         canvas, noise = problem.operator.canvas(y), level(problem.noise, y)
         operator, rounds = canvas.operator, len(self.error)
-        z = operator.linear(canvas.y) if isinstance(operator, GaussianMatrix) else first_guess(operator, canvas.y)
+        z = operator.guess(canvas.y) if isinstance(operator, GaussianMatrix) else first_guess(operator, canvas.y)
         exact = type(operator).prox is not Operator.prox
         for number, weight in enumerate(self.weight.exp()):
             at = min(number, rounds - 1)
@@ -65,7 +65,7 @@ class USRNet(Network):
         return by_reach(problem)
 
     def bytes_per_pixel(self, problem):
-        return problem.scale**2 * (self.facts.bytes_per_pixel + 160.0)
+        return problem.scale**2 * ((3 if self.seen == 1 else 1) * self.facts.bytes_per_pixel + 160.0)  # a picture in colour goes through a prior of one channel at once
 
     @cached_property
     def facts(self) -> Facts:

@@ -69,7 +69,8 @@ class Regulariser(nn.Module):
         parts = torch.cat([x.real, x.imag], 1)
         parts = parts - parts.mean((2, 3), keepdim=True)
         deviation = parts.std((1, 2, 3), keepdim=True) + 1e-11
-        found, skips = padded(parts / deviation, -height % self.multiple, -width % self.multiple), []
+        down, right = (max(2 * self.multiple - side, -side % self.multiple) for side in (height, width))  # one pixel at the bottom cannot be normalised
+        found, skips = padded(parts / deviation, down, right), []
         for block in self.down:
             skips.append(block(F.avg_pool2d(found, 2) if skips else found))
             found = skips[-1]

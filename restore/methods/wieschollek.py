@@ -40,8 +40,10 @@ class Wieschollek(Merge):
         return SIDE
 
     def contributions(self, y, problem):
-        sigma = problem.noise.std(y.mean((1, 2, 3, 4), keepdim=True)) / 2  # under a window's taper
-        return windows.work(windows.padded(y, SIDE // 2), SIDE, lambda part: self.net(part, sigma))[..., : y.shape[-2], : y.shape[-1]]
+        def merged(part: Tensor) -> Tensor:
+            return self.net(part, problem.noise.std(windows.light(part)) / 2)  # half of it is left under the taper
+
+        return windows.work(windows.padded(y, SIDE // 2), SIDE, merged)[..., : y.shape[-2], : y.shape[-1]]
 
     def net(self, y: Tensor, sigma: Tensor) -> Tensor:
         """The contributions of frames in tapered windows (n, B, F, C, 64, 64)."""

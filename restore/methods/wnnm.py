@@ -36,7 +36,7 @@ FLOOR = 1e-3  # of sigma^2, added to what is decomposed and taken away again: a 
 
 
 class WNNM(Single):
-    """min |Y - X|_F^2 / sigma^2 + sum_i w_i s_i(X), w_i = C sqrt(n) / s_i(X), for each group Y of n patches less their mean; averaged, and iterated.
+    """min |Y - X|_F^2 / (2 sigma^2) + sum_i w_i s_i(X), w_i = C sqrt(n) / s_i(X), for each group Y of n patches less their mean; averaged, and iterated.
 
     A picture too small for a group is continued by reflection. Not clipped.
     """

@@ -17,7 +17,7 @@ def body(x: Tensor) -> Tensor:
     core = ~_grown(~filled)
     if not core.any():
         return filled
-    side = min(101, min(x.shape) // 2 * 2 - 1)
+    side = min(101, (min(x.shape) - 1) // 2 * 2 + 1)
     dense = F.avg_pool2d(F.avg_pool2d(core[None, None].float(), (side, 1), 1, (side // 2, 0)), (1, side), 1, (0, side // 2))[0, 0] * core
     seed = torch.zeros_like(core)
     seed.view(-1)[dense.argmax()] = True

@@ -69,7 +69,7 @@ def kmeans(points: Tensor, inside: Tensor, wanted: Tensor, rounds: int) -> tuple
 def merged(centres: Tensor, found: Tensor, inside: Tensor, least: Tensor) -> Tensor:
     """Labels (g, n) after clusters of fewer than `least` (g,) points joined the nearest one, the smallest first."""
     many = centres.shape[1]
-    sizes = torch.zeros(centres.shape[:2], device=centres.device).scatter_add_(1, found, inside.to(centres))
+    sizes = centres.new_zeros(centres.shape[:2]).scatter_add_(1, found, inside.to(centres))
     centres, names = centres.clone(), torch.arange(many, device=centres.device).expand(len(centres), -1).clone()
     row = torch.arange(len(centres), device=centres.device)
     for _ in range(many - 1):

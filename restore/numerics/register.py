@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from restore.numerics.mirror import mirrored
 from restore.numerics.warp import grid, project, rescaled
 
 COARSEST = 24  # the least side of a level of the pyramid
@@ -136,7 +137,7 @@ def _tiles(x: Tensor, tiles: list[int]) -> Tensor:
 
 def _smooth(x: Tensor) -> Tensor:
     taps = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], dtype=x.dtype, device=x.device) / 16
-    x = F.conv2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), taps.reshape(1, 1, 5, 1))
+    x = F.conv2d(mirrored(x, 2), taps.reshape(1, 1, 5, 1))
     return F.conv2d(x, taps.reshape(1, 1, 1, 5))
 
 

@@ -32,6 +32,11 @@ def work(y: Tensor, size: int, change: Callable[[Tensor], Tensor]) -> Tensor:
     return out.reshape(wide.shape)[..., half : half + y.shape[-2], half : half + y.shape[-1]]
 
 
+def light(part: Tensor) -> Tensor:
+    """The mean of bursts in tapered windows (..., F, C, size, size), over all but the first axes, as it was before the taper."""
+    return part.mean((-4, -3, -2, -1), keepdim=True) / taper(part.shape[-1], part).mean() ** 2
+
+
 def padded(y: Tensor, multiple: int) -> Tensor:
     """y (..., H, W) mirrored at the bottom and the right to multiples."""
     down, right = -y.shape[-2] % multiple, -y.shape[-1] % multiple

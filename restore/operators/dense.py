@@ -54,7 +54,7 @@ class GaussianMatrix(Operator):
         return v + self.adjoint((y - self(v)) / (1 + rho))
 
     @exactly
-    def linear(self, y: Tensor) -> Tensor:
+    def guess(self, y: Tensor) -> Tensor:
         """The best linear guess block by block, for pixels of mean 1/2 whose covariance is RELATED^distance along rows and columns; the picture is whole blocks.
 
         x = 1/2 + C Phi^T (Phi C Phi^T)^-1 (y - Phi 1/2).
