@@ -89,8 +89,8 @@ def test_atoms_are_matched_and_fitted_on_what_is_known():
     assert float(mended[5] @ atoms[5]) > float(wrong[5] @ atoms[5]) and torch.allclose(mended.norm(dim=1), torch.ones(len(atoms)), atol=1e-4)
 
 
-def test_plug_and_play_is_the_default_where_no_weights_are_made_for_holes_and_denoising_is_as_it_was():
-    assert [cards.choose(Inpaint("mask.png", sigma), channels=channels)[0] for sigma, channels in ((0.0, 3), (0.0, 1), (5.0, 3))] == ["usrnet", "pnp", "pnp"]
+def test_plug_and_play_is_the_default_where_noise_is_and_denoising_is_as_it_was():
+    assert [cards.choose(Inpaint("mask.png", sigma), channels=channels)[0] for sigma, channels in ((0.0, 3), (0.0, 1), (5.0, 3))] == ["usrnet", "usrnet", "pnp"]
     assert cards.choose(Denoise(sigma=25.0), "ksvd")[0] == "ksvd" and cards.choose(Inpaint("text:12"), "ksvd")[0] == "ksvd"
 
 
