@@ -231,7 +231,7 @@ usrnet_blur = replace(usrnet_r25, name="usrnet-blur", task=Deblur("any:31", Rang
                       line="the same with drunet.fast, for blurs of up to 31 pixels that are known, whatever their kind; 700 steps are not enough: 0.1 to 0.6 dB below plug-and-play")
 usrnet_holes = replace(usrnet_blur, name="usrnet-holes", task=Inpaint("any:32"), tag="holes", apart=False, levels=(), patch=96, batch=4,
                        line="the same for pixels that are missing, letters and scratches, 45 minutes of a CPU core: 0.3 and 0.5 dB above plug-and-play")
-usrnet_holes_grey = replace(usrnet_holes, name="usrnet-holes-grey", args={}, tag="holes-grey", start="drunet.fast-grey", tests=("bsd68",), line="the same in grey")
+usrnet_holes_grey = replace(usrnet_holes, name="usrnet-holes-grey", args={"channels": 1}, tag="holes-grey", start="drunet.fast-grey", tests=("bsd68",), line="the same in grey")
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30, red20, red10, red30_fast, red20_fast, red10_fast, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
