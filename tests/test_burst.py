@@ -9,11 +9,12 @@ import tifffile
 import torch
 from PIL import Image
 
+from handheld import handheld, merged, of_thing, within
+
 from restore import io
 from restore.errors import RestoreError, UsageError
 from restore.estimate import shifts
 from restore.image import Header, Sensor
-from restore.measure.handheld import handheld, merged, of_thing, within
 from restore.measure.metrics import psnr
 from restore.measure.protocol import PROTOCOLS
 from restore.measure.score import score_one

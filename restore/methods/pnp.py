@@ -14,7 +14,7 @@ from restore.methods.biharmonic import closed
 from restore.methods.ista import sparse
 from restore.numerics import resample, turns
 from restore.numerics.solvers import hqs
-from restore.operators.base import Identity, Operator
+from restore.operators.base import Canvas, Identity, Operator
 from restore.operators.blur import Blur
 from restore.operators.decimation import Downsample
 from restore.operators.dense import GaussianMatrix
@@ -51,18 +51,13 @@ class PnP(Method):
         weights = [self.weight * noise**2 / sigma**2 for sigma in levels]
         done = iter(range(1, steps + 1))
 
-        closed_form = type(canvas.operator).prox is not Operator.prox
-
-        def data(z: Tensor, rho: Tensor) -> Tensor:
-            return canvas.operator.prox(z, canvas.filled(z), rho) if closed_form else canvas.operator.approach(z, canvas.filled(z), rho, CONJUGATE)
-
         def prior(x: Tensor, sigma: Tensor) -> Tensor:
             step = next(done)
             turned = self.denoiser(turns.apply(x, step % 8), Problem(Identity(), Gaussian(sigma)))
             self.tick(step, steps)
             return turns.undo(turned, step % 8)
 
-        return canvas.crop(hqs(data, prior, first_guess(canvas.operator, canvas.y), levels, weights))
+        return canvas.crop(hqs(lambda z, rho: towards(canvas, z, rho), prior, first_guess(canvas.operator, canvas.y), levels, weights))
 
     def meets(self, problem):
         """Where a picture was made smaller and nothing was added."""
@@ -73,6 +68,12 @@ class PnP(Method):
 
     def bytes_per_pixel(self, problem):
         return problem.scale**2 * (self.denoiser.bytes_per_pixel(problem.on_x()) + 160.0)
+
+
+def towards(canvas: Canvas, z: Tensor, rho: Tensor) -> Tensor:
+    """argmin_x |D x - y|^2 + rho |x - z|^2 on a canvas, or some steps towards it where D has no closed form."""
+    operator, y = canvas.operator, canvas.filled(z)
+    return operator.approach(z, y, rho, CONJUGATE) if type(operator).prox is Operator.prox else operator.prox(z, y, rho)
 
 
 def first_guess(operator, y: Tensor) -> Tensor:

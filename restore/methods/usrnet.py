@@ -15,15 +15,14 @@ from torch import Tensor, nn
 
 from restore.method import Facts, Network, by_reach, level
 from restore.methods.drunet import DRUNet
-from restore.methods.pnp import FLOOR, first_guess
-from restore.operators.base import Identity, Operator
+from restore.methods.pnp import FLOOR, first_guess, towards
+from restore.operators.base import Identity
 from restore.operators.dense import GaussianMatrix
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
 
 FIRST, LAST = 12 / 255, 2.55 / 255  # e_k before training, in equal steps of the logarithm: fewer rounds than those of `pnp`, and from nearer
 WEIGHT, END = 0.23, 2.0  # w_k before training, as in `pnp`, and that of the last step, after which nobody takes noise off
-CONJUGATE = 5  # steps where D has no closed form
 
 
 class USRNet(Network):
@@ -44,12 +43,11 @@ class USRNet(Network):
         canvas, noise = problem.operator.canvas(y), level(problem.noise, y)
         operator, rounds = canvas.operator, len(self.error)
         z = operator.guess(canvas.y) if isinstance(operator, GaussianMatrix) else first_guess(operator, canvas.y)
-        exact = type(operator).prox is not Operator.prox
         for number, weight in enumerate(self.weight.exp()):
             at = min(number, rounds - 1)
             sigma = ((2 * self.error[at]).exp() + (2 * self.noise[at]).exp() * noise**2).sqrt()
             rho = weight * (noise.clamp_min(FLOOR) / sigma) ** 2
-            z = operator.prox(z, canvas.filled(z), rho) if exact else operator.approach(z, canvas.filled(z), rho, CONJUGATE)
+            z = towards(canvas, z, rho)
             if number < rounds:
                 z = self.denoised(z, sigma)
                 self.tick(number + 1, rounds)
