@@ -78,6 +78,7 @@ def mri(names: Sequence[str], accelerations: Sequence[float], every: int, device
     from restore.measure import scans
     from restore.tasks import Mri
 
+    _found(names)
     files = scans.volumes()
     sheet = _sheet([scans.FLATTERS, "random columns as fastMRI draws them by the file's name, a smooth phase, noise of sigma 1/255; per volume"
                     + (f", of every {every} slices one" if every > 1 else "")], ["method", "acceleration", "volume", "NMSE", "PSNR", "SSIM", "s/slice"], outputs)
@@ -100,6 +101,7 @@ def ct(names: Sequence[str], every: int, device: str, outputs: Sequence[Path], j
     from restore.bench import doses
     from restore.engine.run import Settings
 
+    _found(names)
     there = SETS["ct_test"].files()
     files, known = there[::every], names or [name for name in doses.NAMES if cards.usable(name)]
     sheet = _sheet([doses.TEXT, f"{len(files)} of {len(there)} slices of the set ct_test"], ["kernel", "slices", "method", "RMSE in HU", "SSIM", "s per slice"], outputs)
@@ -122,6 +124,7 @@ def sinograms(names: Sequence[str], arcs: Sequence[float], device: str, outputs:
     from restore.bench import sinograms as real
     from restore.engine.run import Settings
 
+    _found(names)
     sheet = _sheet([real.TEXT], ["method", "degrees", "views", "correlation", "error in %", "s"], outputs)
     for row in real.score(names or real.NAMES, arcs or real.ARCS, Settings(device)):
         sheet.rows.append([row.method, f"{row.arc:g}", f"{row.views}", f"{row.correlation:.5f}", f"{row.error:.1f}", f"{row.seconds:.1f}"])
@@ -133,6 +136,7 @@ def raw(names: tuple[str, ...], peaks: Sequence[float], every: int, outputs: Seq
     """Linear PSNR and CIEDE2000 over unprocessed photographs that training keeps for validation, for every method and peak; the exit code."""
     from restore.bench import shots
 
+    _found(names)
     held = SETS["held"].files()
     files = held[::every]
     sheet = _sheet([shots.TEXT, f"{len(files)} of {len(held)} pictures of the set held; untrained methods after the flagship denoiser"],
@@ -142,7 +146,8 @@ def raw(names: tuple[str, ...], peaks: Sequence[float], every: int, outputs: Seq
             try:
                 rows = list(shots.score(name, peak, files))
             except RestoreError as error:
-                console.note(f"empty: {name}, peak {peak:g}: {error.what}")
+                sheet.said.append(f"empty: {name}, peak {peak:g}: {error.what}")
+                console.note(sheet.said[-1])
                 continue
             for row in rows:
                 _keep(sheet, {"method": name, "peak": peak} | asdict(row), json)
@@ -158,6 +163,12 @@ def _sheet(said: list[str], columns: list[str], outputs: Sequence[Path]) -> repo
     return report.Sheet(said, columns, [], [])
 
 
+def _found(names: Sequence[str]) -> None:
+    """Raise UsageError for a name that is no method, before anything is measured."""
+    for name in names:
+        cards.find(name)
+
+
 def _keep(sheet: report.Sheet, record: dict[str, object], json: bool) -> None:
     record = {part: None if isinstance(value, float) and not isfinite(value) else value for part, value in record.items()}  # as JSON wants it
     sheet.records.append(record)
@@ -170,7 +181,7 @@ def _finish(sheet: report.Sheet, outputs: Sequence[Path], json: bool) -> int:
         put(path, sheet.text(path.suffix).encode())
     if not json:
         console.table(sheet.columns, sheet.rows)
-    return 0
+    return 0 if sheet.rows else 1
 
 
 def captured(method: str, every: int, outputs: Sequence[Path], json: bool, quiet: bool) -> int:
@@ -278,9 +289,9 @@ def card(name: str | None, choice: Choice, quiet: bool) -> int:
             if found.channels in (None, asked.channels) and asked.task["name"] in found.task.name:
                 for published in [row for row in asked.sets if SETS[row.set].there]:
                     covered = tuple(level for level in asked.levels if found.task.covers(asked.at(level)))
-                    wanted = replace(choice, set=published.set, methods=(found.full_name, f"{found.full_name} x8")[: 1 + bool(found.recipe.get("x8"))], levels=covered)
+                    wanted = replace(choice, set=published.set, methods=(name, f"{name} x8")[: 1 + bool(found.recipe.get("x8"))], levels=covered)
                     rows += _rows(run(asked, wanted, protocols.find(asked.protocol), Events(view.progress, view.note))) if covered else []
-    rows += carded.rows(found, choice.every, choice.device)
+    rows += carded.rows(name, found, choice.every, choice.device)
     if not rows:
         raise RestoreError(f"no pictures are there that {name} could be scored on; its card is left as it was", "the sets of its tables",
                            "RESTORE_DATA names their folder; restore bench sets shows what is found")

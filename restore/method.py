@@ -1,6 +1,6 @@
 """A method undoes a problem: x = method(y, problem). The base class, the chain of two, and the three kinds of tiling."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -107,7 +107,7 @@ class Method(nn.Module):
             raise RestoreError(f"{self.called} does not treat {noise} noise", " or ".join(self.noises))
         channels = y.shape[1]
         if self.channels == 1 and channels > 1:  # one after another: a third of the memory
-            return torch.cat([self._padded(y[:, one : one + 1], problem.channel(one)) for one in range(channels)], 1)
+            return torch.cat(list(self._one_by_one(y, problem)), 1)
         if self.channels == 3 and channels == 2:  # real and imaginary part
             return torch.cat([self(y[:, one : one + 1], problem.channel(one)) for one in range(channels)], 1)
         if self.channels == 3 and channels == 1:
@@ -116,6 +116,16 @@ class Method(nn.Module):
         if self.channels not in (None, channels):
             raise RestoreError(f"{type(self).__name__} was given {channels} channels", f"{self.channels}")
         return self._padded(y, problem)
+
+    def _one_by_one(self, y: Tensor, problem: Problem) -> Iterator[Tensor]:
+        """x channel by channel; steps are told as of all."""
+        tick, many = self.tick, y.shape[1]
+        try:
+            for one in range(many):
+                self.tick = lambda done, of, one=one: tick(one * of + done, many * of)
+                yield self._padded(y[:, one : one + 1], problem.channel(one))
+        finally:
+            self.tick = tick
 
     def _check(self, y: Tensor, problem: Problem) -> None:
         """Raise RestoreError for what is no y."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from restore.cards import Card, every
 from restore.catalog import CATALOG
+from restore.errors import RestoreError
 from restore.io.files import put
 
 MEASURING = ("restore.engine.wrap", "restore.measure.score", "restore.measure.metrics", "restore.measure.protocol", "restore.jobs.given", "restore.bench.run")
@@ -37,7 +38,10 @@ def read(name: str, parts: Collection[str]) -> dict[str, object] | None:
 
 def write(name: str, words: dict[str, object]) -> None:
     path = folder() / name[:2] / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RestoreError(f"figures cannot be kept in {folder()}: {error.strerror}", "", "RESTORE_CACHE names another folder") from error
     put(path, json.dumps(words).encode())
 
 

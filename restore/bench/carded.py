@@ -11,9 +11,9 @@ from restore.measure.sets import SETS
 from restore.tasks import Mri
 
 
-def rows(found: cards.Card, every: int, device: str) -> list[dict[str, object]]:
-    """Of every so many pictures, slices, or slices of a volume. Empty for weights of other tasks, and where the sets are not there."""
-    name, settings, made = found.full_name, Settings(device), []
+def rows(name: str, found: cards.Card, every: int, device: str) -> list[dict[str, object]]:
+    """Of weights that were asked for as `name`, from every so many pictures, slices, or slices of a volume. Empty for weights of other tasks, and where the sets are not there."""
+    settings, made = Settings(device), []
     if found.task.name == "isp" and SETS["held"].there:
         for peak in (peak for peak in shots.PEAKS if found.task.covers(shots.task_of(peak))):
             scored = list(shots.score(name, peak, SETS["held"].files()[::every]))
@@ -26,7 +26,7 @@ def rows(found: cards.Card, every: int, device: str) -> list[dict[str, object]]:
     if found.task.name == "mri":
         for acceleration in (acceleration for acceleration in scans.ACCELERATIONS if found.task.covers(Mri(acceleration, sigma=1.0))):
             scored = [scans.score(name, file, Mri(acceleration, sigma=1.0), every, settings) for file in scans.volumes()]
-            made.append({"set": "heads_test", "acceleration": acceleration, "psnr": _mean(scored, "psnr", 2), "ssim": _mean(scored, "ssim", 4), "nmse": _mean(scored, "nmse", 4)})
+            made.append({"set": "heads_test", "acceleration": acceleration, "psnr": _mean(scored, "psnr", 2), "ssim": _mean(scored, "ssim", 4), "nmse": _mean(scored, "nmse", 4)} | ({"every": every} if every > 1 else {}))
     return made
 
 

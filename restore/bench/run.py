@@ -129,7 +129,9 @@ class Result:
         return float(values[self.table.levels.index(level)]) if values and level in self.table.levels else nan
 
     def difference(self, entry: str, level: Level, figure: str = "psnr") -> float:
-        """Ours less theirs; where the set is not theirs, ours less our baseline, less the same of theirs."""
+        """Ours less theirs, of the whole set; where the set is not theirs, ours less our baseline, less the same of theirs."""
+        if self.published.absolute and len(self.pictures) < self.of:
+            return nan
         found = self.ours(entry, level, figure) - self.theirs(entry, level, figure)
         if not self.published.absolute:
             found -= self.ours(self.table.baseline, level, figure) - self.theirs(self.table.baseline, level, figure)

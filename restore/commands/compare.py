@@ -30,6 +30,8 @@ def compare(
     from restore.streams import stdin
 
     chosen = protocols.find(protocol)
+    if chosen.shave:
+        raise UsageError(f"protocol {protocol} shaves a border of the scale, which two pictures do not tell", "a protocol without a task", "type --protocol sr")
     if first == second == "-":
         raise UsageError("standard input holds one picture", "the name of the other")
     pictures = [io.read(stdin() if name == "-" else name) for name in (first, second)]
@@ -86,7 +88,7 @@ def _slices(first: Path, second: Path, json: bool) -> int:
         raise RestoreError(f"{console.shown(first)} and {console.shown(second)} differ in size", "two slices of one size")
     rmse, ssim = hounsfield.rmse(one, two, body(two)), hounsfield.ssim(one, two)
     if json:
-        console.json_line({"schema": 1, "rmse": rmse, "ssim": ssim, "protocol": hounsfield.TEXT})
+        console.json_line({"schema": 1, "rmse": _finite(rmse), "ssim": _finite(ssim), "protocol": hounsfield.TEXT})
     else:
         console.note(hounsfield.TEXT)
         console.out(f"RMSE {rmse:.2f} HU\nSSIM {ssim:.5f}")

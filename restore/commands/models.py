@@ -72,15 +72,15 @@ def show(name: Name) -> int:
     method, row = api.load(name), CATALOG[base]
     served = card.task.name if card else row.tasks[0]
     task = next((task for task in _met() if task.name == served and getattr(task, "noise", "gaussian") in row.noises), _met()[0])
-    problem = problem_of(task, {"mask": torch.ones(1, 1, 66, 66)} if task.name == "inpaint" else {}, (3, 66, 66))
-    kind = method.tiling(problem)
     lines = [f"{name}: {row.line}", f"paper: {row.paper}", f"serves: {', '.join(row.tasks)}; noise {', '.join(row.noises)}",
-             f"parameters: {card.parameters if card else sum(value.numel() for value in method.state_dict().values())}", f"tiling: {kind}"]
-    if isinstance(kind, Exact):
-        lines.append(f"receptive field: {2 * kind.halo + 1} pixels")
+             f"parameters: {card.parameters if card else sum(value.numel() for value in method.state_dict().values())}"]
+    if served != "ct":  # whose problem is a scanner's
+        problem = problem_of(task, {"mask": torch.ones(1, 1, 66, 66)} if task.name == "inpaint" else {}, (3, 66, 66))
+        kind = method.tiling(problem)
+        lines += [f"tiling: {kind}", f"bytes per pixel at work: {method.bytes_per_pixel(problem):.0f}"]
+        lines += [f"receptive field: {2 * kind.halo + 1} pixels"] if isinstance(kind, Exact) else []
     if hasattr(method, "flops_per_pixel"):
         lines.append(f"FLOPs per pixel: {method.flops_per_pixel:.0f}")
-    lines.append(f"bytes per pixel at work: {method.bytes_per_pixel(problem):.0f}")
     console.out("\n".join(lines))
     if card:
         console.out(card.path.read_text("utf-8"))

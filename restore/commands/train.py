@@ -64,6 +64,8 @@ def train(
     for part, value in (("steps", steps), ("minutes", minutes), ("patch", patch), ("batch", batch), ("rate", rate)):
         if value is not None and not 0 < value < float("inf"):
             raise UsageError(f"--{part} {value:g} is out of range", "a number above 0")
+    if seed is not None and not 0 <= seed < 2**31:
+        raise UsageError(f"--seed {seed} is out of range", "0 to 2147483647")
     if steps and minutes:
         raise UsageError("--steps and --minutes both say how long", "one of the two")
     if pairs and data:

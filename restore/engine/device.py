@@ -22,8 +22,8 @@ def pick(name: str | None = None) -> torch.device:
     The MPS path is written but has not been run: no such machine was at hand.
     """
     name = name or "auto"
-    kind, _, index = name.partition(":")
-    if kind not in DEVICES or (index and (kind != "cuda" or not index.isdigit())):
+    kind, colon, index = name.partition(":")
+    if kind not in DEVICES or (colon and (kind != "cuda" or not index.isdigit())):
         raise UsageError(f"unknown device {name!r}", "auto, cpu, cuda, cuda:N or mps")
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":

@@ -22,7 +22,7 @@ def write(path: Path, source: Path, target: Path, overwrite: bool = False) -> No
     if first.shape != second.shape:
         first = resample.resize(torch.from_numpy(np.array(first)).permute(2, 0, 1), *second.shape[:2]).permute(1, 2, 0).clamp(0, 1).numpy()
     sheet = draw(first, second)
-    header = Header(*sheet.shape[:2], 3, np.dtype(np.uint8), format="png", icc=before.header.icc)
+    header = Header(*sheet.shape[:2], 3, np.dtype(np.uint8), format="png", icc=before.header.icc if before.header.channels == 3 else None)
     io.write(path, Image(header, as_samples(sheet, np.dtype(np.uint8))), overwrite=overwrite)
 
 

@@ -103,8 +103,8 @@ def gather(items: Iterable[tuple[Path, ...]], channels: int, least: int, seed: i
     if len(set(kept)) < 2:
         raise RestoreError(f"{len(set(kept))} of the pictures can be trained on", "at least two that can be read and are no smaller than a patch")
     samples = _one_depth(samples)
-    never = set(SETS["held"].files()) if SETS["held"].there else set()
-    held = {item for number, item in enumerate(dict.fromkeys(kept)) if number % EVERY == 0 or item[0] in never}  # a volume as a whole
+    never = {file.resolve() for file in SETS["held"].files()} if SETS["held"].there else set()
+    held = {item for number, item in enumerate(dict.fromkeys(kept)) if number % EVERY == 0 or item[0].resolve() in never}  # a volume as a whole
     split = ([picture for picture, item in zip(samples, kept, strict=True) if (item in held) == for_test] for for_test in (False, True))
     return *(pool_of(part, seed, device, len(kept[0]) == 2) for part in split), [item[0] for item in kept]
 
