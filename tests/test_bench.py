@@ -117,6 +117,13 @@ def test_differences(folder):
     assert beyond(result, 0.0) and not beyond(result, 100.0)
 
 
+def test_some_pictures_are_not_held_against_the_mean_of_all(folder):
+    result, _ = small(folder, every=2)
+    published = replace(result.published, absolute=True)
+    assert not isnan(result.theirs("BM3D", 50.0)) and isnan(replace(result, published=published).difference("BM3D", 50.0))
+    assert not isnan(replace(result, published=published, of=1).difference("BM3D", 50.0))
+
+
 def test_distances_from_the_baseline_on_a_stand_in(folder):
     result, _ = small(folder)
     result = replace(result, published=replace(result.published, absolute=False))
@@ -234,6 +241,21 @@ def test_card_takes_the_figures(tiny_weights, tmp_path, monkeypatch, folder):
         benching.card("drunet.tiny", Choice(device="cpu"), quiet=True)
     assert cards.find("drunet.tiny")[1].results == card.results
     assert [row["sigma"] for row in card.results if row["set"] == "cbsd68"] == [15, 25, 50] and cards.verify(card)
+
+
+def test_a_card_is_of_the_file_that_was_named(tiny_weights, tmp_path, monkeypatch):
+    """Weights of the same name are installed; those of the path are scored."""
+    from restore import benching
+
+    shutil.copytree(tiny_weights, tmp_path / "own")
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(tiny_weights))
+    path, asked = str(tmp_path / "own" / "drunet.tiny.safetensors"), []
+    monkeypatch.setattr(sets.ImageSet, "there", property(lambda row: row.name == "cbsd68"))
+    monkeypatch.setattr(benching, "run", lambda table, choice, *others: asked.append(choice.methods))
+    monkeypatch.setattr(benching, "_rows", lambda result: [])
+    with pytest.raises(RestoreError, match="left as it was"):
+        benching.card(path, Choice(device="cpu"), quiet=True)
+    assert asked and all(name.removesuffix(" x8") == path for names in asked for name in names)
 
 
 def test_speed(capsys):

@@ -208,6 +208,7 @@ def test_models_and_doctor(cli, tiny_weights):
     assert {"drunet.tiny", "bm3d", "vst"} <= {row["model"] for row in rows}
     shown = cli("models", "show", "drunet.tiny").stdout.decode()
     assert "halo" in shown and "FLOPs per pixel" in shown and "sha256" in shown
+    assert b"paper" in cli("models", "show", "fbp").stdout
     assert cli("models", "verify").returncode == 0
     assert b"torch" in cli("doctor").stdout and b"threads" in cli("doctor").stdout
     assert b"restore 0." in cli("--version").stdout

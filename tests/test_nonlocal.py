@@ -21,6 +21,14 @@ from restore.operators.base import Identity
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
 
+def test_steps_are_told_as_of_all_channels():
+    told, method = [], WNNM()
+    method.tick = lambda done, of: told.append((done, of))
+    with torch.no_grad():
+        method(torch.rand(1, 3, 24, 24), Problem(Identity(), Gaussian(0.02)))
+    assert told == [(step + 1, len(told)) for step in range(len(told))] and len(told) % 3 == 0
+
+
 METHODS = [WNNM, NCSR, partial(KSVD, rounds=2)]
 
 

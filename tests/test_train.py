@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -186,6 +187,14 @@ def test_unreadable_and_small_pictures_are_named_and_skipped(pictures, tmp_path)
     assert "small.png" in notes[1] and "15 x 40" in notes[1]
     with pytest.raises(RestoreError, match="trained on"):
         data.gather([(file,) for file in files[-2:]], 3, 16, 0)
+
+
+def test_held_pictures_are_held_by_whatever_path(pictures, monkeypatch):
+    held = sorted(pictures.iterdir())[3]
+    monkeypatch.setattr(data, "SETS", {"held": SimpleNamespace(there=True, files=lambda: [held])})
+    monkeypatch.chdir(pictures.parent)
+    counts = [tuple(map(len, data.gather([(place / file.name,) for file in sorted(pictures.iterdir())], 3, 16, 0)[:2])) for place in (pictures, Path(pictures.name))]
+    assert counts[0] == counts[1] and counts[0][1] == 2
 
 
 def test_patches_are_pieces_of_the_pictures_in_every_turn(tmp_path):

@@ -15,6 +15,9 @@ TAKES = {"card": ("NAME.TAG", "--every", "--device"), "sets": ("--json",), "spee
          "blind": ("--methods", "--every", "-o", "--json"), "mri": ("--methods", "--levels", "--every", "-o", "--device", "--json"),
          "ct": ("--methods", "--every", "-o", "--device", "--json"), "sinograms": ("--methods", "--levels", "-o", "--device", "--json"),
          "raw": ("--methods", "--levels", "--every", "-o", "--json")}
+ABOUT = {"card": "the figures of weights, onto their card", "sets": "the sets, and which are there", "speed": "seconds, memory and arithmetic of every method",
+         "blind": "captured blurs of an unknown kernel", "mri": "head volumes, one coil", "ct": "slices at a quarter of their dose", "sinograms": "a real scan, from all its views and from arcs",
+         "raw": "unprocessed photographs, to linear light and to pictures"}
 
 
 def bench(
@@ -36,7 +39,7 @@ def bench(
 ) -> int:
     """Reproduce published tables: the published figure, ours and the difference, under a printed protocol.
 
-    What was measured is kept, so the same command goes on where it was broken off; a method that was changed is run again.
+    Of published tables, what was measured is kept, so the same command goes on where it was broken off; a method that was changed is run again.
     """
     from restore import benching, console
     from restore.bench import table as tables
@@ -50,7 +53,7 @@ def bench(
     words = tuple(word.strip() for word in (methods or "").split(",") if word.strip())
     if list:
         console.table(["table", "about", "sets", "protocol"], [[one.name, one.title, ", ".join(row.set for row in one.sets), one.protocol]
-                                                               for one in map(tables.find, tables.names())])
+                                                               for one in map(tables.find, tables.names())] + [[one, about, "", ""] for one, about in ABOUT.items()])
         return 0
     files = tuple(output or ())
     given = {"--set": set, "--methods": methods, "--levels": sigmas, "--images": images, "--every": every - 1, "--protocol": protocol,

@@ -134,11 +134,11 @@ def look(recipe: Recipe, run: Run, held: Pool | None, losses: list[Tensor], cloc
     """The event at hand, and the validation if pictures are given. Empties `losses`, marks the clock."""
     loss, rate = group.mean(float(torch.stack(losses).mean())), clock.measure()
     if not math.isfinite(loss):
-        raise RestoreError(f"the loss is not a number (seen after step {run.step})", "the last good checkpoint is kept",
+        raise RestoreError(f"the loss is not a number (seen after step {run.step})", "the last good checkpoint is kept, if there was one",
                            "resume from it, or try a lower rate of learning")
     psnr = validate(run.average.eval(), recipe.task, held, recipe.scene, recipe.begin) if held else None
     if psnr is not None and not psnr > -math.inf:  # NaN too; what is exact is infinite
-        raise RestoreError(f"what the network makes of held-out pictures is not a number (seen after step {run.step})", "the last good checkpoint is kept",
+        raise RestoreError(f"what the network makes of held-out pictures is not a number (seen after step {run.step})", "the last good checkpoint is kept, if there was one",
                            "resume from it, or try a lower rate of learning")
     losses.clear()
     clock.mark()
