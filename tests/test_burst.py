@@ -130,8 +130,7 @@ def test_windows_give_back_what_is_not_changed_and_tiles_are_the_whole():
 def test_tiles_are_the_whole_where_noise_follows_the_light(method):
     """A dark half and a bright one: what a tile knows of the noise is what the whole picture knows there."""
     x = torch.cat([torch.full((1, 3, 64, 64), 0.02), torch.full((1, 3, 64, 64), 0.9)], -1)
-    task = problem(6, x)
-    task = Problem(task.operator, PoissonGaussian(100.0, 0.02))
+    task = Problem(problem(6, x).operator, PoissonGaussian(100.0, 0.02))
     y = x[:, None] + task.noise.std(x)[:, None] * torch.randn(1, 6, *x.shape[1:], generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         whole, part = method(y, task), method(y[..., :96], task)

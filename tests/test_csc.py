@@ -30,28 +30,18 @@ def test_synthesis_and_analysis_are_transposes(filters, channels, size, stride):
     assert float(left) == pytest.approx(float(right), rel=1e-12)
 
 
-@pytest.mark.parametrize(("filters", "channels", "size", "stride"), [(5, 1, 3, 1), (7, 3, 5, 1), (6, 1, 9, 4), (3, 2, 5, 2), (2, 1, 9, 6), (4, 1, 1, 1)])
-def test_blocks_of_a_synthesis_are_the_synthesis(filters, channels, size, stride):
-    """In float32 it goes by blocks, in float64 not; derivatives too."""
-    d, g, slope = random(0, filters, channels, size, size), random(2, 2, filters, 9, 7), random(3, 2, channels, 9 * stride, 7 * stride)
+@pytest.mark.parametrize("way", [csc.synthesis, csc.analysis])
+@pytest.mark.parametrize(("filters", "channels", "size", "stride"),
+                         [(5, 1, 3, 1), (7, 3, 5, 1), (6, 1, 9, 4), (3, 2, 5, 2), (2, 1, 9, 6), (4, 1, 1, 1), (4, 1, 1, 3)])
+def test_by_blocks_it_is_the_same(way, filters, channels, size, stride):
+    """In float32 synthesis and analysis go by blocks, in float64 not; derivatives too."""
+    d, g, x = random(0, filters, channels, size, size), random(2, 2, filters, 9, 7), random(3, 2, channels, 9 * stride, 7 * stride)
+    given, slope = (g, x) if way is csc.synthesis else (x, g)
     found = []
     for dtype in (torch.float32, torch.float64):
-        parts = [part.to(dtype).requires_grad_() for part in (d, g)]
-        x = csc.synthesis(parts[1], parts[0], stride)
-        found.append([x, *torch.autograd.grad(x, parts, slope.to(dtype))])
-    for blocks, whole in zip(*found, strict=True):
-        torch.testing.assert_close(blocks.double(), whole, atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize(("filters", "channels", "size", "stride"), [(5, 1, 3, 1), (6, 1, 9, 4), (3, 2, 5, 2), (2, 1, 9, 6), (4, 1, 1, 3)])
-def test_blocks_of_an_analysis_are_the_analysis(filters, channels, size, stride):
-    """In float32 it goes by blocks, in float64 not; derivatives too."""
-    d, x, slope = random(0, filters, channels, size, size), random(2, 2, channels, 9 * stride, 7 * stride), random(3, 2, filters, 9, 7)
-    found = []
-    for dtype in (torch.float32, torch.float64):
-        parts = [part.to(dtype).requires_grad_() for part in (d, x)]
-        g = csc.analysis(parts[1], parts[0], stride)
-        found.append([g, *torch.autograd.grad(g, parts, slope.to(dtype))])
+        parts = [part.to(dtype).requires_grad_() for part in (d, given)]
+        made = way(parts[1], parts[0], stride)
+        found.append([made, *torch.autograd.grad(made, parts, slope.to(dtype))])
     for blocks, whole in zip(*found, strict=True):
         torch.testing.assert_close(blocks.double(), whole, atol=1e-4, rtol=1e-4)
 
