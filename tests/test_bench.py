@@ -287,15 +287,13 @@ def test_what_a_table_does_not_take_is_refused(line, named):
 
 def test_a_level_as_tables_say_it_finds_its_own_setting():
     """255 times 50/255 in single precision is a little more than 50."""
-    from restore.methods import bm3d, pclr, pgpd
+    from restore.numerics.levels import for_level
     from restore.operators.problem import problem_of
     from restore.tasks import Denoise
 
     for level in (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 75.0):
         sigma = float(problem_of(Denoise(sigma=level)).noise.sigma)
-        for method in (pgpd, pclr):
-            assert method.setting_for(sigma) is method.setting_for((level - 0.01) / 255)
-        assert bm3d.profile_for(sigma) is bm3d.profile_for((level - 0.01) / 255)
+        assert for_level({level: "its own", inf: "the next"}, sigma) == "its own"
 
 
 def test_weights_of_parts_are_part_of_what_was_measured(tiny_weights, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from restore.errors import RestoreError, UsageError
 from restore.estimate import fill, kernel
 from restore.jobs.given import draw as drawn
 from restore.jobs.given import load_kernel
+from restore.numerics.differences import gradient
 from restore.operators import kernels
 from restore.operators.blur import Blur, Unknown
 from restore.operators.problem import draw, problem_of
@@ -91,7 +92,7 @@ def test_kernel_from_gradients_is_the_least_squares_solution():
     side = 9
     y = Blur(torch.nn.functional.pad(truth, (((side - truth.shape[1]) // 2,) * 2 + ((side - truth.shape[0]) // 2,) * 2)), "reflect")
     wide = torch.nn.functional.pad(x, (side,) * 4)
-    got = kernel.solved(kernel.gradient(wide), kernel.gradient(y(wide)), side)
+    got = kernel.solved(gradient(wide), gradient(y(wide)), side)
     assert likeness(got[0, 0], truth) > 0.9999
 
 

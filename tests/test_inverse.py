@@ -18,7 +18,8 @@ from restore.methods.biharmonic import closed
 from restore.methods.ista import ISTA
 from restore.methods.pnp import PnP
 from restore.methods.richardson_lucy import RichardsonLucy
-from restore.methods.tv import TV, divergence, gradient
+from restore.methods.tv import TV
+from restore.numerics.differences import divergence, gradient
 from restore.methods.wiener import STEEP, Wiener, spread, square
 from restore.numerics import resample
 from restore.operators import jpeg, kernels, masks

@@ -17,6 +17,7 @@ from restore.methods.ksvd import KSVD
 from restore.methods.ncsr import NCSR
 from restore.methods.wnnm import WNNM
 from restore.numerics import patches
+from restore.numerics.levels import for_level
 from restore.operators.base import Identity
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
@@ -162,7 +163,7 @@ def test_weights_of_similar_patches():
 
 
 def test_kinds_have_axes_of_their_own():
-    profile = ncsr.profile_for(25 / 255)
+    profile = for_level(ncsr.PROFILES, 25 / 255)
     x = 255 * noisy(picture(64, 64), gaussian(5.0))[0, 0]
     axes, kind = ncsr.learn(x, profile, 5.0, torch.Generator().manual_seed(0))
     assert kind.shape == (58 * 58,) and int(kind.max()) < len(axes) and len(kind.unique()) > 5
@@ -177,7 +178,7 @@ def test_clusters_that_are_too_small_are_dropped():
 
 
 def test_codes_without_noise_stay():
-    x, profile = 255 * picture(30, 30)[0, 0], ncsr.profile_for(25 / 255)
+    x, profile = 255 * picture(30, 30)[0, 0], for_level(ncsr.PROFILES, 25 / 255)
     axes, kind = ncsr.learn(x, profile, 5.0, torch.Generator().manual_seed(0))
     distance, place = patches.search(x, profile.size, 1, 10, profile.count)
     assert torch.allclose(ncsr.centralised(x, axes, kind, place, ncsr.weights(distance, 80.0), 0.0, profile), x, atol=1e-2)

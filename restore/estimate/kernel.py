@@ -19,6 +19,7 @@ from torch import Tensor
 
 from restore.errors import RestoreError
 from restore.estimate import sigma
+from restore.numerics.differences import gradient
 from restore.numerics.liveliest import liveliest
 from restore.numerics.resample import resize
 from restore.numerics.solvers import cg
@@ -199,11 +200,6 @@ def centred(k: Tensor) -> Tensor:
     index = (rows.clamp(0, side - 1)[:, :, None] * side + columns.clamp(0, side - 1)[:, None]).flatten(1)
     k = (k.flatten(1).gather(1, index).reshape(len(k), side, side) * inside)[:, None]
     return k / k.sum((-2, -1), keepdim=True)
-
-
-def gradient(x: Tensor) -> Tensor:
-    """Forward differences down and across, 0 at the last row and column: (2, B, 1, H, W)."""
-    return torch.stack([F.pad(x.diff(dim=-2), (0, 0, 0, 1)), F.pad(x.diff(dim=-1), (0, 1))])
 
 
 def extent(k: Tensor) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from restore.method import Exact, Method
 from restore.numerics import patches
+from restore.numerics.levels import for_level
 from restore.numerics.mirror import padded
 from restore.numerics.patches import dct_matrix
 
@@ -42,7 +43,8 @@ class Profile(NamedTuple):
 # The papers' profiles but for four numbers, chosen on training pictures: limits 3000 and 400 of the normal profile are those of the
 # strong one; Wiener gains take sigma at 0.9 and 0.8 of its value; the Wiener grid of the strong profile has step 4, not 6.
 NORMAL = Profile(Stage(8, 3, 16, 25000.0, 2.7), Stage(8, 3, 32, 3500.0, 0.9))
-STRONG = Profile(Stage(8, 4, 32, 25000.0, 2.8), Stage(11, 4, 32, 3500.0, 0.8))  # sigma above 40 / 255
+STRONG = Profile(Stage(8, 4, 32, 25000.0, 2.8), Stage(11, 4, 32, 3500.0, 0.8))
+PROFILES = {40: NORMAL, math.inf: STRONG}  # by the noise level up to which they hold, on the 0-255 scale
 RADIUS = 19  # of the search window, 39 x 39
 BETA = 2.0  # of the Kaiser window
 OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (1 / 2, 0.0, -1 / 2), (1 / 4, -1 / 2, 1 / 4))  # luminance first
@@ -70,7 +72,7 @@ class BM3D(Method):
         strongest, (height, width) = float(sigma.max()), y.shape[1:]
         if strongest == 0:
             return y
-        profile = profile_for(strongest)
+        profile = for_level(PROFILES, strongest)
         least = max(stage.size for stage in profile)
         mix = torch.tensor(OPPONENT if len(y) == 3 else [[1.0]], dtype=y.dtype, device=y.device)
         planes = torch.einsum("kc,chw->khw", mix, padded(y, max(0, least - height), max(0, least - width)))
@@ -81,17 +83,13 @@ class BM3D(Method):
 
     def tiling(self, problem):
         """Patches that cover a pixel, the references that may hold them, what those compare: size - 1 + 2 RADIUS on each side, for each stage."""
-        profiles = {profile_for(level) for level in problem.noise.sigma.flatten().tolist()}
+        profiles = {for_level(PROFILES, level) for level in problem.noise.sigma.flatten().tolist()}
         halo = max(sum(stage.size - 1 + 2 * RADIUS for stage in profile) for profile in profiles)
         return Exact(halo, math.lcm(*(stage.step for profile in profiles for stage in profile)))
 
     def bytes_per_pixel(self, problem):
         """What one block works with, spread over 512 x 512 pixels in colour; larger tiles take less per pixel, grey ones a third."""
-        return 1050.0 if profile_for(float(problem.noise.sigma.max())) is STRONG else 500.0
-
-
-def profile_for(sigma: float) -> Profile:
-    return STRONG if 255 * sigma > 40 + 1e-3 else NORMAL  # sigma is in single precision
+        return 1050.0 if for_level(PROFILES, float(problem.noise.sigma.max())) is STRONG else 500.0
 
 
 def collaborate(stage: Stage, y: Tensor, basic: Tensor | None, sigma: Tensor, tick: Callable[[int, int], None]) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 from restore.method import Blend, Single
 from restore.numerics import patches
 from restore.numerics.eigen import eigh
+from restore.numerics.levels import for_level
 from restore.numerics.mirror import mirrored, padded
 from restore.numerics.solvers import soft
 
@@ -61,7 +62,7 @@ class NCSR(Single):
 
     @torch.no_grad()
     def picture(self, y, sigma, tick):
-        (height, width), profile, sigma = y.shape, profile_for(sigma), 255 * sigma
+        (height, width), profile, sigma = y.shape, for_level(PROFILES, sigma), 255 * sigma
         least = profile.size + math.ceil(math.sqrt(profile.count))
         x = y = 255 * padded(y, max(0, least - height), max(0, least - width))
         generator, left = torch.Generator().manual_seed(self.seed), sigma
@@ -89,10 +90,6 @@ class NCSR(Single):
         size, codes = profile.size**2, 2 * (profile.count + 3) * profile.size**4
         clusters = 2 * CLUSTERS * size * LLOYD * sum(scale**2 for scale in SCALES)
         return profile.rounds * (4.0 * (2 * RADIUS + 1) ** 2 + clusters + INNER * (codes + 6 * profile.count * size))
-
-
-def profile_for(sigma: float) -> Profile:
-    return next(profile for level, profile in PROFILES.items() if sigma * 255 <= level + 1e-3)
 
 
 def weights(distance: Tensor, width: float) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from restore.method import Blend, Single
 from restore.numerics import clusters, gmm, patches
 from restore.numerics.eigen import eigh
+from restore.numerics.levels import for_level
 from restore.numerics.mirror import padded
 
 BACK = 0.18  # of y - x comes back each time
@@ -21,16 +22,16 @@ FEW = 10  # patches are no class
 
 
 class Setting(NamedTuple):
-    """Up to sigma = `most` / 255: patches of size x size, the threshold on singular values, so many rounds."""
+    """Patches of size x size, the threshold on singular values, so many rounds."""
 
-    most: float
     size: int
     threshold: float
     rounds: int
 
 
-SETTINGS = (Setting(20, 7, 4.7, 4), Setting(40, 8, 4.8, 5), Setting(60, 9, 5.0, 5), Setting(math.inf, 10, 5.2, 6))
-SIZES = tuple(setting.size for setting in SETTINGS)
+# By the noise level up to which they hold, on the 0-255 scale.
+SETTINGS = {20: Setting(7, 4.7, 4), 40: Setting(8, 4.8, 5), 60: Setting(9, 5.0, 5), math.inf: Setting(10, 5.2, 6)}
+SIZES = tuple(setting.size for setting in SETTINGS.values())
 
 
 class PCLR(Single):
@@ -53,7 +54,7 @@ class PCLR(Single):
     @torch.no_grad()
     def picture(self, y, sigma, tick):
         y = y[None, None]
-        (height, width), setting = y.shape[2:], setting_for(sigma)
+        (height, width), setting = y.shape[2:], for_level(SETTINGS, sigma)
         size = setting.size
         y = padded(y, max(0, 2 * size - height), max(0, 2 * size - width))
         x, most = y, max(1, round(1000 * 255 * sigma))
@@ -95,17 +96,13 @@ class PCLR(Single):
         return Blend(32)
 
     def bytes_per_pixel(self, problem):
-        return 4.0 * 8 * setting_for(float(problem.noise.sigma.max())).size ** 2
+        return 4.0 * 8 * for_level(SETTINGS, float(problem.noise.sigma.max())).size ** 2
 
     @property
     def flops_per_pixel(self) -> float:
         """At sigma 25: densities; moments, eigenvectors (9 d^3 for about d patches) and projections."""
-        setting = SETTINGS[1]
+        setting = SETTINGS[40]
         return setting.rounds * (2.0 * self.mixtures[1].factors.numel() + 13 * setting.size**4)
-
-
-def setting_for(sigma: float) -> Setting:
-    return next(setting for setting in SETTINGS if 255 * sigma <= setting.most + 1e-3)  # sigma is in single precision
 
 
 def brightness(height: int, width: int) -> float:

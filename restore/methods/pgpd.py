@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from restore.method import Blend, Single
 from restore.numerics import gmm, patches
+from restore.numerics.levels import for_level
 from restore.numerics.mirror import padded
 from restore.numerics.solvers import soft
 
@@ -21,17 +22,17 @@ SMOOTH = 0.002  # groups whose patches all have less variance than this are the 
 
 
 class Setting(NamedTuple):
-    """Up to sigma = `most` / 255: patches of size x size, the weight of sparsity, how much of y comes back each time, the factor on the noise left."""
+    """Patches of size x size, the weight of sparsity, how much of y comes back each time, the factor on the noise left."""
 
-    most: float
     size: int
     sparsity: float
     back: float
     left: float
 
 
-SETTINGS = (Setting(10, 6, 0.33, 0.10, 0.79), Setting(20, 6, 0.29, 0.09, 0.73), Setting(30, 7, 0.19, 0.08, 0.89), Setting(40, 8, 0.15, 0.07, 0.98),
-            Setting(50, 8, 0.12, 0.06, 1.05), Setting(75, 9, 0.09, 0.05, 1.15), Setting(math.inf, 9, 0.06, 0.05, 1.30))
+# By the noise level up to which they hold, on the 0-255 scale.
+SETTINGS = {10: Setting(6, 0.33, 0.10, 0.79), 20: Setting(6, 0.29, 0.09, 0.73), 30: Setting(7, 0.19, 0.08, 0.89), 40: Setting(8, 0.15, 0.07, 0.98),
+            50: Setting(8, 0.12, 0.06, 1.05), 75: Setting(9, 0.09, 0.05, 1.15), math.inf: Setting(9, 0.06, 0.05, 1.30)}
 SIZES = (6, 7, 8, 9)
 
 
@@ -62,7 +63,7 @@ class PGPD(Single):
     @torch.no_grad()
     def picture(self, y, sigma, tick):
         y = y[None, None]
-        (height, width), setting = y.shape[2:], setting_for(sigma)
+        (height, width), setting = y.shape[2:], for_level(SETTINGS, sigma)
         least = setting.size + RADIUS  # a window holds COUNT patches
         y = padded(y, max(0, least - height), max(0, least - width))
         mixture = self.mixtures[SIZES.index(setting.size)]
@@ -98,10 +99,6 @@ class PGPD(Single):
         size = SIZES[1] ** 2
         scores, codes = 2 * self.mixtures[1].factors.numel() + COUNT * size * (size + 1), 4 * COUNT * size**2
         return ROUNDS * (4.0 * (2 * RADIUS + 1) ** 2 + (scores / 2 + codes) / STEP**2)
-
-
-def setting_for(sigma: float) -> Setting:
-    return next(setting for setting in SETTINGS if 255 * sigma <= setting.most + 1e-3)  # sigma is in single precision
 
 
 def mean_of(groups: Tensor) -> Tensor:

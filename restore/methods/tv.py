@@ -10,6 +10,7 @@ from torch import Tensor
 
 from restore.method import Method, by_reach, level
 from restore.methods.pnp import first_guess
+from restore.numerics.differences import divergence, gradient
 from restore.numerics.solvers import fista, largest
 from restore.operators.base import Operator
 
@@ -62,21 +63,3 @@ def shrunk(x: Tensor, weight: Tensor, dual: Tensor, steps: int) -> tuple[Tensor,
         dual = dual + gradient(x + weight * divergence(dual)) / (8 * weight)
         dual = dual / dual.square().sum((0, 2), keepdim=True).sqrt().clamp_min(1)
     return x + weight * divergence(dual), dual
-
-
-def gradient(x: Tensor) -> Tensor:
-    """Forward differences down and across, 0 at the last row and column: (2, B, C, H, W)."""
-    down, across = torch.zeros_like(x), torch.zeros_like(x)
-    down[..., :-1, :] = x[..., 1:, :] - x[..., :-1, :]
-    across[..., :-1] = x[..., 1:] - x[..., :-1]
-    return torch.stack([down, across])
-
-
-def divergence(p: Tensor) -> Tensor:
-    """The negative transpose of `gradient`."""
-    x = torch.zeros_like(p[0])
-    x[..., :-1, :] += p[0][..., :-1, :]
-    x[..., 1:, :] -= p[0][..., :-1, :]
-    x[..., :-1] += p[1][..., :-1]
-    x[..., 1:] -= p[1][..., :-1]
-    return x

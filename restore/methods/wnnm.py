@@ -12,6 +12,7 @@ from torch import Tensor
 
 from restore.method import Blend, Single
 from restore.numerics import patches
+from restore.numerics.levels import for_level
 from restore.numerics.mirror import padded
 
 
@@ -43,7 +44,7 @@ class WNNM(Single):
 
     @torch.no_grad()
     def picture(self, y, sigma, tick):
-        (height, width), profile = y.shape, profile_for(sigma)
+        (height, width), profile = y.shape, for_level(PROFILES, sigma)
         least = profile.size + math.isqrt(profile.count)
         x = y = padded(y, max(0, least - height), max(0, least - width))
         count, place, left = profile.count, None, y.new_full((), sigma)
@@ -71,10 +72,6 @@ class WNNM(Single):
         size, counts = profile.size**2, [profile.count - FEWER * (1 + turn // 2) for turn in range(profile.rounds)]
         groups = sum(4 * count * size * min(count, size) + 11 * min(count, size) ** 3 for count in counts)
         return groups / profile.step**2 + 4.0 * (2 * RADIUS + 1) ** 2 * len(set(counts))
-
-
-def profile_for(sigma: float) -> Profile:
-    return next(profile for level, profile in PROFILES.items() if sigma * 255 <= level + 1e-3)
 
 
 def remaining(x: Tensor, y: Tensor, sigma: float, profile: Profile) -> Tensor:

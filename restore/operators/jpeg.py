@@ -1,13 +1,12 @@
 """JPEG coding: blocks of 8 x 8 cosine coefficients, divided by a table and rounded. Not linear, no adjoint. ITU-T T.81, annexes A and K."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from restore.errors import RestoreError
 from restore.numerics.mirror import repeated_index
+from restore.numerics.patches import dct_matrix
 from restore.operators.base import Operator, of_rows
 
 LUMA = (16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
@@ -150,20 +149,13 @@ def rgb(x: Tensor) -> Tensor:
 def forward(x: Tensor) -> Tensor:
     """The orthonormal cosine transform of every block of 8 x 8: (B, C, h, 8, w, 8), H and W multiples of 8."""
     blocks = x.unflatten(-1, (-1, 8)).unflatten(-3, (-1, 8))
-    matrix = _cosines().to(x)
+    matrix = dct_matrix(8).to(x)
     return torch.einsum("ui,bchiwj,vj->bchuwv", matrix, blocks, matrix)
 
 
 def inverse(c: Tensor) -> Tensor:
-    matrix = _cosines().to(c)
+    matrix = dct_matrix(8).to(c)
     return torch.einsum("ui,bchuwv,vj->bchiwj", matrix, c, matrix).flatten(4, 5).flatten(2, 3)
-
-
-def _cosines() -> Tensor:
-    k, n = torch.arange(8, dtype=torch.float64)[:, None], torch.arange(8, dtype=torch.float64)
-    matrix = torch.cos(math.pi * k * (2 * n + 1) / 16) / 2
-    matrix[0] /= math.sqrt(2)
-    return matrix
 
 
 def examples(dtype: torch.dtype = torch.float64) -> list[tuple[Operator, Tensor]]:
