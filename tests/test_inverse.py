@@ -14,14 +14,15 @@ from restore.errors import RestoreError, UsageError
 from restore.estimate.quality import read
 from restore.jobs import given
 from restore.measure.metrics import psnr
+from restore.methods import pnp
 from restore.methods.biharmonic import closed
 from restore.methods.ista import ISTA
 from restore.methods.pnp import PnP
 from restore.methods.richardson_lucy import RichardsonLucy
 from restore.methods.tv import TV
-from restore.numerics.differences import divergence, gradient
 from restore.methods.wiener import STEEP, Wiener, spread, square
 from restore.numerics import resample
+from restore.numerics.differences import divergence, gradient
 from restore.operators import jpeg, kernels, masks
 from restore.operators.blur import Blur
 from restore.operators.decimation import Downsample
@@ -159,6 +160,31 @@ def test_deblurring_gains_and_does_not_ring_at_the_edges(method, gain, boundary)
 def test_a_blur_without_noise_is_undone():
     problem, x = problem_of(Deblur("gaussian:1", 0.0, "circular")), scene()
     assert float(psnr(Smooth(12)(problem.simulate(x), problem), x)) > 33
+
+
+def test_what_moved_by_itself_stays_and_does_not_ring_around(monkeypatch):
+    """A square that the blur did not touch: no picture within black and white explains it."""
+    x, problem = scene(96, 160), problem_of(Deblur(kernel="motion:15@30", sigma=1.0))
+    y = problem.simulate(x, torch.Generator().manual_seed(0))
+    y[..., 40:56, 70:90] = (torch.arange(20) % 10 < 5).float()  # stripes
+    around = torch.ones(96, 160, dtype=torch.bool)
+    around[20:76, 50:110] = False
+    clean = Smooth()(y, problem)
+    assert float((clean - y)[..., 44:52, 74:86].abs().max()) < 1e-5
+    monkeypatch.setattr(pnp, "unexplained", lambda operator, x, y, noise: torch.zeros_like(x, dtype=torch.bool))
+    believed = Smooth()(y, problem)
+    assert float((clean - x)[..., around].square().mean()) < 0.5 * float((believed - x)[..., around].square().mean())
+
+
+@pytest.mark.parametrize("kernel", ["gaussian:1.6", "disk:5", "motion:15@30"])
+@pytest.mark.parametrize("sigma", [0.0, 2.55])
+def test_what_a_blur_explains_is_not_doubted(kernel, sigma, monkeypatch):
+    seen = []
+    real = pnp.unexplained
+    monkeypatch.setattr(pnp, "unexplained", lambda *given: seen.append(real(*given)) or seen[-1])
+    problem = problem_of(Deblur(kernel=kernel, sigma=sigma))
+    Smooth()(problem.simulate(scene(), torch.Generator().manual_seed(0)), problem)
+    assert len(seen) == 1 and not seen[0].any()
 
 
 def test_wiener_knows_the_whole_picture_in_every_tile():

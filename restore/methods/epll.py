@@ -47,7 +47,7 @@ class EPLL(Method):
         for done, weight in enumerate(weights):
             variance = (sigma**2 / weight).flatten().tolist()
             z = torch.cat([self._expected(*pair) for pair in zip(x.split(1), variance, strict=True)])
-            x = canvas.operator.prox(z, canvas.filled(z), weight)
+            x = canvas.operator.prox(z, canvas.y, weight)
             self.tick(done + 1, len(weights))
         return torch.where(problem.noise.sigma.to(y) > 0, x, y) if denoising else canvas.crop(x)
 

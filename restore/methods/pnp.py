@@ -3,10 +3,13 @@
 min |D x - y|^2 / (2 s^2) + R(x) is split into x <- argmin |D x - y|^2 + rho_k |x - z|^2 and z <- denoiser(x, sigma_k), while sigma_k falls from
 49 / 255 to the noise level in equal steps of its logarithm; rho_k = lambda s^2 / sigma_k^2, lambda = 0.23 (section 4.2).
 
-Zhang, Li, Zuo, Zhang, Van Gool & Timofte, Plug-and-play image restoration with deep denoiser prior, TPAMI 2021.
+Zhang, Li, Zuo, Zhang, Van Gool & Timofte, Plug-and-play image restoration with deep denoiser prior, TPAMI 2021. Where no x within black and white
+explains y (what moved by itself, lights beyond white), a deblurred picture rings far around; as in Cho, Wang & Lee, Handling outliers in non-blind
+image deconvolution, ICCV 2011, such pixels of y count for nothing, and stay as they were.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from restore.method import Method, by_reach, level
@@ -14,8 +17,8 @@ from restore.methods.biharmonic import closed
 from restore.methods.ista import sparse
 from restore.numerics import resample, turns
 from restore.numerics.solvers import hqs
-from restore.operators.base import Canvas, Identity, Operator
-from restore.operators.blur import Blur
+from restore.operators.base import Identity, Operator
+from restore.operators.blur import Blur, Framed
 from restore.operators.decimation import Downsample
 from restore.operators.dense import GaussianMatrix
 from restore.operators.masks import Mask
@@ -28,6 +31,8 @@ STEPS = {Blur: 8, GaussianMatrix: 40}
 PLATE = 100  # steps towards the plate that closes holes at first
 CONJUGATE = 5  # steps where D has no closed form: with 100 the error in a sinogram's disk is the same to 1 %
 FLOOR = 0.255 / 255  # noise below which the data are as good as exact
+DOUBT, LEAST = 2.0, 5.1 / 255  # of the noise, and at least: what D x misses y by, in the mean over a patch, where y is doubted
+PATCH, AROUND = 9, 21  # its side; that of the square around it that is doubted with it
 
 
 class PnP(Method):
@@ -49,15 +54,22 @@ class PnP(Method):
         first = FILLED if isinstance(problem.operator, Mask) else FIRST
         levels = [(first ** (1 - t)) * last**t for t in share]
         weights = [self.weight * noise**2 / sigma**2 for sigma in levels]
-        done = iter(range(1, steps + 1))
+        turn = iter(range(1, 2 * steps + 1))
 
         def prior(x: Tensor, sigma: Tensor) -> Tensor:
-            step = next(done)
+            step = next(turn)
             turned = self.denoiser(turns.apply(x, step % 8), Problem(Identity(), Gaussian(sigma)))
-            self.tick(step, steps)
+            self.tick(step, steps if step <= steps else 2 * steps)
             return turns.undo(turned, step % 8)
 
-        return canvas.crop(hqs(lambda z, rho: towards(canvas, z, rho), prior, first_guess(canvas.operator, canvas.y), levels, weights))
+        def solved(operator: Operator) -> Tensor:
+            return hqs(lambda z, rho: towards(operator, z, canvas.y, rho), prior, first_guess(operator, canvas.y), levels, weights)
+
+        x = solved(canvas.operator)
+        if isinstance(canvas.operator, Framed) and (doubted := unexplained(canvas.operator, x, canvas.y, noise)).any():
+            trusted = solved(Framed(canvas.operator.kernel, canvas.operator.window * ~doubted))
+            x = torch.lerp(trusted, canvas.y, F.avg_pool2d(doubted.to(x), PATCH, 1, PATCH // 2))
+        return canvas.crop(x)
 
     def meets(self, problem):
         """Where a picture was made smaller and nothing was added."""
@@ -70,10 +82,23 @@ class PnP(Method):
         return problem.scale**2 * (self.denoiser.bytes_per_pixel(problem.on_x()) + 160.0)
 
 
-def towards(canvas: Canvas, z: Tensor, rho: Tensor) -> Tensor:
-    """argmin_x |D x - y|^2 + rho |x - z|^2 on a canvas, or some steps towards it where D has no closed form."""
-    operator, y = canvas.operator, canvas.filled(z)
+def towards(operator: Operator, z: Tensor, y: Tensor, rho: Tensor) -> Tensor:
+    """argmin_x |D x - y|^2 + rho |x - z|^2, or some steps towards it where D has no closed form."""
     return operator.approach(z, y, rho, CONJUGATE) if type(operator).prox is Operator.prox else operator.prox(z, y, rho)
+
+
+def unexplained(operator: Framed, x: Tensor, y: Tensor, noise: Tensor) -> Tensor:
+    """Where y is far from D x, x kept within black and white: (B, 1, H, W), true in squares around; nowhere near the window's border, beyond which x is free.
+
+    Black and white are 0 and 1, unless y itself goes beyond.
+    """
+    low, high = y.amin((1, 2, 3), keepdim=True), y.amax((1, 2, 3), keepdim=True)
+    within = x.maximum(torch.where(low >= -5 * noise, 0.0, -torch.inf)).minimum(torch.where(high <= 1 + 5 * noise, 1.0, torch.inf))
+    down, across = (side // 2 for side in operator.sides)
+    judged = -F.max_pool2d(-F.pad(operator.window, (across, across, down, down)), operator.sides, 1)
+    missed = judged * (operator(torch.where(operator.window > 0, within, x)) - y).square().mean(1, keepdim=True)
+    far = F.avg_pool2d(missed, PATCH, 1, PATCH // 2).sqrt() > (DOUBT * noise).clamp_min(LEAST)
+    return F.max_pool2d(far.to(x), AROUND, 1, AROUND // 2) > 0
 
 
 def first_guess(operator, y: Tensor) -> Tensor:

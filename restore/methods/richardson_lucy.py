@@ -57,7 +57,7 @@ def _multiplied(y: Tensor, problem: Problem) -> Iterator[Tensor]:
     weight = operator.adjoint(torch.ones_like(canvas.y)).clamp_min(1e-6)
     while True:
         yield canvas.crop(x)
-        x = x * operator.adjoint(canvas.filled(x).clamp_min(0) / operator(x).clamp_min(1e-6)).clamp_min(0) / weight
+        x = x * operator.adjoint(canvas.y.clamp_min(0) / operator(x).clamp_min(1e-6)).clamp_min(0) / weight
 
 
 def _enough(step: int, x: Tensor, y: Tensor, problem: Problem) -> bool:

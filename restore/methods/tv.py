@@ -38,7 +38,7 @@ class TV(Method):
             clean, dual[0] = shrunk(x, weight / slope, dual[0], self.inner)
             return clean
 
-        return canvas.crop(fista(lambda x: operator.adjoint(operator(x) - canvas.filled(x)), prox, start, 1 / slope, self.steps))
+        return canvas.crop(fista(lambda x: operator.adjoint(operator(x) - canvas.y), prox, start, 1 / slope, self.steps))
 
     def tiling(self, problem):
         return by_reach(problem)

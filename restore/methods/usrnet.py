@@ -47,7 +47,7 @@ class USRNet(Network):
             at = min(number, rounds - 1)
             sigma = ((2 * self.error[at]).exp() + (2 * self.noise[at]).exp() * noise**2).sqrt()
             rho = weight * (noise.clamp_min(FLOOR) / sigma) ** 2
-            z = towards(canvas, z, rho)
+            z = towards(operator, z, canvas.y, rho)
             if number < rounds:
                 z = self.denoised(z, sigma)
                 self.tick(number + 1, rounds)

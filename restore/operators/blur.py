@@ -10,7 +10,7 @@ from restore.numerics.mirror import mirrored_index
 from restore.operators.base import Canvas, Operator, Stack, exactly, of_channel, of_rows
 
 FRAMED = 5  # steps of conjugate gradients where edges are unknown
-DIRECT = 121  # taps up to which sums are faster than Fourier transforms
+DIRECT = 25  # taps up to which sums are faster than Fourier transforms
 
 
 class Blur(Operator):
@@ -135,7 +135,9 @@ class Blur(Operator):
 
 
 class Framed(Blur):
-    """A circular blur of which only a window was measured: M C. `window`: (1, 1, H, W), 1 inside."""
+    """A circular blur of which only a window was measured: M C. `window`: (B | 1, 1, H, W), 1 inside. Its grid is that of the window."""
+
+    _known: Tensor | None = None  # the transfer function
 
     def __init__(self, kernel: Tensor, window: Tensor):
         super().__init__(kernel, "circular")
@@ -143,10 +145,15 @@ class Framed(Blur):
         self.in_shape = tuple(window.shape[1:])
 
     def rows(self, rows):
-        return Framed(of_rows(self.kernel, rows), self.window)
+        return Framed(of_rows(self.kernel, rows), of_rows(self.window, rows))
 
     def channel(self, number):
         return Framed(of_channel(self.kernel, number), self.window)
+
+    def transfer(self, x):
+        if self._known is None or (self._known.real.dtype, self._known.device) != (x.dtype, x.device):
+            self._known = super().transfer(x)
+        return self._known
 
     def forward(self, x: Tensor) -> Tensor:
         return self.window * super().forward(x)
