@@ -84,6 +84,9 @@ def _tell(result: Result, files: Files, shown: console.Batch, planned: Walk | No
     if result.error:
         shown.failed(result.error)
     elif planned and not files.json:
+        if not files.quiet:
+            for line in result.notes:
+                shown.note(result.source, line)
         console.out(f"{console.shown(result.source)} -> {console.shown(result.target)}: {_plan(result)}")
     elif not files.quiet and not planned:
         how = "there already" if result.skipped else f"{result.model}, {result.task}, {result.seconds:.1f} s"

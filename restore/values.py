@@ -52,9 +52,13 @@ def parse_value(text: str | Value, name: str = "value") -> Value:
 
 def parse_number(text: str | float | None, name: str, above: float = -math.inf) -> float | None:
     """One finite number above `above`; None, and `auto`, stay unknown."""
-    value = parse_value(text, name)
+    expected = "one number" + (f" above {above:g}" if above > -math.inf else "")
+    try:
+        value = parse_value(text, name)
+    except UsageError as error:
+        raise UsageError(error.what, expected) from None
     if value is not None and not (isinstance(value, float) and above < value < math.inf):
-        raise UsageError(f"{name} {text} is out of range", "one number" + (f" above {above:g}" if above > -math.inf else ""))
+        raise UsageError(f"{name} {text} is out of range", expected)
     return value
 
 

@@ -111,3 +111,60 @@ def test_sixteen_bit_levels_are_thought_of_only_where_they_may_be_meant():
         with pytest.raises(UsageError) as told:
             Denoise(sigma=sigma)
         assert ("16-bit levels" in str(told.value)) == meant
+
+
+SAID = {  # a command on files that it names wrongly or that hold too little: what is said, and the exit code
+    "compare nan.tif floats.tif": ("nan.tif: 61 samples are NaN or Inf", 1),
+    "compare one.png one.png": ("one.png and one.png: SSIM of a picture of 1 x 1", 1),
+    "degrade good.png --task jpeg --quality 0 -o j.png": ("quality 0 is out of range", 2),
+    "degrade good.png --task sr --scale 3 -o s.png": ("crop it to 48 x 39 before", 1),
+    "degrade good.png --task inpaint --missing 1.8 -o h.png": ("error: the mask 'missing:1.8' cannot be made", 2),
+    "cs cut.npz -o t.png": ("cut.npz: is cut off", 1),
+    "cs empty.npz -o t.png": ("empty.npz: is empty", 1),
+    "deblur good.png -s 2 -m wiener --kernel disk:0": ("error: the kernel 'disk:0' cannot be made", 2),
+    "deblur good.png -s 2 -m wiener --kernel zero.npy": ("zero.npy: the kernel holds NaN or Inf, or nothing above 0", 2),
+    "deblur good.png -s 2 -m wiener --kernel k.txt": ("'k.txt' is no picture", 2),
+    "deblur good.png -s 2 -m wiener --kernel wide.npy": ("the kernel of 61 x 61 pixels is larger than the picture of 50 x 40", 0),
+    "inpaint good.png -m biharmonic --mask white.png": ("--invert takes the rest", 1),
+    "jpeg good.png --quality-of abc": ("expected: one number\n", 2),
+    "denoise good.png --sigma 0.1 --dry-run": ("0.1 is next to no noise", 0),
+    "denoise nan.tif -m tv -s 10 -o n.png": ("60 samples are NaN and became black", 0),
+    "deblur three.tif -m wiener -s 10 --kernel motion:5@0 --check -o t.tif": ("three.tif: page 3: D x differs from y", 0),
+}
+
+
+@pytest.fixture
+def wrong(tmp_path, monkeypatch):
+    """A folder with what the commands above name."""
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (40, 50, 3), np.uint8)).save(tmp_path / "good.png")
+    Image.fromarray(np.full((40, 50), 255, np.uint8)).save(tmp_path / "white.png")
+    Image.fromarray(np.zeros((1, 1), np.uint8)).save(tmp_path / "one.png")
+    floats = rng.random((40, 50, 3), np.float32)
+    tifffile.imwrite(tmp_path / "floats.tif", floats, photometric="rgb")
+    floats[:4, :5], floats[9, 9, 0] = np.nan, np.inf
+    tifffile.imwrite(tmp_path / "nan.tif", floats, photometric="rgb")
+    tifffile.imwrite(tmp_path / "three.tif", rng.integers(0, 256, (3, 30, 40), np.uint8), photometric="minisblack")
+    (tmp_path / "empty.npz").touch()
+    np.savez(tmp_path / "whole.npz", np.zeros(9))
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:100])
+    np.save(tmp_path / "zero.npy", np.zeros((5, 5)))
+    np.save(tmp_path / "wide.npy", np.ones((61, 61)))
+    (tmp_path / "k.txt").write_text("1 2 1")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("line", SAID)
+def test_errors_and_notes_name_the_file_and_the_remedy(line, wrong, monkeypatch, capfd):
+    from restore.cli import main
+
+    said, code = SAID[line]
+    monkeypatch.setattr(sys, "argv", ["restore", *line.split()])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert said in capfd.readouterr().err and (end.value.code or 0) == code
+
+
+def test_what_is_missing_in_a_pipe_is_told_to_be_lost(cli, wrong):
+    done = cli("degrade", "good.png", "--task", "inpaint", "--missing", "0.8", "-o", "-")
+    assert done.returncode == 0 and b"is not kept" in done.stderr

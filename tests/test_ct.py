@@ -109,6 +109,18 @@ def test_shares_of_views():
     assert float(limited.sum()) == pytest.approx(math.radians(61), abs=0.02)
 
 
+@pytest.mark.parametrize(("arc", "center"), [(360, None), (300, None), (220, 83.0), (200, None)])
+def test_a_short_scan_is_as_bright_as_a_full_one(arc, center):
+    """Half a turn and the fan see every line once or twice; a disk off the axis."""
+    down, across = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    x = torch.from_numpy(((down - 8) ** 2 + (across - 5) ** 2 < (0.25 * SIDE) ** 2) * 0.02)[None, None]
+    geometry = FAN.replace(angles=tuple(20 - np.arange(arc) * 1.0), center=center)
+    operator = Projection(geometry, SIDE, 1.0)
+    got = FBP()(operator(x), Problem(operator, NoNoise()))
+    inside = torch.from_numpy((down - 8) ** 2 + (across - 5) ** 2 < (0.2 * SIDE) ** 2)
+    assert float(got[0, 0][inside].mean()) == pytest.approx(0.02, rel=2e-3) and float((got[0, 0][inside] - 0.02).abs().mean()) < 4e-4
+
+
 def test_views_that_share_work_are_what_they_are_alone():
     x = torch.rand(1, 2, SIDE, SIDE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for geometry in (PARALLEL, FAN):

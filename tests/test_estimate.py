@@ -77,6 +77,12 @@ def test_white_noise_on_a_flat_picture(level):
     assert found.sigma == found.pca and not found.disagree and not found.correlated
 
 
+@pytest.mark.parametrize("size", [(20, 130_000), (130_000, 40)])
+def test_strips_have_a_level_too(size):
+    """More samples than are looked at, on fewer rows or columns than are looked at together."""
+    assert sigma.estimate(noisy(torch.full((1, 1, *size), 0.5), 10)).sigma[0] == pytest.approx(10, rel=0.05)
+
+
 def test_each_channel_has_its_own_level():
     y = torch.cat([noisy(torch.full((1, 1, 200, 300), 0.4), level, seed) for seed, level in enumerate((5, 20, 50))], 1)
     assert sigma.estimate(y).sigma == pytest.approx((5, 20, 50), rel=0.04)

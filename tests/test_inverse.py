@@ -533,6 +533,8 @@ def test_pictures_of_a_batch_do_not_know_of_each_other():
         for one in range(2):
             rows = slice(one, one + 1)
             torch.testing.assert_close(both[rows], method(y[rows], problem.rows(rows)), atol=1e-4, rtol=0)
+    one_kernel, y = problem_of(Deblur(kernel="gaussian:1.0", sigma=2.0)), torch.cat([y[:1], 1 - y[:1]])
+    torch.testing.assert_close(TV(steps=10)(y, one_kernel)[1:], TV(steps=10)(y[1:], one_kernel), atol=1e-6, rtol=0)
     known = torch.ones(2, 1, 24, 24)
     known[0, :, 10, 10] = 0
     known[1, :, 1:] = 0

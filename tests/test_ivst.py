@@ -74,6 +74,17 @@ def test_the_plan_follows_the_light():
     assert ivst.rounds(ivst.plan_for(1.0)) == [(1.0, 5), (pytest.approx(0.6), 3), (pytest.approx(0.2), 1)]
 
 
+def test_the_plan_is_that_of_the_whole_picture():
+    """A dark half beside a lit one is restored as in the whole, wherever the picture is cut."""
+    x = torch.cat([torch.full((1, 1, 16, 16), 0.02), torch.full((1, 1, 16, 16), 0.9)], 3)
+    y, inner = poisson(40.0).simulate(x, torch.Generator().manual_seed(0)), Nothing()
+    prepared = IVST(inner).prepare(iter([y[..., :16], y[..., 16:]]), poisson(40.0))
+    whole, half = prepared(y, poisson(40.0)), prepared(y[..., :16], poisson(40.0))
+    torch.testing.assert_close(IVST(inner)(y, poisson(40.0)), whole)
+    torch.testing.assert_close(half, whole[..., :16])
+    assert not torch.allclose(IVST(inner)(y[..., :16], poisson(40.0)), half)
+
+
 def test_channels_have_levels_of_their_own_and_the_denoiser_hears_of_them():
     inner = Nothing()
     y = poisson((50.0, 100.0, 200.0)).simulate(slope(24, 24).expand(1, 3, 24, 24), torch.Generator().manual_seed(0))

@@ -39,12 +39,18 @@ def compare(
         if picture.header.pages > 1:
             console.note(f"{console.shown(name)}: the first of its {picture.header.pages} pages is compared")
     one, two = (torch.from_numpy(upright(picture.pixels, picture.header.orientation).transpose(2, 0, 1).copy())[None].double() for picture in pictures)
+    for name, x in ((first, one), (second, two)):
+        if not x.isfinite().all():
+            raise RestoreError(f"{console.shown(name)}: {int((~x.isfinite()).sum())} samples are NaN or Inf", "numbers, of which a mean can be taken")
     if one.shape != two.shape:
         sizes = " and ".join(f"{x.shape[3]} x {x.shape[2]} x {x.shape[1]}" for x in (one, two))
         raise RestoreError(f"{console.shown(first)} and {console.shown(second)} differ in size: {sizes}", "two pictures of one size and number of channels")
     if any(picture.header.alpha for picture in pictures):
         console.note("transparency is not compared")
-    psnr, ssim = chosen.scores(*(x / two.max().clamp_min(1e-6) if chosen.stretch else x for x in (one, two)))
+    try:
+        psnr, ssim = chosen.scores(*(x / two.max().clamp_min(1e-6) if chosen.stretch else x for x in (one, two)))
+    except RestoreError as error:
+        raise error.of(f"{console.shown(first)} and {console.shown(second)}") from None
     if json:
         console.json_line({"schema": 1, "psnr": _finite(psnr), "ssim": _finite(ssim), "identical": torch.equal(one, two) and np.array_equal(*map(_opacity, pictures)), "protocol": chosen.text(simulated=False)})
     else:
@@ -84,6 +90,9 @@ def _slices(first: Path, second: Path, json: bool) -> int:
         if len(scan.array) > 1:
             console.note(f"{console.shown(path)}: the first of its {len(scan.array)} slices is compared")
     one, two = (torch.from_numpy(scan.array[0]) for scan in scans)
+    for name, x in ((first, one), (second, two)):
+        if not x.isfinite().all():
+            raise RestoreError(f"{console.shown(name)}: {int((~x.isfinite()).sum())} samples are NaN or Inf", "numbers, of which a mean can be taken")
     if one.shape != two.shape:
         raise RestoreError(f"{console.shown(first)} and {console.shown(second)} differ in size", "two slices of one size")
     rmse, ssim = hounsfield.rmse(one, two, body(two)), hounsfield.ssim(one, two)

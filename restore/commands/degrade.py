@@ -103,7 +103,7 @@ def degrade(
     if missing and mask:
         raise UsageError("--missing and --mask both say which pixels are missing", "one of them")
     words = {"noise": noise, "sigma": sigma, "peak": peak, "kernel": kernel, "boundary": boundary, "scale": scale, "down": down, "ratio": ratio,
-             "mask": f"missing:{missing}" if missing else mask, "quality": str(quality) if task == "jpeg" and quality else None}
+             "mask": f"missing:{missing}" if missing else mask, "quality": str(quality) if task == "jpeg" and quality is not None else None}
     stated = from_dict({"name": task} | {part: word for part, word in words.items() if word is not None})
     if stated.unknown():
         raise UsageError(f"{' and '.join(stated.unknown())} of {task} is not said", "", " ".join(EXAMPLES[part] for part in stated.unknown()))

@@ -85,6 +85,8 @@ def estimate(y: Tensor, side: int | None = None) -> KernelEstimate:
             best, found = cost, KernelEstimate(trimmed(kernel[0, 0]), 255 * misfit, tried, box)
         if number > 1 and (found.side < tried or max(found.kernel.shape) < FULL * tried):
             break
+    if found is None:
+        raise RestoreError(f"no kernel of {side} pixels explains the picture", "3 pixels or more", "say what the blur is: --kernel gaussian:1.6")
     return found
 
 

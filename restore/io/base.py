@@ -108,7 +108,7 @@ class Sink:
     """
 
     turns = True  # the format carries an orientation tag
-    clipped = 0  # samples of a float picture outside [0, 1], for which a format of integers has no room
+    clipped = black = 0  # samples of a float picture outside [0, 1], and NaN, for which a format of integers has no room
 
     def __init__(self, target: Target, header: Header):
         self.target, self.name, self.file = target, target.name, target.file
@@ -139,6 +139,7 @@ class Sink:
         with writing(self.name), np.errstate(all="ignore"):  # values that are not finite are no business of ours
             if self.given.dtype.kind == "f" and self.header.dtype.kind != "f":
                 self.clipped += int(np.count_nonzero(np.abs(rows[..., : self.given.channels] - 0.5) > 0.501))
+                self.black += int(np.count_nonzero(np.isnan(rows)))
             if self.given.alpha and self.given.premultiplied != self.header.premultiplied:
                 rows = _associate(rows, self.header.premultiplied)
             rows = as_samples(rows, self.header.dtype)
@@ -153,6 +154,8 @@ class Sink:
             lost.append(f"{8 * self.given.dtype.itemsize} bits a sample became {8 * self.header.dtype.itemsize}, the most that {self.header.format} holds")
         if self.clipped:
             lost.append(f"{self.clipped} samples lay outside of black and white and were clipped; a TIFF with --depth 32 keeps them")
+        if self.black:
+            lost.append(f"{self.black} samples are NaN and became black; a TIFF with --depth 32 keeps them")
         return lost
 
     def _complete(self) -> None:

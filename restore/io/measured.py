@@ -64,7 +64,11 @@ class MeasuredSource:
 def _nothing(path: Path | BinaryIO, name: str):
     """Raises for what is no archive."""
     if isinstance(path, Path):
-        path.stat()
+        if path.stat().st_size == 0:
+            raise RestoreError(f"{name}: is empty", "measurements", "copy or download the file again")
+        with path.open("rb") as file:
+            if file.read(4) == b"PK\x03\x04":
+                raise RestoreError(f"{name}: is cut off", "the whole file of measurements", "copy or download the file again")
     raise RestoreError(f"{name}: holds no measurements", f"a file of {SUFFIX} as restore degrade --task cs writes it", "a picture goes to restore denoise")
 
 

@@ -22,7 +22,7 @@ from restore.methods.fbp import FBP
 from restore.operators.noise import Gaussian, NoNoise
 from restore.operators.problem import HU_LOW, HU_SPAN, Problem, problem_of
 from restore.operators.projection import Projection
-from restore.operators.ramp import HalfRamp, response, shares
+from restore.operators.ramp import HalfRamp, response, counted
 from restore.tasks import Denoise, LowDose, Tomography
 
 SMALL = 256  # side of the picture that a centre is judged by
@@ -224,8 +224,7 @@ def noise_of(y: Tensor, geometry: Geometry) -> float:
     level = float((y[..., 2:] - 2 * y[..., 1:-1] + y[..., :-2]).abs().median()) / (0.6745 * math.sqrt(6))
     power = response(2 * y.shape[-1], geometry.pitch / geometry.magnification).square()
     beside = power * torch.cos(torch.linspace(0, math.pi, len(power), dtype=power.dtype))  # the ramp makes neighbours unlike
-    views = shares(geometry.angles, 360.0 if geometry.fan else 180.0) / (2 if geometry.fan else 1)
-    return level * math.sqrt(float((2 * power + beside).mean() / 3 * views.square().sum()))
+    return level * math.sqrt(float((2 * power + beside).mean() / 3 * counted(geometry).square().mean(1).sum()))
 
 
 def memory(geometry: Geometry, size: int, slices: int) -> int:

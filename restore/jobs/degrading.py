@@ -69,6 +69,8 @@ class Degrading(Walk):
         """Noise alone goes row by row; any other D sees the whole picture."""
         header, problem, generator = opened.ahead.header, opened.stated.problem, self.generator(opened)
         if opened.ahead.page == 0 and isinstance(self.request.task, Inpaint):
+            if opened.names.target == STREAM:
+                report.note("which pixels are missing is not kept: -o NAME.png writes NAME.mask.png beside it")
             for path in mask_files(opened.names.target):
                 io.write(path, upright(np.where(problem.operator.mask[0, 0].numpy() == 1, 0, 255).astype(np.uint8), header.orientation), overwrite=self.request.overwrite)
                 report.note(f"what is missing is white in {shown(path)}: restore inpaint takes it as --mask")

@@ -81,8 +81,15 @@ def load_kernel(name: str) -> Tensor:
             array = (np.squeeze(array) if array.ndim > 2 else array).astype(np.float32)
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise RestoreError(f"{name}: cannot be read: {error}", "a NumPy array of the kernel") from error
-        return kernels.normalised(torch.from_numpy(array))
-    return kernels.normalised(torch.from_numpy(io.read(path).pixels.mean(2)))
+        kernel = torch.from_numpy(array)
+    elif path.suffix.lower() in io.SUFFIXES:
+        kernel = torch.from_numpy(io.read(path).pixels.mean(2))
+    else:
+        raise UsageError(f"the kernel {name!r} is no picture and no .npy", "a picture, or a NumPy array as .npy or .npz")
+    try:
+        return kernels.normalised(kernel)
+    except UsageError as error:
+        raise error.of(name) from None
 
 
 def _kernel_file(name: str) -> tuple[Path, str]:
@@ -111,7 +118,7 @@ def masked(task: Inpaint, missing: Tensor) -> Given:
     missing = _grown(missing, _pixels("grow", task.grow))
     keep = 1 - missing
     if not keep.any():
-        raise RestoreError("every pixel is missing", "a picture of which something is known")
+        raise RestoreError("every pixel is missing", "a picture of which something is known", "leave --invert out" if task.invert else "--invert takes the rest of the mask")
     if task.feather:
         keep = _feathered(keep, _pixels("feather", task.feather))
     return {"mask": (keep == 1).float(), "keep": keep[0, 0]}

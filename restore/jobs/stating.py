@@ -20,7 +20,7 @@ from restore.estimate import doubt, fill
 from restore.image import Header
 from restore.method import Method, Same
 from restore.numerics import resample
-from restore.operators import kernels
+from restore.operators import kernels, masks
 from restore.operators.noise import NoNoise
 from restore.operators.problem import Given, Problem, problem_of
 from restore.tasks import Deblur, Inpaint, Task
@@ -187,6 +187,10 @@ def check(request: Request) -> None:
         cards.find(request.model)
     for part in filter(None, request.parts.values()):
         cards.denoiser(part)
+    if isinstance(request.task, Deblur) and kernels.is_made(request.task.kernel or "") and not request.task.hidden:
+        kernels.make(request.task.kernel)
+    if isinstance(request.task, Inpaint) and masks.is_made(request.task.mask or ""):
+        masks.make(request.task.mask, 1, 1)
     told = _told(request)
     if not told.unknown():
         cards.choose(told, request.model)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,7 +24,7 @@ from restore.jobs import given
 from restore.jobs.stating import Request, Stated, check, method_for, out_header, pushed, reduction, state
 from restore.method import Method
 from restore.names import STREAM, Names, make_folder
-from restore.operators.blur import Unknown
+from restore.operators.blur import Blur, Unknown
 from restore.streams import stdin, stdout
 from restore.tasks import Inpaint, Task
 
@@ -168,6 +167,9 @@ class Walk:
             yield f"a {target} file with loss does not hold known pixels as they were: -o NAME.png does"
         if given.files(self.request.task, names.source) and "mask" in opened.stated.given and (missing := 1 - float(opened.stated.given["mask"].mean())) > MOST:
             yield f"the mask calls {100 * missing:.0f} % of the picture missing: {'without --invert the rest of it is' if self.request.task.invert else '--invert takes the rest of it for'} missing instead"
+        blur = opened.stated.problem.operator
+        if isinstance(blur, Blur) and (blur.sides[0] > header.height or blur.sides[1] > header.width):
+            yield f"the kernel of {blur.sides[1]} x {blur.sides[0]} pixels is larger than the picture of {header.width} x {header.height}"
         if target not in ("exr", "tiff") if header.format == "exr" else target == "exr" and header.dtype.kind != "f" and header.sensor is None:
             yield "EXR holds linear light as a rule: values are passed on as they are, and other programs will show them lighter or darker"
 
@@ -223,15 +225,15 @@ class Walk:
         self.events.note(result.source, text)
 
     def _page(self, opened: Open, number: int, behind: Behind) -> None:
-        result = opened.result
+        result, said = opened.result, f"page {number + 1}: " if number else ""
         if number:
             opened.ahead.close()
             opened.stated = self.state(opened, number)
             opened.ahead = Ahead(opened.source, number)
             behind.page(self.header(opened, number))
             for line in opened.stated.lines:
-                self._note(result, f"page {number + 1}: {line}")
-        self.work(opened, behind.write, Report(self.events.progress, partial(self._note, result)))
+                self._note(result, said + line)
+        self.work(opened, behind.write, Report(self.events.progress, lambda text: self._note(result, said + text)))
 
     def work(self, opened: Open, write: Callable[[np.ndarray], None], report: Report) -> None:
         """One page through the engine."""
@@ -261,7 +263,7 @@ class Walk:
         if kept:
             report.note(self._residual(opened, page, torch.cat(kept).permute(2, 0, 1)[None]))
         if page.hidden:
-            report.note(f"{page.hidden} samples are NaN or Inf; they were left as they are")
+            report.note(f"{page.hidden} samples are NaN or Inf, of which nothing was made")
 
     def _residual(self, opened: Open, page: Page, x: torch.Tensor) -> str:
         """How far D x is from y, beside the noise, where y was measured and D sees nothing hidden."""

@@ -37,7 +37,7 @@ class FBA(Merge):
     def contributions(self, y, problem):
         window, std = self.window(problem), problem.noise.std
         if window:
-            return windows.work(windows.padded(y, window // 2), window, lambda part: self.accumulate(part, std(windows.light(part)) / 2))[..., : y.shape[-2], : y.shape[-1]]
+            return windows.work(y, window, lambda part: self.accumulate(part, std(windows.light(part)) / 2))
         return self.accumulate(y, std(y.mean((1, 2, 3, 4), keepdim=True)))
 
     def accumulate(self, y: Tensor, sigma: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """Filtered back-projection: each view convolved with the ramp, then smeared back along its rays.
 
 Parallel: x = sum of dt (h * y) at each pixel's shadow; h(0) = 1 / (4 p^2), h(n) = -1 / (pi n p)^2 for odd n, else 0, which keeps the mean right where
-|w| sampled does not. Fan: y D / sqrt(D^2 + s^2) is convolved with h / 2 and smeared back over U^2. The share dt of a view is half the angle between
-its neighbours, views of 180 (parallel) or 360 degrees apart being one; none is larger than twice the usual, so that a missing wedge stays missing.
+|w| sampled does not. Fan: y D / sqrt(D^2 + s^2) is convolved with h and smeared back over U^2, every
+line counted once, however far the fan turned. The share dt of a view is half the angle between its neighbours, views of 180 (parallel) or 360 degrees
+apart being one; none is larger than twice the usual, so that a missing wedge stays missing.
 
 Ramachandran & Lakshminarayanan, PNAS 1971; Shepp & Logan, The Fourier reconstruction of a head section, 1974; Kak & Slaney, Principles of
 computerized tomographic imaging, 1988 (3.3 and 3.4.2).
@@ -13,7 +14,7 @@ import torch
 from restore.errors import UsageError, nearest
 from restore.method import Method
 from restore.operators.projection import Projection
-from restore.operators.ramp import WINDOWS, filtered, shares
+from restore.operators.ramp import WINDOWS, counted, filtered
 
 
 class FBP(Method):
@@ -33,5 +34,4 @@ class FBP(Method):
         pitch = geometry.pitch / geometry.magnification
         if geometry.fan:
             y = y * (geometry.source / torch.hypot(operator.s * operator.pixel, torch.tensor(geometry.source))).to(y)
-        share = shares(geometry.angles, 360.0 if geometry.fan else 180.0).to(y)
-        return operator.backproject(filtered(y, pitch, self.window) * (share / (2 if geometry.fan else 1))[:, None])
+        return operator.backproject(filtered(y * counted(geometry).to(y), pitch, self.window))

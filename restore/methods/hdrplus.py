@@ -33,4 +33,4 @@ class HDRPlus(Merge):
             given = (1 - back) * spectrum
             given[..., 0, :, :, :] = spectrum[..., 0, :, :, :] * (1 + back.sum(-4))
             return torch.fft.irfft2(given / part.shape[-4], part.shape[-2:])
-        return windows.work(windows.padded(y, SIDE // 2), SIDE, merged)[..., : y.shape[-2], : y.shape[-1]]
+        return windows.work(y, SIDE, merged)

@@ -41,10 +41,11 @@ class IVST(Method):
     """z = y / gain counts photons. In each round m = share z + (1 - share) x is summed in bins, f(m) = 2 sqrt(max(0, m / share^2 + 3/8)), whose
     noise is about 1, is denoised, and becomes the x with E{f(m) | x} = D, by sums over Poisson counts, spread over the pixels of the bins.
 
-    `gain` may differ per picture and channel. Not clipped above; never negative.
+    `gain` may differ per picture and channel. Not clipped above; never negative. The plan is that of the picture's brightest square.
     """
 
     noises = ("Poisson",)
+    plan: Plan | None = None  # of the whole picture, where `prepare` has decided it
 
     def __init__(self, denoiser: Method):
         super().__init__()
@@ -60,7 +61,7 @@ class IVST(Method):
 
     def _picture(self, z: Tensor, gain: Tensor, number: int, of: int) -> Tensor:
         """Photons x for counts z (1, C, H, W), picture `number` of `of`."""
-        schedule, x = rounds(plan_for(brightest(z))), z
+        schedule, x = rounds(self.plan or plan_for(brightest(z))), z
         for turn, (share, side) in enumerate(schedule):
             sums = binned(share * z + (1 - share) * x, side)
             black = stable(torch.zeros_like(gain), share)
@@ -69,6 +70,11 @@ class IVST(Method):
             x = unbinned(inverse(clean, share), side, *z.shape[2:])
             self.tick(number * len(schedule) + turn + 1, of * len(schedule))
         return x
+
+    def prepare(self, parts, problem):
+        prepared = IVST(self.denoiser)
+        prepared.plan = plan_for(max(brightest(part / problem.noise.gain.to(part)) for part in parts))
+        return prepared
 
     def tiling(self, problem):
         return Blend(64)

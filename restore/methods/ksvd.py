@@ -87,10 +87,9 @@ class KSVD(Single):
             tick(turn + 1, rounds + 1)
         clean = torch.cat([some - pursue(some, atoms, bound).residual for some in every.split(CHUNK)]) + mean
         tick(rounds + 1, rounds + 1)
-        times = patches.aggregate(torch.ones_like(clean[None]), *y.shape, SIZE)
         trust = TRUST / sigma
-        x = (trust * y + patches.aggregate(clean[None], *y.shape, SIZE)) / (trust + times)
-        return x[0, 0, :height, :width] / 255
+        x = (trust * y + patches.aggregate(clean[None], *y.shape, SIZE)[0, 0]) / (trust + patches.cover(*y.shape, SIZE).to(y))
+        return x[:height, :width] / 255
 
     def tiling(self, problem):
         return Blend(32)

@@ -110,8 +110,7 @@ def centralised(x: Tensor, axes: Tensor, kind: Tensor, place: Tensor, weight: Te
             bound = profile.strength * math.sqrt(2) * sigma**2 / (deviation + 1e-12)
             centre = mean @ basis
             clean[some] = (soft(every[some] @ basis - centre, bound) + centre) @ basis.mT
-    times = patches.aggregate(torch.ones_like(every[None]), *x.shape, profile.size)
-    return (patches.aggregate(clean[None], *x.shape, profile.size) / times)[0, 0]
+    return patches.aggregate(clean[None], *x.shape, profile.size)[0, 0] / patches.cover(*x.shape, profile.size).to(x)
 
 
 def learn(x: Tensor, profile: Profile, sigma: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -48,11 +48,12 @@ class TV(Method):
 
 
 def steepest(operator: Operator, like: Tensor) -> float:
-    """The largest eigenvalue of D^T D, or a little more, seen by pictures like this one with noise: blurs are largest on what is smooth, projections on what is fine."""
+    """The largest eigenvalue of D^T D, or a little more, for pictures of the shape of this one, begun with noise on grey: blurs are largest on what is smooth,
+    projections on what is fine."""
     if operator.reach is None and operator.in_shape is None:
         like = like[..., :64, :64]
     noise = torch.randn(like.shape, dtype=like.dtype, generator=torch.Generator().manual_seed(0)).to(like.device)
-    start = noise / torch.linalg.vector_norm(noise) + like / torch.linalg.vector_norm(like).clamp_min(1e-12)
+    start = noise / torch.linalg.vector_norm(noise) + like.numel() ** -0.5
     return SLACK * largest(lambda x: operator.adjoint(operator(x)), start, POWERS)
 
 

@@ -43,7 +43,7 @@ class Wieschollek(Merge):
         def merged(part: Tensor) -> Tensor:
             return self.net(part, problem.noise.std(windows.light(part)) / 2)  # half of it is left under the taper
 
-        return windows.work(windows.padded(y, SIDE // 2), SIDE, merged)[..., : y.shape[-2], : y.shape[-1]]
+        return windows.work(y, SIDE, merged)
 
     def net(self, y: Tensor, sigma: Tensor) -> Tensor:
         """The contributions of frames in tapered windows (n, B, F, C, 64, 64)."""

@@ -73,7 +73,7 @@ def diagonal(y: Tensor, limits: Limits) -> Patches:
     """Overlapping blocks of diagonal coefficients of one channel (1, 1, H, W), with the 14x14 samples under them; those with NaN or Inf are left out."""
     side, reach = 70, 2 * BLOCK + 2
     step = side * round(sqrt(y.numel() / 2**20))
-    if step > side:
+    if step > side <= min(y.shape[2:]):
         y = y.unfold(2, side, step).unfold(3, side, step).reshape(-1, 1, side, side)
     detail = split(y.double(), 2)[:, 1:].unfold(2, BLOCK, 4).unfold(3, BLOCK, 4).permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, BLOCK**2)
     mean, clipped = (F.avg_pool2d(part, reach, 8).flatten() for part in (y, _clipped(y, limits).float()))

@@ -112,8 +112,7 @@ def tile_flow(reference: Tensor, frames: Tensor, homography: Tensor, gain: Tenso
     for level, (first, others) in reversed(list(enumerate(levels))):
         first, others, (height, width) = _smooth(first), _smooth(others), first.shape[-2:]
         tiles = [max(2, ceil(size / TILE)) for size in (height, width)]
-        gx = F.pad((first[..., 2:] - first[..., :-2]) / 2, (1, 1))
-        gy = F.pad((first[..., 2:, :] - first[..., :-2, :]) / 2, (0, 0, 1, 1))
+        gx, gy = _slopes(first)
         base = project(rescaled(homography, 0.5**level), grid(0, 0, height, width, frames.device))
         size = torch.tensor([width - 1.0, height - 1.0], device=frames.device)
         for _ in range(3):
@@ -173,11 +172,15 @@ def _coherence(reference: Tensor, frames: Tensor, homography: Tensor, variance: 
     return _correlation(values, inside, own) / (kept[0] * kept[1]).sqrt()
 
 
+def _slopes(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Central differences of (..., H, W) across and down, 0 at the border."""
+    return F.pad((x[..., 2:] - x[..., :-2]) / 2, (1, 1)), F.pad((x[..., 2:, :] - x[..., :-2, :]) / 2, (0, 0, 1, 1))
+
+
 def _points(reference: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Places (N, 2) where the reference (1, 1, H, W) changes most, one in every cell, with its values (N,) and gradients (N, 2) there."""
     height, width = reference.shape[-2:]
-    gx = F.pad((reference[..., 2:] - reference[..., :-2]) / 2, (1, 1))
-    gy = F.pad((reference[..., 2:, :] - reference[..., :-2, :]) / 2, (0, 0, 1, 1))
+    gx, gy = _slopes(reference)
     cell = max(1, ceil(sqrt(height * width / POINTS)))
     at = F.max_pool2d(gx.square() + gy.square(), cell, return_indices=True)[1].flatten()
     places = torch.stack([at % width, at // width], 1).double()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from restore.numerics.mirror import mirrored
+from restore.numerics.mirror import mirrored, padded
 
 
 def taper(size: int, like: Tensor) -> Tensor:
@@ -14,11 +14,12 @@ def taper(size: int, like: Tensor) -> Tensor:
 
 
 def work(y: Tensor, size: int, change: Callable[[Tensor], Tensor]) -> Tensor:
-    """`change` on every window of y (..., H, W), H and W multiples of size / 2; windows lie on multiples of size / 2 and reach over the edges, mirrored.
+    """`change` on every window of y (..., H, W); windows lie on multiples of size / 2 and reach over the edges, mirrored.
 
     change: (n, ..., size, size) -> (n, ..., size, size), one row of windows at a time.
     """
-    half, lead = size // 2, y.shape[:-2]
+    half, lead, (height, width) = size // 2, y.shape[:-2], y.shape[-2:]
+    y = padded(y, -height % half, -width % half)
     rows, columns = y.shape[-2] // half + 1, y.shape[-1] // half + 1
     wide = mirrored(y.reshape(1, -1, *y.shape[-2:]), half).reshape(*lead, (rows + 1) * half, (columns + 1) * half)
     root = taper(size, y)
@@ -29,17 +30,9 @@ def work(y: Tensor, size: int, change: Callable[[Tensor], Tensor]) -> Tensor:
         done = (root * change(root * strip)).movedim(0, -2).reshape(*lead, 2, half, columns, 2, half)
         for right in (0, 1):
             out[..., row : row + 2, :, right : right + columns, :] += done[..., right, :]
-    return out.reshape(wide.shape)[..., half : half + y.shape[-2], half : half + y.shape[-1]]
+    return out.reshape(wide.shape)[..., half : half + height, half : half + width]
 
 
 def light(part: Tensor) -> Tensor:
     """The mean of bursts in tapered windows (..., F, C, size, size), over all but the first axes, as it was before the taper."""
     return part.mean((-4, -3, -2, -1), keepdim=True) / taper(part.shape[-1], part).mean() ** 2
-
-
-def padded(y: Tensor, multiple: int) -> Tensor:
-    """y (..., H, W) mirrored at the bottom and the right to multiples."""
-    down, right = -y.shape[-2] % multiple, -y.shape[-1] % multiple
-    wide = mirrored(y.reshape(1, -1, *y.shape[-2:]), max(down, right)).reshape(*y.shape[:-2], y.shape[-2] + 2 * max(down, right), -1)
-    edge = max(down, right)
-    return wide[..., edge : wide.shape[-2] - edge + down, edge : wide.shape[-1] - edge + right]

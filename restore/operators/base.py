@@ -1,7 +1,7 @@
 """The D of y = D x + n: shapes, forward, adjoint, and an algebra over them. Torch; no file, no device choice.
 
 `x` is (B, C, H, W); `y` is (B, and what D gives). A new operator is a class with `forward` and, if it is
-linear, `adjoint`, and a function `example(dtype)` beside it that the sweep of tests picks up.
+linear, `adjoint`, and a function `examples(dtype)` beside it that the sweep of tests picks up.
 """
 
 from collections.abc import Callable, Sequence

@@ -23,7 +23,8 @@ class Downsample(Operator):
 
     def out_shape(self, in_shape):
         if any(n % self.scale for n in in_shape[1:]):
-            raise RestoreError(f"a picture of {in_shape[2]} x {in_shape[1]} pixels is to be reduced by {self.scale}", f"sides that are multiples of {self.scale}")
+            raise RestoreError(f"a picture of {in_shape[2]} x {in_shape[1]} pixels is to be reduced by {self.scale}", f"sides that are multiples of {self.scale}",
+                               f"crop it to {in_shape[2] // self.scale * self.scale} x {in_shape[1] // self.scale * self.scale} before")
         return (in_shape[0], *(n // self.scale for n in in_shape[1:]))
 
     def x_shape(self, out_shape):

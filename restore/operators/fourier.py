@@ -11,7 +11,7 @@ from torch import Tensor
 
 from restore.numerics import turns
 from restore.operators import sampling
-from restore.operators.base import Operator
+from restore.operators.base import Operator, of_rows
 
 AXES = (-2, -1)
 WAVES = 4  # cosines along each axis that a smooth phase is made of
@@ -87,8 +87,11 @@ class Coils(Operator):
     def adjoint(self, y: Tensor) -> Tensor:
         return (self.maps.conj() * y).sum(1, keepdim=True)
 
+    def rows(self, rows):
+        return Coils(of_rows(self.maps, rows)) if self.maps.ndim == 4 else self
+
     def crop(self, boxes):
-        return Coils(torch.stack([self.maps[:, top : top + height, left : left + width] for top, left, height, width in boxes]))
+        return Coils(torch.stack([self.maps[..., top : top + height, left : left + width] for top, left, height, width in boxes]))
 
     def turn(self, turn):
         return Coils(turns.apply(self.maps[None], turn)[0])

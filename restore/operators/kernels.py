@@ -37,8 +37,10 @@ def is_made(words: str) -> bool:
 def normalised(kernel: Tensor) -> Tensor:
     """A kernel as it may come from a file: negative samples are 0, the sum 1, sides odd (zeros are added below and to the right)."""
     kernel = kernel.clamp_min(0)
-    if kernel.ndim != 2 or not torch.isfinite(kernel).all() or not float(kernel.sum()) > 0 or max(kernel.shape) > LARGEST:
-        raise UsageError(f"an array of shape {tuple(kernel.shape)} is no kernel", f"(h, w) up to {LARGEST} pixels, finite, with a sum above 0")
+    if kernel.ndim != 2 or not 0 < kernel.numel() or max(kernel.shape) > LARGEST:
+        raise UsageError(f"an array of shape {tuple(kernel.shape)} is no kernel", f"(h, w) up to {LARGEST} pixels")
+    if not torch.isfinite(kernel).all() or not float(kernel.sum()) > 0:
+        raise UsageError("the kernel holds NaN or Inf, or nothing above 0", "finite numbers with a sum above 0")
     kernel = torch.nn.functional.pad(kernel, (0, 1 - kernel.shape[1] % 2, 0, 1 - kernel.shape[0] % 2))
     return kernel / kernel.sum()
 

@@ -2,7 +2,8 @@
 
 h(0) = 1 / (4 p^2), h(n) = -1 / (pi n p)^2 for odd n, else 0, for detector pixels of p mm, keeps the mean right where |w| sampled does not.
 
-Ramachandran & Lakshminarayanan, PNAS 1971; Shepp & Logan, The Fourier reconstruction of a head section, 1974.
+Ramachandran & Lakshminarayanan, PNAS 1971; Shepp & Logan, The Fourier reconstruction of a head section, 1974; Parker, Optimal short scan convolution
+reconstruction for fan-beam CT, Medical Physics 1982.
 """
 
 import math
@@ -50,6 +51,28 @@ def shares(angles: tuple[float, ...], period: float) -> Tensor:
     return (((gaps + gaps.roll(1)) / 2) / count)[which].deg2rad()
 
 
+def counted(geometry: Geometry) -> Tensor:
+    """The angle in radians that each ray stands for, (view, detector | 1), in float64: together once round for every line.
+
+    A full turn of a fan sees each line twice. Of a shorter one, lines that are seen twice fade from one view to its opposite, as Parker weighs them.
+    """
+    if not geometry.fan:
+        return shares(geometry.angles, 180.0)[:, None]
+    share = shares(geometry.angles, 360.0)[:, None]
+    places = torch.tensor(geometry.angles, dtype=torch.float64).remainder(360).sort().values
+    gaps = torch.diff(torch.cat([places, places[:1] + 360]))
+    usual, widest = float(gaps[gaps > 1e-6].median()), int(gaps.argmax())
+    if float(gaps[widest]) <= 2 * usual:
+        return share / 2
+    arc = math.radians(360 - float(gaps[widest]) + usual)
+    turned = (torch.tensor(geometry.angles, dtype=torch.float64) - places[(widest + 1) % len(places)] + usual / 2).remainder(360).deg2rad()[:, None]
+    middle = (geometry.detectors - 1) / 2 if geometry.center is None else geometry.center
+    fan = torch.atan((torch.arange(geometry.detectors, dtype=torch.float64) - middle) * (geometry.pitch / geometry.detector))
+    first, last = (arc - math.pi) / 2 - fan, (arc - math.pi) / 2 + fan  # half of the turn in which a ray's opposite is still to come, or has been
+    rise = torch.where(turned < 2 * first, torch.sin(math.pi / 4 * turned / first).square(), 1.0)
+    return share * torch.where(arc - turned < 2 * last, torch.sin(math.pi / 4 * (arc - turned) / last).square(), rise)
+
+
 class HalfRamp(Operator):
     """R^(1/2) on sinograms of a geometry: with D for pictures of `pixel` mm, (R^(1/2) D)^T R^(1/2) D is nearly the identity, and on R^(1/2) y it is FBP.
 
@@ -62,8 +85,7 @@ class HalfRamp(Operator):
         super().__init__()
         pitch = geometry.pitch / geometry.magnification
         self.pitch, self.in_shape = pitch, (1, len(geometry.angles), geometry.detectors)
-        share = shares(geometry.angles, 360.0 if geometry.fan else 180.0) / (2 if geometry.fan else 1)
-        self.register_buffer("weight", (share * pitch / pixel**2).sqrt()[:, None])
+        self.register_buffer("weight", (counted(geometry).mean(1, keepdim=True) * pitch / pixel**2).sqrt())
 
     def forward(self, y: Tensor) -> Tensor:
         length = _length(y)
