@@ -17,6 +17,8 @@ from restore.operators.jpeg import Coding
 from restore.operators.noise import Noise
 from restore.operators.problem import Problem
 
+ROUNDING = 0.5 / 255  # to 8 bits: noise too, which y has at least
+
 
 @dataclass(frozen=True)
 class Exact:

@@ -16,14 +16,12 @@ import torch
 from torch import Tensor
 
 from restore.errors import RestoreError
-from restore.numerics.calm import Limits, Patches, calm_variance, clip_limits, principal
+from restore.numerics.calm import MARGIN, STEEPEST, Limits, Patches, calm_variance, clip_limits, principal
 
 COUNT = 100_000  # patches to look at
 BINS = 24  # of intensity, equally filled, for the first line
-MARGIN = 2.5  # sigmas from black and white where clipping takes less than 1 % of the level
 LEAST = 200  # patches, and
 SHARE = 0.005  # share of them, that make an estimate
-STEEPEST = 0.2  # in texture: energy of what is measured, per energy of the rest
 SMALLEST = 64  # the least height and width
 PASSES = 20
 TINY = 1e-14  # a variance far under one level of 16 bits

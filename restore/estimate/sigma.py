@@ -20,9 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from restore.errors import RestoreError
-from restore.numerics.calm import Limits, Patches, calm_variance, clip_limits, diagonal, principal
+from restore.numerics.calm import MARGIN, Limits, Patches, calm_variance, clip_limits, diagonal, principal
 
-MARGIN = 2.5  # sigmas from black and white where clipping takes less than 1 % of the level
 SMALLEST = 16  # the least height and width
 COARSER = 2.5  # times the level at full size, and
 ABOVE = 2.0  # levels more, from which on the noise counts as correlated

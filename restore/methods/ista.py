@@ -11,12 +11,11 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from restore.method import Method, level
+from restore.method import ROUNDING, Method, level
 from restore.numerics.solvers import fista, soft
 from restore.numerics.wavelets import frame, unframe
 from restore.operators.base import Operator
 
-FLOOR = 0.5 / 255
 FALL = 100.0  # the first threshold over the last
 
 
@@ -29,7 +28,7 @@ class ISTA(Method):
 
     def restore(self, y, problem):
         canvas = problem.operator.canvas(y)
-        last = self.threshold * level(problem.noise, y).clamp_min(FLOOR)
+        last = self.threshold * level(problem.noise, y).clamp_min(ROUNDING)
         return canvas.crop(sparse(canvas.operator, canvas.y, last, self.steps, self.tick))
 
     def bytes_per_pixel(self, problem):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from restore.method import Blend, Method
+from restore.methods.vst import SPREAD
 from restore.numerics import poisson
 from restore.numerics.mirror import padded
 from restore.operators.base import Identity
@@ -31,8 +32,6 @@ class Plan(NamedTuple):
 LOWEST = -3
 PLANS = (Plan(0.08, 4, 9), Plan(0.02, 4, 7), Plan(0.10, 4, 7), Plan(0.20, 3, 5), Plan(0.40, 3, 5), Plan(0.30, 3, 3), Plan(0.52, 3, 3), Plan(0.62, 2, 1),
          Plan(0.70, 2, 1), Plan(0.80, 2, 1), Plan(0.04, 2, 1))
-MOST = 100.0  # photons: up to here the inverse is tabulated, above it the asymptotic one is within 1e-3 of it
-SPREAD = 5.0  # at least so many standard deviations of the noise make the unit that the denoiser sees
 BRIGHT = 8  # side of the squares whose brightest mean says which plan is followed
 REFINE = 9  # steps that make a picture of what is known of its bins
 
@@ -132,7 +131,6 @@ def inverse(clean: Tensor, share: float) -> Tensor:
 
 @functools.lru_cache(maxsize=64)
 def table(share: float) -> tuple[Tensor, Tensor]:
-    """x from 0 to MOST photons and E{f(share z + (1 - share) x) | x}, z a Poisson count of mean x, in float64."""
-    x = torch.arange(0, math.sqrt(MOST) + 0.01, 0.01, dtype=torch.float64).square()
-    counts = torch.arange(int(MOST + 14 * math.sqrt(MOST)), dtype=torch.float64)
+    """x on `poisson.grid` and E{f(share z + (1 - share) x) | x}, z a Poisson count of mean x, in float64."""
+    x, counts = poisson.grid()
     return x, (poisson.chances(x, counts) * stable(share * counts + (1 - share) * x[:, None], share)).sum(1)

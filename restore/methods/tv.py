@@ -8,13 +8,12 @@ Fast gradient-based algorithms for constrained total variation image denoising, 
 import torch
 from torch import Tensor
 
-from restore.method import Method, by_reach, level
+from restore.method import ROUNDING, Method, by_reach, level
 from restore.methods.pnp import first_guess
 from restore.numerics.differences import divergence, gradient
 from restore.numerics.solvers import fista, largest
 from restore.operators.base import Operator
 
-FLOOR = 0.5 / 255
 POWERS, SLACK = 16, 1.1  # iterations that look for the largest eigenvalue, and what they may fall short by
 
 
@@ -29,7 +28,7 @@ class TV(Method):
         canvas = problem.operator.canvas(y)
         operator, start = canvas.operator, first_guess(canvas.operator, canvas.y)
         slope = steepest(operator.rows(slice(0, 1)), start[:1]) or 1.0  # 0 where nothing was measured
-        weight = self.strength * level(problem.noise, y).clamp_min(FLOOR) ** 2
+        weight = self.strength * level(problem.noise, y).clamp_min(ROUNDING) ** 2
         dual, done = [torch.zeros(2, *start.shape, dtype=y.dtype, device=y.device)], [0]
 
         def prox(x: Tensor) -> Tensor:

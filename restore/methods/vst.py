@@ -15,7 +15,6 @@ from restore.numerics import poisson
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
 
-MOST = 100.0  # photons: up to here the inverse is tabulated, above it the asymptotic one is within 2e-4 of it
 SPREAD = 5.0  # at least so many standard deviations of the noise make the unit that the denoiser sees: its sigma is 1 / 5 at most
 
 
@@ -86,9 +85,8 @@ def inverse(stable: Tensor, read: Tensor) -> Tensor:
 
 @functools.lru_cache(maxsize=16)
 def table(read: float) -> tuple[Tensor, Tensor]:
-    """y from 0 to MOST photons and E{f(z) | y}, in float64: the sum over counts k of the Poisson weights of E{f(k + s n)}."""
-    y = torch.arange(0, math.sqrt(MOST) + 0.01, 0.01, dtype=torch.float64).square()
-    k = torch.arange(int(MOST + 14 * math.sqrt(MOST)), dtype=torch.float64)
+    """y on `poisson.grid` and E{f(z) | y}, in float64: the sum over counts k of the Poisson weights of E{f(k + s n)}."""
+    y, k = poisson.grid()
     return y, poisson.chances(y, k) @ _blurred(k, read)
 
 

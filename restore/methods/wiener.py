@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from restore.errors import RestoreError
-from restore.method import Blend, Method, by_reach, level
+from restore.method import ROUNDING, Blend, Method, by_reach, level
 from restore.operators.blur import Blur
 
-FLOOR = 0.5 / 255  # rounding to 8 bits is noise too
 STEEP = 3.0  # chosen on training pictures: from 1 to 3 is 0.5 dB, 2 and 5 are within 0.1 dB
 RINGS = 2  # times as far as what iterates on D: an inverse rings on
 
@@ -28,7 +27,7 @@ class Wiener(Method):
         canvas = problem.operator.canvas(y)
         transfer, n = canvas.operator.transfer(canvas.y), canvas.y.shape[-2:]
         c = spread(y) if self.c is None else self.c.to(y)
-        ratio = (level(problem.noise, y).clamp_min(FLOOR) ** 2 / c.clamp_min(1e-12)) * square(n, y)[:, : n[1] // 2 + 1]  # 0 at 0: the mean is known
+        ratio = (level(problem.noise, y).clamp_min(ROUNDING) ** 2 / c.clamp_min(1e-12)) * square(n, y)[:, : n[1] // 2 + 1]  # 0 at 0: the mean is known
         x = canvas.y
         for _ in range(3):  # what the gap would measure is known better each time
             x = torch.fft.irfft2(transfer.conj() * torch.fft.rfft2(canvas.filled(x)) / (transfer.abs().square() + ratio), s=n)

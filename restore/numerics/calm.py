@@ -23,6 +23,7 @@ BLOCK = 6  # side of a block of diagonal coefficients
 CALM = 0.03  # the least share of patches to be trusted
 TIED = 1e-4  # the share of samples at one extreme value that tells clipping
 MUCH = 0.25  # of the samples of a patch
+MARGIN = 2.5  # sigmas from black and white where clipping takes less than 1 % of the level
 STEEPEST = 0.2  # in texture: energy of what is measured, per energy of the rest
 
 

@@ -1,7 +1,16 @@
 """Sums over Poisson counts, and tables that are read between their entries."""
 
+import math
+
 import torch
 from torch import Tensor
+
+MOST = 100.0  # photons: up to here inverses are tabulated, above it the asymptotic ones are within 1e-3 of them
+
+
+def grid() -> tuple[Tensor, Tensor]:
+    """Means from 0 to MOST, dense near 0, and the counts that occur with them, in float64."""
+    return torch.arange(0, math.sqrt(MOST) + 0.01, 0.01, dtype=torch.float64).square(), torch.arange(int(MOST + 14 * math.sqrt(MOST)), dtype=torch.float64)
 
 
 def chances(mean: Tensor, counts: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restore.numerics.mirror import mirrored_index
+from restore.numerics.mirror import mirrored, mirrored_index
 
 POLE = sqrt(3) - 2  # of the inverse of the cubic B-spline's samples (1, 4, 1) / 6
 REACH = 14  # samples beyond which the prefilter, POLE^n, and the four taps of the spline see nothing in float32
@@ -18,14 +18,8 @@ def coefficients(x: Tensor) -> Tensor:
     c = x * h, h[n] = sqrt(3) POLE^|n| along each axis, cut where float32 ends. Unser, Splines: a perfect fit for signal and image processing, SPM 1999.
     """
     taps = sqrt(3) * torch.tensor([POLE ** abs(n) for n in range(2 - REACH, REACH - 1)], dtype=x.dtype, device=x.device)
-    flat = x.reshape(-1, 1, *x.shape[-2:])
-    for axis, shape in ((-2, (1, 1, -1, 1)), (-1, (1, 1, 1, -1))):
-        flat = F.conv2d(_mirrored(flat, axis, REACH - 2), taps.reshape(shape))
-    return flat.reshape(x.shape)
-
-
-def _mirrored(x: Tensor, axis: int, edge: int) -> Tensor:
-    return x.index_select(axis, mirrored_index(torch.arange(-edge, x.shape[axis] + edge, device=x.device), x.shape[axis]))
+    wide = mirrored(x.reshape(-1, 1, *x.shape[-2:]), REACH - 2)
+    return F.conv2d(F.conv2d(wide, taps.reshape(1, 1, -1, 1)), taps.reshape(1, 1, 1, -1)).reshape(x.shape)
 
 
 def sample(c: Tensor, places: Tensor) -> Tensor:
