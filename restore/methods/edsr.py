@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from restore.errors import RestoreError, UsageError
 from restore.method import Network
+from restore.numerics.layers import conv3
 from restore.numerics.resample import resize
 
 
@@ -25,11 +26,11 @@ class EDSR(Network):
         if scale not in (2, 3, 4):
             raise UsageError(f"EDSR does not enlarge by {scale}", "2, 3 or 4")
         self.scale, self.channels = scale, channels
-        self.head = _conv(channels, width)
-        self.body = nn.Sequential(*(Block(width) for _ in range(blocks)), _conv(width, width))
+        self.head = conv3(channels, width)
+        self.body = nn.Sequential(*(Block(width) for _ in range(blocks)), conv3(width, width))
         steps = (2, 2) if scale == 4 else (scale,)
-        self.up = nn.Sequential(*(layer for step in steps for layer in (_conv(width, step * step * width), nn.PixelShuffle(step))))
-        self.tail = _conv(width, channels)
+        self.up = nn.Sequential(*(layer for step in steps for layer in (conv3(width, step * step * width), nn.PixelShuffle(step))))
+        self.tail = conv3(width, channels)
         with torch.no_grad():  # what is added starts near nothing
             self.tail.weight.mul_(1e-3)
 
@@ -48,16 +49,9 @@ class Block(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.first, self.second = _conv(width, width), _conv(width, width)
+        self.first, self.second = conv3(width, width), conv3(width, width)
         with torch.no_grad():
             self.second.weight.mul_(0.2)
 
     def forward(self, v: Tensor) -> Tensor:
         return v + self.second(torch.relu_(self.first(v)))
-
-
-def _conv(inputs: int, outputs: int) -> nn.Conv2d:
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-    nn.init.zeros_(conv.bias)
-    return conv

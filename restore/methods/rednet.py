@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from restore.errors import UsageError
 from restore.method import Network
 from restore.numerics import activations
+from restore.numerics.layers import conv3
 from restore.operators.masks import Mask
 from restore.operators.noise import NoNoise
 
@@ -40,8 +41,8 @@ class REDNet(Network):
         self.seen = 1 if luma else None
         self.links = {half - k: k for k in range(2, half, 2)} if skips and depth > 10 else {}
         self.activation, inner = activations.find(activation), width * activations.fan(activation)
-        self.encoder = nn.ModuleList(_conv(width if k else channels, inner) for k in range(half))
-        self.decoder = nn.ModuleList(_conv(width, inner if j + 1 < half else channels) for j in range(half))
+        self.encoder = nn.ModuleList(conv3(width if k else channels, inner) for k in range(half))
+        self.decoder = nn.ModuleList(conv3(width, inner if j + 1 < half else channels) for j in range(half))
         with torch.no_grad():  # the residual starts near nothing
             self.decoder[-1].weight.mul_(0.1)
 
@@ -66,10 +67,3 @@ class REDNet(Network):
                 x = F.relu(x + kept.pop(self.links[j]))
         x = self.decoder[-1](x)
         return y + x if self.global_residual else x
-
-
-def _conv(inputs: int, outputs: int) -> nn.Conv2d:
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-    nn.init.zeros_(conv.bias)
-    return conv

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from restore.method import Network
 from restore.numerics import contourlets
+from restore.numerics.layers import conv3
 from restore.numerics.mirror import padded
 
 SCALE = 20.0  # brings the coefficients of [-1024, 3071] HU near 1
@@ -29,9 +30,9 @@ class WaveletCT(Network):
     def __init__(self, width: int = 64, modules: int = 6):
         super().__init__()
         count = contourlets.CHANNELS
-        self.first = nn.ModuleList(_conv(count if k == 0 else width, width) for k in range(3))
-        self.blocks = nn.ModuleList(nn.ModuleList(_conv(width, width) for _ in range(3)) for _ in range(modules))
-        self.last = nn.ModuleList((_conv((modules + 1) * width, width), _conv(width, width), _conv(width, count)))
+        self.first = nn.ModuleList(conv3(count if k == 0 else width, width) for k in range(3))
+        self.blocks = nn.ModuleList(nn.ModuleList(conv3(width, width) for _ in range(3)) for _ in range(modules))
+        self.last = nn.ModuleList((conv3((modules + 1) * width, width), conv3(width, width), conv3(width, count)))
         with torch.no_grad():
             for block in self.blocks:  # each begins as nearly nothing added
                 block[2].weight.mul_(0.3)
@@ -52,10 +53,3 @@ class WaveletCT(Network):
         x = F.relu(self.last[1](F.relu(self.last[0](torch.cat(kept, 1)))))
         clean = contourlets.synthesise(bands + self.last[2](x).to(bands.dtype)) / SCALE
         return clean[..., MARGIN : MARGIN + height, MARGIN : MARGIN + width].to(y.dtype)
-
-
-def _conv(inputs: int, outputs: int) -> nn.Conv2d:
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-    nn.init.zeros_(conv.bias)
-    return conv
