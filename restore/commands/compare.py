@@ -39,9 +39,8 @@ def compare(
         if picture.header.pages > 1:
             console.note(f"{console.shown(name)}: the first of its {picture.header.pages} pages is compared")
     one, two = (torch.from_numpy(upright(picture.pixels, picture.header.orientation).transpose(2, 0, 1).copy())[None].double() for picture in pictures)
-    for name, x in ((first, one), (second, two)):
-        if not x.isfinite().all():
-            raise RestoreError(f"{console.shown(name)}: {int((~x.isfinite()).sum())} samples are NaN or Inf", "numbers, of which a mean can be taken")
+    _check(first, one)
+    _check(second, two)
     if one.shape != two.shape:
         sizes = " and ".join(f"{x.shape[3]} x {x.shape[2]} x {x.shape[1]}" for x in (one, two))
         raise RestoreError(f"{console.shown(first)} and {console.shown(second)} differ in size: {sizes}", "two pictures of one size and number of channels")
@@ -68,6 +67,14 @@ def _opacity(picture):
     return upright(picture.alpha[..., None] if picture.header.alpha else np.ones((*picture.samples.shape[:2], 1), np.float32), picture.header.orientation)
 
 
+def _check(name: Path, x) -> None:
+    from restore.console import shown
+    from restore.errors import RestoreError
+
+    if hidden := int((~x.isfinite()).sum()):
+        raise RestoreError(f"{shown(name)}: {hidden} samples are NaN or Inf", "numbers, of which a mean can be taken")
+
+
 def _finite(value: float) -> float | None:
     """What JSON can say of a figure."""
     return value if abs(value) < float("inf") else None
@@ -90,9 +97,8 @@ def _slices(first: Path, second: Path, json: bool) -> int:
         if len(scan.array) > 1:
             console.note(f"{console.shown(path)}: the first of its {len(scan.array)} slices is compared")
     one, two = (torch.from_numpy(scan.array[0]) for scan in scans)
-    for name, x in ((first, one), (second, two)):
-        if not x.isfinite().all():
-            raise RestoreError(f"{console.shown(name)}: {int((~x.isfinite()).sum())} samples are NaN or Inf", "numbers, of which a mean can be taken")
+    _check(first, one)
+    _check(second, two)
     if one.shape != two.shape:
         raise RestoreError(f"{console.shown(first)} and {console.shown(second)} differ in size", "two slices of one size")
     rmse, ssim = hounsfield.rmse(one, two, body(two)), hounsfield.ssim(one, two)

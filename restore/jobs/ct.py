@@ -22,7 +22,7 @@ from restore.methods.fbp import FBP
 from restore.operators.noise import Gaussian, NoNoise
 from restore.operators.problem import HU_LOW, HU_SPAN, Problem, problem_of
 from restore.operators.projection import Projection
-from restore.operators.ramp import HalfRamp, response, counted
+from restore.operators.ramp import HalfRamp, counted, response
 from restore.tasks import Denoise, LowDose, Tomography
 
 SMALL = 256  # side of the picture that a centre is judged by
