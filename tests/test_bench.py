@@ -410,3 +410,8 @@ def test_a_report_needs_its_folder(tmp_path):
 
     with pytest.raises(UsageError, match="no folder"):
         benching._suffixes([tmp_path / "new/x.md"], [".md"])
+
+
+def test_a_row_that_no_table_has_is_told_of_those_there_are():
+    with pytest.raises(UsageError, match="or a row of inpaint-colour: OpenCV Telea"):
+        run(table.find("inpaint-colour"), Choice(methods=("OpenCV",), device="cpu"), protocol.find("rednet"))

@@ -165,7 +165,10 @@ def _entries(table: Table, chosen: Sequence[str]) -> list[Entry]:
             found.append(replace(by_name[plain.lower()], name=name, ensemble=True))
         else:
             joined = row(name, name)  # any model of the catalog may join a table, and any peer
-            (peers if name.startswith(peers.PREFIX) else cards).find(joined.model)
+            try:
+                (peers if name.startswith(peers.PREFIX) else cards).find(joined.model)
+            except UsageError as error:
+                raise UsageError(error.what, error.expected, f"or a row of {table.name}: {nearest(name, [entry.name for entry in table.entries])}") from None
             found.append(joined)
     return found
 
