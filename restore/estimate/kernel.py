@@ -86,7 +86,7 @@ def estimate(y: Tensor, side: int | None = None) -> KernelEstimate:
         if number > 1 and (found.side < tried or max(found.kernel.shape) < FULL * tried):
             break
     if found is None:
-        raise RestoreError(f"no kernel of {side} pixels explains the picture", "3 pixels or more", "say what the blur is: --kernel gaussian:1.6")
+        raise RestoreError("no kernel explains the picture", "a picture with edges, and a side of 3 pixels or more", "say what the blur is: --kernel gaussian:1.6")
     return found
 
 

@@ -139,7 +139,7 @@ class Sink:
         with writing(self.name), np.errstate(all="ignore"):  # values that are not finite are no business of ours
             if self.given.dtype.kind == "f" and self.header.dtype.kind != "f":
                 self.clipped += int(np.count_nonzero(np.abs(rows[..., : self.given.channels] - 0.5) > 0.501))
-                self.black += int(np.count_nonzero(np.isnan(rows)))
+                self.black += int(np.count_nonzero(np.isnan(rows[..., : self.given.channels])))
             if self.given.alpha and self.given.premultiplied != self.header.premultiplied:
                 rows = _associate(rows, self.header.premultiplied)
             rows = as_samples(rows, self.header.dtype)

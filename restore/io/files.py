@@ -68,7 +68,7 @@ def _temporary(path: Path) -> Path:
 
 
 def broken(name: str, cause: str) -> RestoreError:
-    return RestoreError(f"{name}: cannot be read: {' '.join(cause.split())}", "a complete, undamaged picture", "copy or download the file again")
+    return RestoreError(f"{name}: cannot be read: {' '.join(cause.split())}", "a complete, undamaged file", "copy or download the file again")
 
 
 def _line(cause: BaseException) -> str:

@@ -1,6 +1,7 @@
 """Measurements of compressed sensing from file to file: NumPy's .npz with the measurements, the picture's size, the seed of the matrix, and the noise."""
 
 import zipfile
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +12,7 @@ from restore.errors import RestoreError
 from restore.image import Header
 from restore.io.files import Target, broken, reading, writing
 
+ARCHIVE = b"PK\x03\x04"  # what a whole one begins with
 SUFFIX = ".npz"
 FIELDS = ("measurements", "size", "seed", "sigma")
 
@@ -63,12 +65,11 @@ class MeasuredSource:
 
 def _nothing(path: Path | BinaryIO, name: str):
     """Raises for what is no archive."""
-    if isinstance(path, Path):
-        if path.stat().st_size == 0:
-            raise RestoreError(f"{name}: is empty", "measurements", "copy or download the file again")
-        with path.open("rb") as file:
-            if file.read(4) == b"PK\x03\x04":
-                raise RestoreError(f"{name}: is cut off", "the whole file of measurements", "copy or download the file again")
+    with path.open("rb") if isinstance(path, Path) else nullcontext(path) as file:
+        file.seek(0)
+        start = file.read(len(ARCHIVE))
+    if start in (b"", ARCHIVE):
+        raise broken(name, "the file is cut off" if start else "the file is empty")
     raise RestoreError(f"{name}: holds no measurements", f"a file of {SUFFIX} as restore degrade --task cs writes it", "a picture goes to restore denoise")
 
 

@@ -21,19 +21,18 @@ from restore.image import Header
 from restore.io.files import shown
 from restore.io.overlap import Ahead, Behind
 from restore.jobs import given
+from restore.jobs.hints import hints
 from restore.jobs.stating import Request, Stated, check, method_for, out_header, pushed, reduction, state
 from restore.method import Method
 from restore.names import STREAM, Names, make_folder
-from restore.operators.blur import Blur, Unknown
+from restore.operators.blur import Unknown
 from restore.streams import stdin, stdout
-from restore.tasks import Inpaint, Task
+from restore.tasks import Task
 
 COPIED = 256  # rows at one go
 SLOW = 2_000_000  # pixels from which an untrained method is timed on a small tile first
 WASTE = 4.0  # share of what is computed twice that is said
 UNSEEN = 1e-3  # share of a sample of y that what is hidden may have
-FAINT = 0.5  # of 255: noise that may be meant of 1
-MOST = 0.6  # share of a picture that a drawn mask rarely hides
 PATIENCE = 300  # seconds that nobody need be warned of
 
 
@@ -155,23 +154,8 @@ class Walk:
 
     def _hints(self, opened: Open) -> Iterator[str]:
         """What a user may not have meant."""
-        names, header = opened.names, opened.result.header
-        sigma, target = getattr(self.request.task, "sigma", None), self._format(names.target, header)
-        if isinstance(sigma, float) and 0 < sigma < FAINT:
-            yield f"sigma is on the 0-255 scale: {sigma:g} is next to no noise, {sigma:g} of a white of 1 would be --sigma {255 * sigma:g}"
-        if (self.quality(opened) or self.request.subsampling) and not io.has_quality(target):
-            yield f"--quality and --subsampling are for files with loss: {target} keeps every sample"
-        if header.format in ("raw", "dng") and header.sensor is None:
-            yield "a camera file, developed by LibRaw before; restore isp works on its mosaic"
-        if isinstance(self.request.task, Inpaint) and self.request.task.sigma == 0 and io.is_lossy(target, header, self.request.quality):
-            yield f"a {target} file with loss does not hold known pixels as they were: -o NAME.png does"
-        if given.files(self.request.task, names.source) and "mask" in opened.stated.given and (missing := 1 - float(opened.stated.given["mask"].mean())) > MOST:
-            yield f"the mask calls {100 * missing:.0f} % of the picture missing: {'without --invert the rest of it is' if self.request.task.invert else '--invert takes the rest of it for'} missing instead"
-        blur = opened.stated.problem.operator
-        if isinstance(blur, Blur) and (blur.sides[0] > header.height or blur.sides[1] > header.width):
-            yield f"the kernel of {blur.sides[1]} x {blur.sides[0]} pixels is larger than the picture of {header.width} x {header.height}"
-        if target not in ("exr", "tiff") if header.format == "exr" else target == "exr" and header.dtype.kind != "f" and header.sensor is None:
-            yield "EXR holds linear light as a rule: values are passed on as they are, and other programs will show them lighter or darker"
+        header = opened.result.header
+        return hints(self.request, opened.names.source, header, opened.stated, self._format(opened.names.target, header), self.quality(opened))
 
     def _format(self, target: Path, header: Header) -> str:
         return self.request.format or (_streamed(header.format) if target == STREAM else io.SUFFIXES.get(target.suffix.lower(), ""))
