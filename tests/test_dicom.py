@@ -14,6 +14,9 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless, g
 from restore.errors import RestoreError  # noqa: E402
 from restore.io import dicom  # noqa: E402
 from restore.io.scans import read_scan, write_scan  # noqa: E402
+from restore.measure import sets  # noqa: E402
+from restore.measure.score import load  # noqa: E402
+from restore.train import data  # noqa: E402
 
 SERIES = generate_uid()
 
@@ -229,3 +232,15 @@ def test_what_is_not_installed_is_said_before_the_work(tmp_path, monkeypatch):
     np.save(tmp_path / "y.npy", np.zeros((8, 8)))
     with pytest.raises(RestoreError, match="pydicom is not installed"):
         ct([str(tmp_path / "y.npy")], output=str(tmp_path / "x.dcm"), quiet=True)
+
+
+def test_slices_are_pictures_of_attenuation_to_training_and_to_tables(tmp_path):
+    """Air is black, the densest white, padding black too; a set or a folder of them holds pictures."""
+    for number in range(3):
+        saved(tmp_path / f"{number}.dcm", slice_of(number))
+    assert [file.name for file in sets.pictures(tmp_path)] == ["0.dcm", "1.dcm", "2.dcm"]
+    x, hu = load(tmp_path / "0.dcm")[0, 0].numpy(), read_scan(tmp_path / "0.dcm").array[0]
+    assert x.max() == 1 and (x[hu <= -1000] == 0).all() and np.allclose(x, np.maximum(hu + 1000, 0) / (hu.max() + 1000))
+    training, held, files = data.gather([(file,) for file in sets.pictures(tmp_path)], 1, 32, 0)
+    assert len(files) == 3 and len(training) == 2
+    assert np.abs(held.picture(0)[0][0, 0].numpy() - x).max() < 1e-4

@@ -25,6 +25,7 @@ from restore.operators.noise import Gaussian
 from restore.tasks import Denoise
 from restore.train import checkpoint, curves, data, loop, progress, recipes, run
 from restore.train.group import Group
+from restore.train.scenes import SCENES
 from restore.values import Range
 
 
@@ -537,3 +538,18 @@ def test_volumes_beside_pictures_have_their_channels(pictures, tmp_path):
     assert data.gather(items, 3, 16, 0)[0].pixels.shape[1] == 3
     data.gather([*((file, file) for (file,) in singles(pictures)), (tmp_path / "v.nii.gz",) * 2], 3, 16, 0, note=said.append)
     assert "pairs" in said[0]
+
+
+def test_the_scene_of_printed_pages():
+    """Mostly paper, with darker ink; drawn by the generator alone, no page as another, of any size and in every channel the same."""
+    def pages(seed):
+        scene = SCENES["text"](torch.zeros(3, 3, 70, 90), torch.Generator().manual_seed(seed))
+        assert torch.equal(scene.x, scene.wanted)
+        return scene.x
+
+    x = pages(0)
+    assert x.shape == (3, 3, 70, 90) and x.min() >= 0 and x.max() <= 1 and torch.equal(x[:, 0], x[:, 2])
+    assert torch.equal(x, pages(0)) and not torch.equal(x, pages(1)) and not torch.equal(x[0], x[1])
+    for page in x[:, 0]:
+        paper = page.max()
+        assert 0.4 < (page > paper - 0.02).float().mean() < 0.98 and page.min() < paper - 0.15

@@ -14,7 +14,7 @@ from restore.errors import RestoreError
 from restore.io import read
 from restore.measure.metrics import luma
 from restore.measure.protocol import Protocol
-from restore.measure.sets import is_volume
+from restore.measure.sets import is_scan
 from restore.measure.volumes import volume
 from restore.method import Method
 from restore.operators.problem import Given, posed
@@ -77,9 +77,9 @@ def mean(rows: Iterable[Row], name: str = "mean") -> Row:
 def load(file: Path, channels: int = 0, channel: str = "rgb") -> Tensor:
     """A clean picture (1, C, H, W) in float32; grey from colour as MATLAB's rgb2gray does, or as its luma where `channel` is y, in the file's own bits.
 
-    Of a volume the middle slice.
+    Of a scan the middle slice.
     """
-    if is_volume(file):
+    if is_scan(file):
         slices = volume(file)
         return torch.from_numpy(slices[len(slices) // 2])[None, None]
     image = read(file)

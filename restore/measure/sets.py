@@ -9,6 +9,7 @@ from pathlib import Path
 from restore.errors import RestoreError, UsageError, nearest
 from restore.io import SUFFIXES
 from restore.io.scans import SUFFIXES as SCANS
+from restore.io.scans import suffix_of
 
 EVERY = 20  # every 20th picture by name is kept for validation
 
@@ -51,7 +52,7 @@ class ImageSet:
         if self.held:
             part = SETS[self.part].files()
             return sorted(kept([file for name in self.held for file in SETS[name].files()]) - (set(part) - kept(part)), key=lambda file: file.name)
-        files = [self.path / name for name in self.only] or pictures(self.path) or slices(self.path)
+        files = [self.path / name for name in self.only] or pictures(self.path)
         if self.listed:
             names = set((root() / self.listed).read_text("utf-8").split())
             files = [file for file in files if file.name in names]
@@ -88,6 +89,7 @@ SETS: dict[str, ImageSet] = {row.name: row for row in (
     _test("live1", "JPEG, colour", 3),
     _test("set11", "compressed sensing, grey"),
     _test("poisson", "classics of Poisson denoising"),
+    ImageSet("print", "", "test", "a page and letters that come with scikit-image, grey", own=("page.png", "text.png")),
     _test("kodak24", "Kodak's 24 photographs, where a user has them", 3),
     _test("mcmaster", "18 saturated crops, where a user has them", 3),
     _test("urban100", "100 buildings, where a user has them", 3),
@@ -119,10 +121,10 @@ def kept(files: Iterable[Path]) -> set[Path]:
 
 
 def pictures(folder: Path) -> list[Path]:
-    """The files of a folder, and of those inside it, that are pictures by suffix, by path."""
+    """The files of a folder, and of those inside it, that are pictures or scans by suffix, by path."""
     if not folder.is_dir():
         raise RestoreError(f"there is no folder {folder}", "a folder of pictures")
-    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES or is_volume(path)]
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES or is_scan(path)]
     return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
 
 
@@ -131,9 +133,9 @@ def slices(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if SCANS.get(path.suffix.lower()) == "dicom" and path.is_file())
 
 
-def is_volume(path: Path) -> bool:
-    """Whether a file is a volume of slices by its suffix."""
-    return path.name.lower().endswith((".nii", ".nii.gz"))
+def is_scan(path: Path) -> bool:
+    """Whether a file holds slices, one or a volume of them, by its suffix."""
+    return SCANS.get(suffix_of(path)) in ("dicom", "nifti")
 
 
 def refuse_test(folder: Path) -> None:

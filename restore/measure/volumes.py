@@ -18,8 +18,9 @@ WINDOW = 7  # of SSIM, in pixels; uniform
 
 
 def volume(file: Path) -> np.ndarray:
-    """The magnitudes of a volume, (slices, H, W) in float32, the largest 1."""
-    slices = np.abs(read_scan(file).array).astype(np.float32)
+    """The slices of a scan, (slices, H, W) in float32, the largest value 1: magnitudes, or, of Hounsfield units, attenuation."""
+    scan = read_scan(file)
+    slices = ((scan.array + 1000).clip(0) if scan.header.unit == "HU" else np.abs(scan.array)).astype(np.float32)
     if not slices.max() > 0:
         raise RestoreError(f"{file} is 0 throughout", "a picture")
     return slices / slices.max()

@@ -12,7 +12,7 @@ from restore.engine import device as devices
 from restore.errors import RestoreError, UsageError
 from restore.image import as_samples
 from restore.io import read
-from restore.measure.sets import EVERY, SETS, is_volume, pictures
+from restore.measure.sets import EVERY, SETS, is_scan, pictures
 from restore.measure.volumes import volume
 
 FAINT, EMPTY = 0.05, 0.1  # of the largest value; share of pixels above it, under which a slice is taken for empty
@@ -93,9 +93,9 @@ def gather(items: Iterable[tuple[Path, ...]], channels: int, least: int, seed: i
     kept, samples = [], []
     for item in sorted(items, key=lambda item: item[0].name):
         try:
-            if len(item) > 1 and any(map(is_volume, item)):
-                raise ValueError("volumes are not trained on in pairs")
-            found = _slices(item[0], least, channels) if is_volume(item[0]) else [_joined([_decoded(file, channels) for file in item], item, least)]
+            if len(item) > 1 and any(map(is_scan, item)):
+                raise ValueError("scans are not trained on in pairs")
+            found = _slices(item[0], least, channels) if is_scan(item[0]) else [_joined([_decoded(file, channels) for file in item], item, least)]
             samples += found
             kept += [item] * len(found)
         except (RestoreError, OSError, ValueError) as error:
@@ -138,7 +138,7 @@ def _joined(parts: list[np.ndarray], item: tuple[Path, ...], least: int) -> np.n
 
 
 def _slices(file: Path, least: int, channels: int) -> list[np.ndarray]:
-    """The slices of a volume (H, W, C), all channels alike, in 16 bits, its largest value white; those that are nearly empty are left out."""
+    """The slices of a scan (H, W, C), all channels alike, in 16 bits, its largest value white; those that are nearly empty are left out."""
     slices = volume(file)
     if min(slices.shape[1:]) < least:
         raise ValueError(f"slices of {slices.shape[2]} x {slices.shape[1]} pixels, patches take {least} x {least}")

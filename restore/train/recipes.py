@@ -123,6 +123,11 @@ denoisenet = Recipe("denoisenet", "Remez et al., SampTA 2017: 1.31 MFLOP/px, 25 
                     levels=(1.0, 2.0, 4.0, 8.0, 30.0), x8=False)
 denoisenet_fast = replace(denoisenet, name="denoisenet-fast", args={"fold": 2}, tag="fast", patch=96, batch=8, steps=14_000, rate=1e-3, loss="psnr",
                           line="the same for CPUs, on every second pixel: 0.33 MFLOP/px, 110 minutes of a CPU core")
+denoisenet_ct, denoisenet_heads, denoisenet_text = (
+    replace(denoisenet_fast, name=f"denoisenet-{tag}", tag=tag, data=data, scene=scene, tests=(test, "set12"), start="denoisenet.fast", steps=1_500, rate=3e-4, apart=True,
+            line=f"the same for {what}, 12 minutes of a CPU core after denoisenet.fast: deep class-aware denoising")
+    for tag, data, scene, test, what in (("ct", ("ct",), "", "ct_test", "CT slices"), ("heads", ("heads",), "", "heads_test", "MR slices of heads"),
+                                         ("text", ("bsds",), "text", "print", "printed pages")))
 
 demosaicnet = Recipe("demosaicnet", "Gharbi et al., SIGGRAPH Asia 2016, with noise maps, for CPUs: 0.11 MFLOP/px, 45 minutes of a CPU core; 3 dB above Malvar on clean mosaics, "
                      "1 dB above Malvar and VST + DRUNet on noisy ones",
@@ -237,7 +242,7 @@ usrnet_holes_grey = replace(usrnet_holes, name="usrnet-holes-grey", args={"chann
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30, red20, red10, red30_fast, red20_fast, red10_fast, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
     mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, *COURSE, csc_net, ml_ista, layered_soft, layered_pursuit,
-    epll, pclr, pgpd, denoisenet, denoisenet_fast,
+    epll, pclr, pgpd, denoisenet, denoisenet_fast, denoisenet_ct, denoisenet_heads, denoisenet_text,
     demosaicnet, deepisp_low, deepisp_low_fast, deepisp_low_srgb, deepisp, deepisp_fast,
     fastmri_unet, fastmri_unet_small, varnet, wieschollek, wieschollek_fast, waveletct, waveletct_small,
     edsr_x2, edsr_x3, edsr_x4, edsr_x2_fast, edsr_x3_fast, edsr_x4_fast, red30_x2, red30_x3, red30_x4, red10_x2, red10_x3, red10_x4,

@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from torch import Tensor
 
 from restore.numerics import develop, resample
 from restore.numerics.unprocess import unprocess
 from restore.operators.problem import Problem, exposed
+
+LETTERS = "eeeeeeeeeeeetttttttttaaaaaaaaoooooooiiiiiiinnnnnnnsssssshhhhhhrrrrrrddddlllluuucccmmmwwffggyyppbvkjxqz0123456789.,;-()"  # about as often as English has them
 
 
 @dataclass(frozen=True)
@@ -46,4 +50,25 @@ def _photograph(x: Tensor, generator: torch.Generator) -> Scene:
     return Scene(exposure * light, x, exposure / shot.neutral, shot.matrix)
 
 
-SCENES: dict[str, Callable[[Tensor, torch.Generator], Scene]] = {"": lambda x, generator: Scene(x, x), "raw": _raw, "half": _half, "photograph": _photograph}
+def _text(x: Tensor, generator: torch.Generator) -> Scene:
+    """Not the pictures: printed pages of their size, lines of words of random letters, dark on light, sharp or a little soft."""
+    random = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator, device=generator.device)))
+    pages = np.stack([_page(*x.shape[-2:], random) for _ in range(len(x))])[:, None]
+    printed = torch.from_numpy(pages).to(x).expand_as(x)
+    return Scene(printed, printed)
+
+
+def _page(height: int, width: int, random: np.random.Generator) -> np.ndarray:
+    """(height, width) on [0, 1]."""
+    size, (paper, ink) = round(9 * 4 ** random.random()), (random.uniform(0.6, 1), random.uniform(0, 0.4))
+    canvas = Image.new("L", (width + size, height + size))
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size)
+    for top in range(int(random.integers(-size, size)), height + size, round(size * random.uniform(1.1, 1.6))):
+        words = ("".join(LETTERS[k] for k in random.integers(len(LETTERS), size=random.integers(1, 11))) for _ in range(2 + width // size))
+        draw.text((0, top), " ".join(word.capitalize() if random.random() < 0.1 else word for word in words), 255, font)
+    canvas = canvas.rotate(random.normal(0, 1), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(max(0, random.uniform(-0.8, 0.8))))
+    print = np.asarray(canvas, np.float32)[size // 2 :, size // 2 :][:height, :width] / 255
+    return paper + (ink - paper) * print
+
+
+SCENES: dict[str, Callable[[Tensor, torch.Generator], Scene]] = {"": lambda x, generator: Scene(x, x), "raw": _raw, "half": _half, "photograph": _photograph, "text": _text}
