@@ -47,14 +47,14 @@ def _level(text: str) -> Level:
 def table(asked: Table, choice: Choice, protocol: str | None, tolerance: float | None, outputs: Sequence[Path], json: bool, quiet: bool) -> int:
     """Run and show a table; the exit code: 0, or 3 where a figure is further from the published one than `tolerance`."""
     _suffixes(outputs, report.FORMATS)
-    names = (protocol or asked.protocol).split(",")
-    if outputs and len(names) > 1:
+    wanted = [protocols.find(one.strip()) for one in (protocol or asked.protocol).split(",")]
+    if outputs and len(wanted) > 1:
         raise UsageError("a report is of one protocol", "one --protocol with -o, or several without")
     relative = not asked.published(choice.set or asked.first()).absolute
     if tolerance is not None and choice.methods and relative and asked.baseline.lower() not in map(str.lower, choice.methods):
         choice = replace(choice, methods=(*choice.methods, asked.baseline))  # on pictures that stand in for the paper's, distances from it are compared
     with console.counted("pictures", quiet) as view:
-        results = [run(asked, choice, protocols.find(one.strip()), Events(view.progress, view.note)) for one in names]
+        results = [run(asked, choice, one, Events(view.progress, view.note)) for one in wanted]
     result = results[0]
     for path in outputs:
         put(path, report.FORMATS[path.suffix](result).encode())

@@ -523,11 +523,12 @@ def test_what_says_nothing_to_a_recipe_is_refused(pictures, tmp_path):
         run.items_of(replace(recipes.find("red10"), data=("skimage",)))
 
 
-def test_a_resumed_run_keeps_its_steps(pictures, tmp_path):
+@pytest.mark.parametrize("asked", [{"minutes": 1.0}, {"steps": 3}])
+def test_a_resumed_run_keeps_its_steps(asked, pictures, tmp_path):
     recipe = small(recipes.find("red10"), pictures, args={"width": 4}, tests=())
     run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", 2, device="cpu")
     with pytest.raises(UsageError, match="2 steps"):
-        run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", 3, resume=True, device="cpu")
+        run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", resume=True, device="cpu", **asked)
 
 
 def test_volumes_beside_pictures_have_their_channels(pictures, tmp_path):

@@ -50,8 +50,8 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
     run.of = steps or (0 if minutes else recipe.steps)
     if resume:
         checkpoint.load(run, recipe, folder)
-        if run.of and steps and steps != run.of:
-            raise UsageError(f"the run was begun with {run.of} steps, by which its rate of learning goes", f"--steps {run.of}", "leave --steps out")
+        if run.of and (minutes or steps and steps != run.of):
+            raise UsageError(f"the run was begun with {run.of} steps, by which its rate of learning goes", f"--steps {run.of}", "leave --steps and --minutes out")
         run.of = run.of or steps or (0 if minutes else recipe.steps)
         if team.leads:
             progress.trim(folder, run.step)
