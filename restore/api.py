@@ -128,7 +128,7 @@ def _page(samples: np.ndarray, header: Header, request: Request, given: Given) -
 
     def take(top: int, x: torch.Tensor) -> None:
         done = page.finish(top, x, request.strength)
-        rows.append(done if last is None else pushed(last, done))
+        rows.append(done if last is None else pushed(last, done, header))
     engine.run(method, stated.problem, page, take, request.settings)
     return np.concatenate(rows)
 

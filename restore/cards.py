@@ -9,6 +9,7 @@ import os
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,13 @@ def folders() -> list[Path]:
 
 def read(path: Path) -> Card:
     """The card in a TOML file."""
+    about = path.stat() if path.exists() else None
+    return _read(path, about and (about.st_ino, about.st_size, about.st_mtime_ns))
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, version: tuple[int, ...] | None) -> Card:
+    """A file is read once, and again when it has changed."""
     try:
         words = tomllib.loads(path.read_text("utf-8"))
         words["task"] = from_dict(words["task"])

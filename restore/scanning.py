@@ -97,7 +97,7 @@ def _job(one: Names, work: Work, files: Files, shown: console.Batch, after: Call
             if after:
                 after(done)
     except RestoreError as error:
-        done.error = error
+        done.error = error if name in error.what else error.of(name)
     except (OSError, MemoryError) as error:
         done.error = RestoreError(f"{name}: {getattr(error, 'strerror', None) or error or 'memory ended'}")
     except Exception as error:

@@ -52,10 +52,20 @@ def test_image_in_image_out_and_files(tmp_path):
     assert np.array_equal(restore.read(tmp_path / "b.png").samples, out.samples)
 
 
-def test_alpha_stays():
-    samples = np.dstack([picture(), np.full((40, 52), 7, np.uint8)])
-    out = restore.run(restore.Image(Header(40, 52, 3, np.dtype(np.uint8), alpha=True), samples), **HOW)
-    assert np.array_equal(out.samples[..., 3], samples[..., 3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint32, np.float64])
+def test_alpha_stays_and_what_it_hides(dtype):
+    """To the last bit, of samples that single precision does not hold too."""
+    samples = picture((40, 52, 4), dtype)
+    samples[:4, :, 3] = 0
+    out = restore.run(restore.Image(Header(40, 52, 3, np.dtype(dtype), alpha=True), samples), **HOW).samples
+    assert np.array_equal(out[..., 3], samples[..., 3]) and np.array_equal(out[:4], samples[:4]) and not np.array_equal(out[4:], samples[4:])
+
+
+def test_alpha_stays_between_nothing_and_all_where_a_picture_is_enlarged_by_a_fraction():
+    samples = picture((40, 52, 4), np.float32)
+    samples[..., 3] = samples[..., 3] > 0.5
+    out = restore.run(restore.Image(Header(40, 52, 3, np.dtype(np.float32), alpha=True), samples), "sr", scale=1.5, model="bicubic", device="cpu").samples
+    assert out.shape == (60, 78, 4) and out[..., 3].min() >= 0 and out[..., 3].max() <= 1
 
 
 def test_the_call_is_the_method_and_the_engine_adds_nothing():

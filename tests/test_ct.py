@@ -121,6 +121,20 @@ def test_a_short_scan_is_as_bright_as_a_full_one(arc, center):
     assert float(got[0, 0][inside].mean()) == pytest.approx(0.02, rel=2e-3) and float((got[0, 0][inside] - 0.02).abs().mean()) < 4e-4
 
 
+@pytest.mark.parametrize("geometry", [PARALLEL.replace(angles=tuple(np.arange(0, 360, 1.5)), detectors=80, center=12.0), PARALLEL.replace(angles=tuple(-np.arange(0, 360, 1.5)), detectors=80, center=67.5),
+                                      FAN.replace(detectors=100, center=15.0), FAN.replace(center=84.0)], ids=["parallel", "parallel backwards", "fan", "fan a little"])
+def test_a_detector_to_one_side_of_the_axis_is_enough_for_a_full_turn(geometry):
+    """What only one side sees counts twice, and what the ramp does beyond the near end is not cut off: as good as a detector in the middle."""
+    middle = geometry.replace(detectors=160, center=None)
+    got = {}
+    for name, one in (("aside", geometry), ("middle", middle)):
+        operator = Projection(one, SIDE, 1.0)
+        got[name] = FBP()(operator(disk()), Problem(operator, NoNoise()))
+    flat = (disk(radius=16.0) == 1) & (disk() == 1)
+    assert abs(float(got["aside"][flat].mean()) - 1) < 0.01
+    assert float((got["aside"] - disk()).square().mean().sqrt()) < 1.05 * float((got["middle"] - disk()).square().mean().sqrt())
+
+
 def test_views_that_share_work_are_what_they_are_alone():
     x = torch.rand(1, 2, SIDE, SIDE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for geometry in (PARALLEL, FAN):
@@ -139,7 +153,8 @@ def test_transmission_noise_has_the_spread_that_it_says():
     assert bool(starved.isfinite().all()) and float(starved.max()) == pytest.approx(math.log(100.0), rel=1e-5)
 
 
-@pytest.mark.parametrize("geometry", [PARALLEL.replace(angles=tuple(np.linspace(0, 180, 91)), center=63.4), FAN.replace(center=83.3)], ids=["parallel", "fan"])
+@pytest.mark.parametrize("geometry", [PARALLEL.replace(angles=tuple(np.linspace(0, 180, 91)), center=63.4), PARALLEL.replace(angles=tuple(np.arange(0, 360, 1.5)), center=72.2),
+                                      PARALLEL.replace(angles=tuple(-np.linspace(0, 360, 241)), center=64.0), FAN.replace(center=83.3)], ids=["parallel", "a full turn", "and back", "fan"])
 def test_the_centre_is_found(geometry):
     y = Projection(geometry, SIDE, 1.0)(disk() + 0.5 * disk(-15.0, 10.0, 9.0))
     found = center.estimate(y, geometry.replace(center=None), lambda y, tried: ct.fbp(y, tried, SIDE, 1.0, "hann"))
@@ -186,6 +201,22 @@ def test_a_slice_is_cleaned_and_what_is_no_tissue_stays():
     notes = []
     ct.Reconstruction("bm3d", window="hann", water=0.02)(scan, "x", ct.Report(note=notes.append))
     assert "--filter, --water: without effect on slices" in notes
+
+
+def test_slices_of_integers_are_rounded_nowhere():
+    whole = phantom().round().numpy()
+    for work in (ct.Reconstruction("bm3d", hu=30.0), lowdose.Simulation(LowDose(dose=0.25), 0)):
+        ints, floats = (work(Scan(ScanHeader("image", ("slice", "y", "x"), "HU", "CT", (2.5, 2.5, 2.5)), whole[None].astype(dtype)), "x", ct.Report()).array
+                        for dtype in (np.int16, np.float32))
+        assert ints.dtype == np.float32 and np.array_equal(ints, floats)
+
+
+def test_a_slice_without_noise_has_that_of_the_others(tmp_path, capsys):
+    y = lowdose.lowdose(phantom(), 1.6, LowDose(dose=0.25), torch.Generator().manual_seed(1))[0].numpy()
+    levels = ct.estimated(np.stack([y, np.full_like(y, 40.0), y]), ct.Report())
+    assert levels[1] == levels[0] == levels[2] > 10
+    with pytest.raises(RestoreError, match="no noise"):
+        ct.estimated(np.full((2, 160, 160), 40.0, np.float32), ct.Report())
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (37, 50)])

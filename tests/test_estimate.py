@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 
 from restore.errors import RestoreError
-from restore.estimate import poisson_gaussian, sigma
+from restore.estimate import fill, poisson_gaussian, sigma
 from restore.numerics.calm import clip_limits
 from restore.numerics.wavelets import daubechies, split
 from restore.operators.noise import Gaussian, Poisson, PoissonGaussian
+from restore.tasks import Denoise
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -126,6 +127,15 @@ def test_black_bars_are_left_out():
     assert sigma.estimate(y).sigma[0] == pytest.approx(25, rel=0.05)
 
 
+@pytest.mark.parametrize("light", [16 / 255, 0.5])
+@pytest.mark.parametrize("box", [(slice(0, 30), slice(None)), (slice(None), slice(216, None)), (slice(90, 170), slice(60, 200))])
+def test_bars_and_captions_without_noise_are_left_out(light, box):
+    """Of any grey, wherever they lie: as much noise is found as without them."""
+    y = as_file(noisy(ramp() * 0.6 + 0.2, 10.0))
+    y[..., box[0], box[1]] = light
+    assert sigma.estimate(y).sigma[0] == pytest.approx(10, rel=0.04)
+
+
 def test_clipping_is_seen_and_avoided():
     y = noisy(ramp(), 25)
     assert clip_limits(y) == (-inf, inf) and clip_limits(as_file(y)) == (0, 1)
@@ -230,6 +240,23 @@ def test_gaussian_noise_has_no_gain():
     found = poisson_gaussian.estimate(noisy(ramp(512, 512), 10))
     x = torch.linspace(0, 1, 11)
     assert torch.allclose(255 * (found.a[0] * x + found.b[0]).sqrt(), torch.tensor(10.0), rtol=0.05)
+
+
+@pytest.mark.parametrize("light", [0.0, 0.5, 1.0])
+def test_the_line_is_the_same_beside_bars_without_noise(light):
+    y = PoissonGaussian(200.0, 5 / 255).sample(0.05 + 0.9 * ramp(), seeded(0))
+    y[..., :30, :] = light
+    found = poisson_gaussian.estimate(y)
+    assert found.peak[0] == pytest.approx(200, rel=0.1) and found.sigma[0] == pytest.approx(5, abs=1)
+
+
+def test_a_channel_without_a_slope_is_as_the_others():
+    y = PoissonGaussian(200.0, 5 / 255).sample(0.05 + 0.9 * ramp().repeat(1, 3, 1, 1), seeded(0))
+    y[:, 1] = (ramp() + (1 - 0.8 * ramp()) * noisy(torch.zeros(1, 1, 256, 256), 10.0))[:, 0]  # less noise where there is more light
+    task, _, _ = fill(Denoise("poisson-gaussian", sigma=None, peak=None), y)
+    assert np.allclose(task.peak, 200, rtol=0.15)
+    with pytest.raises(RestoreError, match="grows with the light"):
+        fill(Denoise("poisson-gaussian", sigma=None, peak=None), y[:, 1:2])
 
 
 def test_one_intensity_gives_the_right_variance_there():

@@ -12,6 +12,8 @@ import torch
 
 from restore.errors import RestoreError, UsageError
 from restore.estimate import coils
+from restore.image import Scan, ScanHeader
+from restore.jobs import mri
 from restore.measure import volumes
 from restore.methods.cgsense import CGSense
 from restore.methods.cswavelet import WaveletCS
@@ -371,6 +373,16 @@ def test_ismrmrd_lines_find_their_places(cli, tmp_path):
     assert facts["coils"] == 2 and facts["picture"] == "64 x 48" and facts["spacing"] == "7.5 x 2 x 2 mm" and facts["centre"] == "128 x 13 samples whole"
     bad = cli("mri", "spiral.h5", "-o", "s.npy")
     assert bad.returncode == 1 and b"spiral" in bad.stderr and not (tmp_path / "s.npy").exists()
+
+
+def test_a_slice_without_samples_says_nothing_of_the_others():
+    """Where no mask tells what was taken."""
+    kspace = np.ones((3, 2, 16, 16), np.complex64)
+    kspace[1] = 0
+    scan = Scan(ScanHeader("kspace", ("slice", "coil", "ky", "kx")), kspace)
+    assert mri.task_of(scan, "x").acceleration == 1 and mri.full(scan)
+    kspace[:, :, 1::2] = 0
+    assert mri.task_of(scan, "x").acceleration == 2 and not mri.full(scan)
 
 
 def test_simulated_kspace_goes_there_and_back(cli, tmp_path):

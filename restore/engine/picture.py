@@ -76,7 +76,8 @@ class Page:
         return torch.from_numpy(as_float(self._kept[..., -1]))[None, None] if self.header.alpha else None
 
     def finish(self, top: int, x: Tensor, strength: float = 1.0) -> np.ndarray:
-        """Restored rows x (1, C, scale h, scale W), of the page's rows from `top` on, ready for a sink: (scale h, scale W, samples) in float32.
+        """Restored rows x (1, C, scale h, scale W), of the page's rows from `top` on, ready for a sink: (scale h, scale W, samples) in float32, or
+        float64 where the file has more bits.
 
         Alpha, hidden samples and kept pixels are as they were; a missing pixel that is filled becomes visible. Where a method gives other
         channels than it takes (demosaicing), there is nothing to keep.
@@ -85,7 +86,7 @@ class Page:
         if x.shape[1] != self.header.channels:
             return x[0, :, :height, : self.header.width].permute(1, 2, 0).float().numpy()
         out, hidden = self._before(top, height)
-        if (self.keep is not None or strength != 1) and self.scale == 1 and self.header.dtype in (np.uint32, np.float64):  # which single precision would round
+        if self.scale == 1 and self.header.dtype in (np.uint32, np.float64):  # which single precision would round
             samples = self._kept[top - self._base : top - self._base + height]
             out = samples.astype(np.float64) / self.header.white if self.header.dtype == np.uint32 else samples.copy()
         fresh = x[0, :, : height * self.scale, : self.header.width * self.scale].permute(1, 2, 0).float().numpy()

@@ -83,10 +83,12 @@ def _signal_dependent(task: Task, y: Tensor) -> tuple[Task, str]:
     from restore.estimate import poisson_gaussian
 
     found = poisson_gaussian.estimate(y, read_noise=task.noise == "poisson-gaussian")
-    peak = _merged(found.peak) if task.peak is None else task.peak
-    level = _merged(found.sigma) if task.sigma is None else task.sigma
-    if task.peak is None and max(found.peak) == float("inf"):
+    finite = sorted(peak for peak in found.peak if peak < math.inf)
+    if task.peak is None and not finite:
         raise RestoreError(f"no noise that grows with the light was found ({found.describe()})", "", "say --peak, or type --noise gaussian")
+    peaks = tuple(min(peak, finite[len(finite) // 2]) if peak == math.inf else peak for peak in found.peak) if finite else found.peak  # where one shows none, it is as the others
+    peak = _merged(peaks) if task.peak is None else task.peak
+    level = _merged(found.sigma) if task.sigma is None else task.sigma
     return task.replace(peak=peak, sigma=level if task.noise == "poisson-gaussian" else task.sigma), found.describe(task.peak is None, task.sigma is None and task.noise == "poisson-gaussian")
 
 

@@ -40,13 +40,20 @@ def estimate(y: Tensor, geometry: Geometry, reconstruct: Callable[[Tensor, Geome
         rays = _opposite(y, geometry)
         coarse = min((middle + 0.5 * k for k in range(-geometry.detectors // 8, geometry.detectors // 8 + 1)), key=rays)
         return Center(golden(rays, coarse - 0.5, coarse + 0.5), geometry.detectors)
-    start = _mirrored(y[0, 0], geometry)
+    start, y, geometry = _mirrored(y[0, 0], geometry), *_half(y, geometry)
 
     def below(center: float) -> float:
         return float(reconstruct(y, geometry.replace(center=center)).clamp_max(0).square().sum())
 
     coarse = min((start + k for k in range(-REACH, REACH + 1)), key=below)
     return Center(_vertex(below, coarse), geometry.detectors)
+
+
+def _half(y: Tensor, geometry: Geometry) -> tuple[Tensor, Geometry]:
+    """The views of the first half turn: those from the other side would mend, for any centre, the tails that tell a wrong one."""
+    first, way = geometry.angles[0], -1 if geometry.angles[-1] < geometry.angles[0] else 1
+    kept = [number for number, angle in enumerate(geometry.angles) if way * (angle - first) % 360 < 180]
+    return y[..., kept, :], geometry.replace(angles=tuple(geometry.angles[number] for number in kept))
 
 
 def _mirrored(views: Tensor, geometry: Geometry) -> float:

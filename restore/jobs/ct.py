@@ -22,7 +22,7 @@ from restore.methods.fbp import FBP
 from restore.operators.noise import Gaussian, NoNoise
 from restore.operators.problem import HU_LOW, HU_SPAN, Problem, problem_of
 from restore.operators.projection import Projection
-from restore.operators.ramp import HalfRamp, counted, response
+from restore.operators.ramp import HalfRamp, aside, counted, response
 from restore.tasks import Denoise, LowDose, Tomography
 
 SMALL = 256  # side of the picture that a centre is judged by
@@ -30,6 +30,8 @@ OF_SINOGRAMS = {"geometry": "--geometry", "center": "--center", "window": "--fil
 OF_SLICES = {"hu": "--hu", "strength": "--strength"}
 SCALED = ("tv", "pnp")  # methods made for pictures on [0, 1] whose noise is known
 AT_ONCE = 8  # slices that are reconstructed together
+HALF = 1 / 8  # of the detector that the axis is off its middle, from which more is seen than it is wide
+FAINTEST = 0.1  # HU of noise that something is done about
 OPAQUE = 20.0  # nepers: more than any detector can count
 
 
@@ -107,14 +109,17 @@ class Reconstruction:
             geometry = geometry.replace(center=self.center)
         if geometry.center is not None and abs(geometry.center - (detectors - 1) / 2) > detectors:
             raise RestoreError(f"{name}: no ray meets the axis if its shadow falls on pixel {geometry.center:g} of {detectors}", "a pixel of the detector, or near it")
-        size = self.size or detectors
-        return geometry, size, self.pixel or geometry.pitch / geometry.magnification * detectors / size
+        off = abs(aside(geometry))
+        across = detectors + (math.ceil(2 * off) if off > HALF * detectors else 0)  # a detector to one side of the axis sees as far to the other
+        size = self.size or across
+        return geometry, size, self.pixel or geometry.pitch / geometry.magnification * across / size
 
     def clean(self, scan: Scan, report: Report) -> Scan:
         """Slices in HU without their noise; what lies outside of [-1024, 3071], padding too, is left as it was."""
-        out, said, loaded = np.empty_like(scan.array), "", {}
-        levels = [self.hu] * len(scan.array) if self.hu is not None else estimated(scan.array, report)
-        for number, (slice, level) in enumerate(zip(scan.array, levels, strict=True)):
+        slices = scan.array.astype(np.float32, copy=False)
+        out, said, loaded = np.empty_like(slices), "", {}
+        levels = [self.hu] * len(slices) if self.hu is not None else estimated(slices, report)
+        for number, (slice, level) in enumerate(zip(slices, levels, strict=True)):
             hu = torch.from_numpy(slice)
             y, kept = unit(hu), (hu < HU_LOW) | (hu > HU_LOW + HU_SPAN)
             (chosen, card), problem = serving(self.model, level)
@@ -123,7 +128,7 @@ class Reconstruction:
                 loaded[said] = cards.load(chosen, card, channels=1)
             x = HU_LOW + HU_SPAN * engine.solve(loaded[said], problem, y, self.settings, Report(note=report.note))[0, 0]
             out[number] = torch.where(kept, hu, hu + self.strength * (x - hu)).numpy()
-            report.progress(number + 1, len(scan.array))
+            report.progress(number + 1, len(slices))
         how = f"restore ct: {said}{f', strength {self.strength:g}' if self.strength != 1 else ''}"
         heard = f"{min(levels):.3g}" + (f" to {max(levels):.3g}" if max(levels) > min(levels) else "")
         report.note(f"{said}, told of {heard} HU of noise")
@@ -133,12 +138,12 @@ class Reconstruction:
 
 def estimated(slices: np.ndarray, report: Report) -> list[float]:
     """The noise of each slice (y, x) inside the body in HU; where a slice shows none, the median of the others. RestoreError where none does."""
-    found, last = [], None
-    for number, slice in enumerate(slices):
+    found, last = [], RestoreError("no noise was found", "slices that are not without noise", "say how much there is: --hu LEVEL")
+    for slice in slices:
         try:
             level = hounsfield.estimate(torch.from_numpy(slice))
             report.note(level.describe())
-            found.append(level.hu)
+            found.append(level.hu if level.hu >= FAINTEST else None)
         except RestoreError as error:
             found.append(None)
             last = error

@@ -44,8 +44,9 @@ class Simulation:
 
     def __call__(self, scan: Scan, name: str, report: Report) -> Scan:
         pixel = scan.header.spacing[1] if scan.header.spacing else 0.75
-        generator, out = torch.Generator().manual_seed(seed_of(self.seed, Path(name).name)), np.empty_like(scan.array)
-        for number, slice in enumerate(scan.array):
+        generator, slices = torch.Generator().manual_seed(seed_of(self.seed, Path(name).name)), scan.array.astype(np.float32, copy=False)
+        out = np.empty_like(slices)
+        for number, slice in enumerate(slices):
             hu = torch.from_numpy(slice)
             y, photons = lowdose(hu, pixel, self.task, generator)
             inside = body(hu)

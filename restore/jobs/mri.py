@@ -62,15 +62,15 @@ def task_of(scan: Scan, name: str) -> Mri:
         what = "a CT image" if scan.header.modality == "CT" else "a sinogram" if scan.header.kind == "sinogram" else "a picture"
         raise RestoreError(f"{name}: is {what}, not k-space", "complex samples of k-space",
                            "restore ct takes it" if what != "a picture" else "restore degrade --task mri makes k-space of it")
-    rates = [taken.mean() for taken in (sampled(scan, number) for number in range(len(scan.array)))]
-    if not max(rates):
+    rates = [rate for rate in (sampled(scan, number).mean() for number in range(len(scan.array))) if rate]  # a slice without a sample tells of nothing
+    if not rates:
         raise RestoreError(f"{name}: its k-space is 0 throughout", "samples")
     return Mri(float(max(round(1 / float(np.mean(rates))), 1)), mask=None, sigma=None, coils=float(scan.array.shape[1]))
 
 
 def full(scan: Scan) -> bool:
-    """Whether every sample was taken."""
-    return all(sampled(scan, number).all() for number in range(len(scan.array)))
+    """Whether every sample was taken, of the slices that have any."""
+    return all(taken.all() or not taken.any() for taken in (sampled(scan, number) for number in range(len(scan.array))))
 
 
 def plan(scan: Scan, method: Method, model: str, settings: Settings) -> Plan:

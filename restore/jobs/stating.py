@@ -214,6 +214,8 @@ def reduction(request: Request, height: int, width: int) -> resample.Rows | None
     return None if request.factor == 1 else resample.Rows(height, width, resampled(height, request), resampled(width, request))
 
 
-def pushed(last: resample.Rows, rows: np.ndarray) -> np.ndarray:
-    """Rows (h, W, samples) through `last`."""
-    return last.push(torch.from_numpy(rows).permute(2, 0, 1)).permute(1, 2, 0).contiguous().numpy()
+def pushed(last: resample.Rows, rows: np.ndarray, header: Header) -> np.ndarray:
+    """Rows (h, W, samples) of a picture through `last`; alpha stays within [0, 1]."""
+    out = last.push(torch.from_numpy(rows).permute(2, 0, 1)).permute(1, 2, 0).contiguous()
+    out[..., header.channels :].clamp_(0, 1)
+    return out.numpy()

@@ -240,7 +240,7 @@ class Walk:
 
         def take(top: int, x: torch.Tensor) -> None:
             rows = page.finish(top, x, self.request.strength)
-            write(rows if last is None else pushed(last, rows))
+            write(rows if last is None else pushed(last, rows, header))
             if self.request.check:
                 kept.append(torch.from_numpy(rows[..., : header.channels]))
         self.settings = engine.run(method, stated.problem, page, take, self.settings, report)

@@ -22,7 +22,8 @@ BAND = 32  # rows of a picture that are learned from, then as many that are meas
 BLOCK = 6  # side of a block of diagonal coefficients
 CALM = 0.03  # the least share of patches to be trusted
 TIED = 1e-4  # the share of samples at one extreme value that tells clipping
-MUCH = 0.25  # of the samples of a patch
+MUCH = 0.25  # of the samples of a patch, or of its coefficients
+EXACT = 1e-9  # a coefficient below it is of samples that are all the same
 MARGIN = 2.5  # sigmas from black and white where clipping takes less than 1 % of the level
 STEEPEST = 0.2  # in texture: energy of what is measured, per energy of the rest
 
@@ -54,6 +55,10 @@ class Patches:
         """(n,) how far the mean is from black and from white; -inf where much is clipped, as on an edge between the two."""
         return torch.minimum(self.mean - limits[0], limits[1] - self.mean).masked_fill(self.clipped > MUCH, -inf)
 
+    def alive(self, still: Tensor) -> "Patches":
+        """Those that are not `still` (n,): no light fell on bars, frames and captions. All where that is most of the picture."""
+        return self[~still] if 2 * int(still.sum()) <= len(self) else self
+
     def untouched(self) -> "Patches":
         """Those without a clipped sample, or all where too few are."""
         inside = self.clipped == 0
@@ -79,7 +84,8 @@ def diagonal(y: Tensor, limits: Limits) -> Patches:
     detail = split(y.double(), 2)[:, 1:].unfold(2, BLOCK, 4).unfold(3, BLOCK, 4).permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, BLOCK**2)
     mean, clipped = (F.avg_pool2d(part, reach, 8).flatten() for part in (y, _clipped(y, limits).float()))
     blocks = Patches(detail[:, 2], detail[:, :2].square().mean((1, 2)), mean, clipped)
-    return blocks[blocks.mean.isfinite()]
+    known, still = blocks.mean.isfinite(), (detail.abs() < EXACT).all(1).double().mean(1) > MUCH
+    return blocks[known].alive(still[known])
 
 
 def principal(y: Tensor, limits: Limits, count: int = 50_000) -> Patches:
@@ -97,8 +103,10 @@ def principal(y: Tensor, limits: Limits, count: int = 50_000) -> Patches:
     halves = [half[half.sum(1).isfinite()] for half in halves]
     means = [half.mean(1, keepdim=True) for half in halves]
     turned = [(half - mean) @ axes for half, mean, axes in zip(halves, means, reversed([_axes(half - mean) for half, mean in zip(halves, means)]))]
-    values, mean, clipped = torch.cat(turned), torch.cat(means)[:, 0], _clipped(torch.cat(halves), limits).double().mean(1)
-    return Patches(values[:, :WEAKEST], values[:, WEAKEST : -1 - SHADING].square().mean(1), mean, clipped)
+    values, samples, mean = torch.cat(turned), torch.cat(halves).unflatten(1, (PATCH, PATCH)), torch.cat(means)[:, 0]
+    lines = [(samples == samples.narrow(axis, 0, 1)).all(axis).any(1) for axis in (1, 2)]  # one that is all the same
+    found = Patches(values[:, :WEAKEST], values[:, WEAKEST : -1 - SHADING].square().mean(1), mean, _clipped(samples, limits).double().mean((1, 2)))
+    return found.alive(lines[0] | lines[1])
 
 
 def _clipped(samples: Tensor, limits: Limits) -> Tensor:

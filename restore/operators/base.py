@@ -330,22 +330,6 @@ class Stack(Made):
         return f"Stack({', '.join(map(repr, self.parts))})"
 
 
-class _Bridge(torch.autograd.Function):
-    @staticmethod
-    def forward(context, x, operator):
-        context.operator = operator
-        return operator.forward(x)
-
-    @staticmethod
-    def backward(context, gradient):
-        return _Bridge.apply(gradient, context.operator.T), None
-
-
-def differentiable(operator: Operator, x: Tensor) -> Tensor:
-    """`operator(x)` whose gradient is the adjoint: for operators whose forward autograd cannot or should not follow."""
-    return _Bridge.apply(x, operator)
-
-
 def adjoint_error(operator: Operator, x: Tensor, y: Tensor) -> tuple[float, float]:
     """|<D x, y> - <x, D^T y>| / (|D x| |y|), and the scale <x, D^T y> / <D x, y> that should be 1 (it names a wrong factor)."""
     forward, backward = operator(x), operator.adjoint(y)

@@ -91,7 +91,7 @@ class Coils(Operator):
         return Coils(of_rows(self.maps, rows)) if self.maps.ndim == 4 else self
 
     def crop(self, boxes):
-        return Coils(torch.stack([self.maps[..., top : top + height, left : left + width] for top, left, height, width in boxes]))
+        return Coils(torch.cat([self.maps[..., top : top + height, left : left + width].reshape(-1, self.maps.shape[-3], height, width) for top, left, height, width in boxes]))
 
     def turn(self, turn):
         return Coils(turns.apply(self.maps[None], turn)[0])

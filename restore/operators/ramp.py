@@ -3,7 +3,7 @@
 h(0) = 1 / (4 p^2), h(n) = -1 / (pi n p)^2 for odd n, else 0, for detector pixels of p mm, keeps the mean right where |w| sampled does not.
 
 Ramachandran & Lakshminarayanan, PNAS 1971; Shepp & Logan, The Fourier reconstruction of a head section, 1974; Parker, Optimal short scan convolution
-reconstruction for fan-beam CT, Medical Physics 1982.
+reconstruction for fan-beam CT, Medical Physics 1982; Wang, X-ray micro-CT with a displaced detector array, Medical Physics 2002.
 """
 
 import math
@@ -20,6 +20,9 @@ WINDOWS = {
     "cosine": lambda w: torch.cos(math.pi * w / 2),
     "hann": lambda w: 0.5 + 0.5 * torch.cos(math.pi * w),
 }  # over |w| / Nyquist
+
+ASIDE = 2  # pixels that the axis is off the middle of the detector, from which a full turn sees some lines twice and some once
+FADE = 8  # pixels over which the one goes over into the other, per pixel that it is off, at most
 
 
 def filtered(y: Tensor, pitch: float, window: str) -> Tensor:
@@ -55,17 +58,47 @@ def counted(geometry: Geometry) -> Tensor:
     """The angle in radians that each ray stands for, (view, detector | 1), in float64: together once round for every line.
 
     A full turn of a fan sees each line twice. Of a shorter one, lines that are seen twice fade from one view to its opposite, as Parker weighs them.
+    A full turn with the detector to one side of the axis sees what lies beyond its near end once: Wang's weights.
     """
-    if not geometry.fan:
-        return shares(geometry.angles, 180.0)[:, None]
-    share = shares(geometry.angles, 360.0)[:, None]
+    return once(geometry) * _sides(geometry)
+
+
+def aside(geometry: Geometry) -> float:
+    """Pixels that the axis is off the middle of the detector, of a full turn, and by so much that it matters; else 0."""
+    off = 0.0 if geometry.center is None else geometry.center - (geometry.detectors - 1) / 2
+    return off if abs(off) >= ASIDE and _widest(geometry)[0] == 0 else 0.0
+
+
+def _sides(geometry: Geometry) -> Tensor:
+    """(detector,): 1 where a line is seen from both sides, 2 where from one; between them it fades, and what two rays of a line weigh is 2."""
+    off = aside(geometry)
+    if not off:
+        return torch.ones(1, dtype=torch.float64)
+    near = max((geometry.detectors - 1) / 2 - abs(off), 1e-6)
+    s = (torch.arange(geometry.detectors, dtype=torch.float64) - geometry.center) * (-1 if off > 0 else 1)
+    fade = min(near, FADE * abs(off))
+    return 1 + s.sign() * torch.sin(math.pi / 2 * ((s.abs() - near + fade) / fade).clamp(0, 1)).square()
+
+
+def _widest(geometry: Geometry) -> tuple[float, float, float]:
+    """Degrees of the gap that views leave in a full turn, 0 where they leave none; the usual one; and where the view after the gap stands."""
     places = torch.tensor(geometry.angles, dtype=torch.float64).remainder(360).sort().values
     gaps = torch.diff(torch.cat([places, places[:1] + 360]))
     usual, widest = float(gaps[gaps > 1e-6].median()), int(gaps.argmax())
-    if float(gaps[widest]) <= 2 * usual:
+    gap = float(gaps[widest])
+    return gap if gap > 2 * usual else 0.0, usual, float(places[(widest + 1) % len(places)])
+
+
+def once(geometry: Geometry) -> Tensor:
+    """As `counted`, of a detector whose middle the axis is in front of."""
+    if not geometry.fan:
+        return shares(geometry.angles, 180.0)[:, None]
+    share = shares(geometry.angles, 360.0)[:, None]
+    gap, usual, first_view = _widest(geometry)
+    if not gap:
         return share / 2
-    arc = math.radians(360 - float(gaps[widest]) + usual)
-    turned = (torch.tensor(geometry.angles, dtype=torch.float64) - places[(widest + 1) % len(places)] + usual / 2).remainder(360).deg2rad()[:, None]
+    arc = math.radians(360 - gap + usual)
+    turned = (torch.tensor(geometry.angles, dtype=torch.float64) - first_view + usual / 2).remainder(360).deg2rad()[:, None]
     middle = (geometry.detectors - 1) / 2 if geometry.center is None else geometry.center
     fan = torch.atan((torch.arange(geometry.detectors, dtype=torch.float64) - middle) * (geometry.pitch / geometry.detector))
     first, last = (arc - math.pi) / 2 - fan, (arc - math.pi) / 2 + fan  # half of the turn in which a ray's opposite is still to come, or has been
@@ -85,7 +118,7 @@ class HalfRamp(Operator):
         super().__init__()
         pitch = geometry.pitch / geometry.magnification
         self.pitch, self.in_shape = pitch, (1, len(geometry.angles), geometry.detectors)
-        self.register_buffer("weight", (counted(geometry).mean(1, keepdim=True) * pitch / pixel**2).sqrt())
+        self.register_buffer("weight", (once(geometry).mean(1, keepdim=True) * pitch / pixel**2).sqrt())
 
     def forward(self, y: Tensor) -> Tensor:
         length = _length(y)
