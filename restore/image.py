@@ -36,6 +36,9 @@ class Profile:
     forward: Matrix | None = None
 
 
+BLACK, WHITE = 2048.0, 65535.0  # of the camera files that are made here: noise goes below black
+
+
 @dataclass(frozen=True)
 class Sensor:
     """What a camera says of its samples: how they become light, and how light becomes colour.

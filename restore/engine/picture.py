@@ -10,7 +10,7 @@ from restore.image import Header, as_float
 from restore.numerics import resample
 from restore.numerics.mirror import mirrored_index
 
-PARTS, SIDE = 3, 512  # of a page, by which a method decides what it decides once
+PARTS, SIDE = 3, 512  # along a side of a page, by which a method decides what it decides once
 
 
 class Page:
@@ -57,8 +57,7 @@ class Page:
 
     def parts(self) -> Iterator[Tensor]:
         """Squares (1, C, h, w) spread over the page, up to PARTS x PARTS of them: the whole of a small one."""
-        height, width = min(self.header.height, SIDE), min(self.header.width, SIDE)
-        down, across = (sorted({(size - part) * step // (PARTS - 1) for step in range(PARTS)}) for size, part in ((self.header.height, height), (self.header.width, width)))
+        (height, down), (width, across) = spread(self.header.height), spread(self.header.width)
         for top in down:
             self.forget(top)
             rows = self.rows(top, top + height)
@@ -150,6 +149,12 @@ class Page:
         if self.header.alpha:
             mask = mask | (samples[..., -1:] == 0)
         return mask
+
+
+def spread(size: int, step: int = 1) -> tuple[int, list[int]]:
+    """The side of up to PARTS squares along a line of `size` samples, and where they begin, at multiples of `step`."""
+    side = min(size, SIDE)
+    return side, sorted({(size - side) * part // (step * (PARTS - 1)) * step for part in range(PARTS)})
 
 
 def _filled(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:

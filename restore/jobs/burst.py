@@ -16,7 +16,7 @@ from restore.engine import merge
 from restore.engine.run import Report
 from restore.errors import RestoreError, UsageError
 from restore.estimate import poisson_gaussian, shifts, sigma
-from restore.image import Header, Image, Sensor, as_float
+from restore.image import BLACK, WHITE, Header, Image, Sensor, as_float
 from restore.io.files import shown
 from restore.jobs.stating import Request, Stated, choose, out_header
 from restore.jobs.walk import Events, Open, Walk
@@ -29,7 +29,6 @@ STOPS = 0.32  # of difference in light that is said
 SMALLEST = 16  # side of a frame
 LOOKED_AT = 1 << 21  # pixels of a frame that registration sees, at most
 PATCH = 512  # pixels of a plane, a side, that noise is estimated from
-BLACK = 2048.0  # of 65535, in a DNG: noise goes below black
 VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mts", ".3gp"}
 
 
@@ -198,7 +197,7 @@ class MergingMosaics(Merging):
         height, width, crop = cell * header.height, cell * header.width, header.sensor.crop
         if crop:  # half a cell may be gone
             crop = *crop[:2], min(crop[2], height - crop[0]), min(crop[3], width - crop[1])
-        sensor = replace(header.sensor, black=(BLACK,) * levels, white=(65535.0,) * levels, noise=None, crop=crop)
+        sensor = replace(header.sensor, black=(BLACK,) * levels, white=(WHITE,) * levels, noise=None, crop=crop)
         return header.replace(height=height, width=width, channels=1 if cell == 2 else 3, dtype=np.dtype(np.uint16), sensor=sensor)
 
     def work(self, opened: Open, write: Callable[[np.ndarray], None], report: Report) -> None:

@@ -15,7 +15,7 @@ from restore.engine import run as engine
 from restore.engine.picture import Page
 from restore.errors import RestoreError, UsageError, nearest
 from restore.estimate import poisson_gaussian
-from restore.image import SPACES, Header, Matrix, Profile, Sensor
+from restore.image import BLACK, SPACES, WHITE, Header, Matrix, Profile, Sensor
 from restore.io import exif, icc
 from restore.jobs import overview
 from restore.jobs.stating import Stated, out_header
@@ -35,7 +35,6 @@ CURVES = ("filmic", "plain")
 HIGHLIGHTS = ("rebuild", "clip")
 LARGE = 4e6  # pixels from which a CPU takes the cheapest of several weights
 FAR, STOPS = 1e6, 20.0  # no gain, no stop is beyond
-BLACK = 2048.0  # of 65535, in a DNG: noise goes below black
 LONG = 65_000  # bytes of EXIF: a JPEG holds hardly more
 OF_PICTURES = {"exposure": "--exposure", "curve": "--curve", "space": "--space", "highlights": "--highlights", "sharpen": "--sharpen", "match": "--match-embedded"}
 STEEP = 100.0  # read noise over noise of photons, at white: beyond it nothing changes any more
@@ -190,7 +189,7 @@ class Developing(Walk):
         look, header, sensor = self.asked, seen.header, seen.sensor
         if look.dng:
             pattern = "" if look.linear else sensor.pattern
-            kept = replace(sensor, pattern=pattern, black=(BLACK,) * (4 if pattern else 3), white=(65535.0,) * (4 if pattern else 3),
+            kept = replace(sensor, pattern=pattern, black=(BLACK,) * (4 if pattern else 3), white=(WHITE,) * (4 if pattern else 3),
                            neutral=seen.neutral, noise=None if task.noise != "none" else sensor.noise)
             return header.replace(channels=1 if pattern else 3, dtype=np.dtype(np.uint16), sensor=kept)
         dtype = np.dtype(np.float32 if look.linear else np.uint16)

@@ -5,7 +5,7 @@ import torch
 
 from restore.engine.picture import Page
 from restore.errors import RestoreError
-from restore.image import Sensor
+from restore.image import BLACK, WHITE, Sensor
 from restore.jobs.degrading import Degrading
 from restore.jobs.stating import Stated
 from restore.numerics.colour import linear
@@ -13,7 +13,6 @@ from restore.operators.noise import NoNoise
 from restore.operators.problem import problem_of
 
 NEUTRAL = (0.5, 1.0, 0.625)  # what the sensor sees of white: red and blue are fainter than green, as in cameras by day
-BLACK, WHITE = 2048.0, 65535.0
 
 
 class Mosaicking(Degrading):

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from restore import io
+from restore.engine.picture import spread
 from restore.image import Sensor
 from restore.numerics import camera, develop
 
 CELLS = 1 << 20  # pixels that decide what is decided once, at most
-PARTS, SIDE = 3, 512  # of the picture, by which a network decides what is decided once
 BAND = 256  # rows read at one go
 MINKOWSKI = 6  # between the mean of the world (1) and its brightest spot (infinity)
 
@@ -46,15 +46,13 @@ def patch(source: io.Source, page: int) -> Tensor:
 
 
 def parts(source: io.Source, page: int) -> Iterator[Tensor]:
-    """Up to PARTS x PARTS squares (1, C, h, w) of the mosaic, spread over the picture, from even rows and columns on: the whole of a small one."""
+    """Squares (1, C, h, w) of the mosaic, spread over the picture as those of a `Page`, from even rows and columns on: the whole of a small one."""
     header = source.headers[page]
-    height, width = (size // 2 * 2 for size in (header.height, header.width))
-    side = tuple(min(size, SIDE) for size in (height, width))
-    places = [sorted({(size - part) * step // (2 * (PARTS - 1)) * 2 for step in range(PARTS)}) for size, part in zip((height, width), side, strict=True)]
-    for top in places[0]:
-        rows = torch.from_numpy(header.sensor.light(source.read(top, top + side[0], page), top)).permute(2, 0, 1)[None]
-        for left in places[1]:
-            yield rows[..., left : left + side[1]]
+    (height, down), (width, across) = (spread(size // 2 * 2, 2) for size in (header.height, header.width))
+    for top in down:
+        rows = torch.from_numpy(header.sensor.light(source.read(top, top + height, page), top)).permute(2, 0, 1)[None]
+        for left in across:
+            yield rows[..., left : left + width]
 
 
 def white_balance(wb: str | tuple[float, float, float], sensor: Sensor, cells: Tensor) -> tuple[tuple[float, ...], str]:
