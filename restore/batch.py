@@ -52,7 +52,7 @@ def run(command: str, request: Request, files: Files, kind: Callable[[Request, E
     fields = {part: str(write_value(value) if value is not None else "auto") for part, value in request.task.words().items() if part == "sigma"}
     fields = {"sigma": "auto", "model": Path(request.model or "auto").name.removesuffix(".safetensors")} | {part: value.removesuffix(".0") for part, value in fields.items()}
     names = settle(inputs, command, files.output, fields, asked or kinds, raw, files.overwrite or (files.dry_run and not files.skip_existing), files.skip_existing, default, gathered,
-                   (lambda one: [*beside(one), compared(one.target)]) if compare else beside, lambda one: given.files(request.task, one.source))
+                   (lambda one: [*beside(one), compared(one.target)]) if compare else beside, lambda one: given.files(request.task, one.source), bare=bool(asked))
     if files.json and any(one.target == STREAM for one in names) and not files.dry_run:
         raise UsageError("standard output cannot carry both a picture and --json", "", "give -o a file")
     with console.batch(len(names), files.quiet) as shown:

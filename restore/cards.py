@@ -112,8 +112,11 @@ def find(model: str) -> tuple[str, Card | None]:
         card = read(Path(model).with_suffix(".toml"))
         return card.name, card
     name, _, tag = model.partition(".")
+    if name not in CATALOG and os.path.exists(model):
+        raise UsageError(f"{model} is no file of weights", "a .safetensors file with its card beside it, or NAME.TAG", "restore models list shows what is there")
     if name not in CATALOG:
-        raise UsageError(f"unknown model {model!r}", nearest(name, CATALOG), "restore models list shows all")
+        there = {card.name for card in every()}
+        raise UsageError(f"unknown model {model!r}", nearest(name, (one for one, row in CATALOG.items() if not row.trained or one in there)), "restore models list shows all")
     if not tag:
         return name, None
     cards = {card.full_name: card for card in every() if card.name == name}
@@ -159,7 +162,7 @@ def choose(task: Task, model: str | None = None, frugal: bool = False, channels:
             made_for = [card for card in _covering(name, task) if channels is None or card.channels in (None, channels)]
             if made_for:
                 return name, _pick(made_for, frugal)
-    raise RestoreError(f"no method serves {task}" + (f" by a {' or '.join(parts)} of one's own" if parts else ""), "", "restore models list shows what each serves")
+    raise RestoreError(f"no method for {task} takes another {' or '.join(parts)}" if parts else f"no method serves {task}", "", "restore models list shows what each serves")
 
 
 def _fits(row: Row, task: Task) -> bool:

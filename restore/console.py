@@ -20,21 +20,37 @@ def note(text: str) -> None:
     print(_clean(text), file=sys.stderr)
 
 
+@contextmanager
+def _written() -> Iterator[None]:
+    """A disk that is full under standard output is told as one under a file is."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as cause:
+        sys.stdout = open(os.devnull, "w")  # what is left in it is not tried again
+        raise RestoreError(f"standard output: cannot be written: {cause.strerror or cause}", "room for what is printed") from cause
+
+
 def out(text: str) -> None:
     """A line of data."""
-    print(_clean(text), flush=True)
+    with _written():
+        print(_clean(text))
 
 
 def json_line(words: Mapping[str, object]) -> None:
     """One JSON object on standard output."""
-    print(json.dumps(words, ensure_ascii=True), flush=True)
+    with _written():
+        print(json.dumps(words, ensure_ascii=True))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
     """A table on standard output; plain columns parted by tabs where that is no terminal."""
     if not sys.stdout.isatty():
-        for row in [columns, *rows]:
-            print("\t".join(str(cell) for cell in row))
+        with _written():
+            for row in [columns, *rows]:
+                print("\t".join(str(cell) for cell in row))
         return
     from rich.console import Console
     from rich.table import Table

@@ -59,9 +59,9 @@ def expand(given: Sequence[str], readable: Iterable[str], command: str, from_fil
         if name == "-":
             found.append(Input(STREAM))
         elif os.path.isdir(path):
-            inside = [p for p in path.rglob("*") if os.path.isfile(p) and not _ours(p, command) and not any(part.startswith(".") for part in p.relative_to(path).parts)
-                      and (parted(p)[1].lower() in suffixes or known(p))]
-            inside = _without_masks(inside)
+            there = [p for p in path.rglob("*") if not any(part.startswith(".") for part in p.relative_to(path).parts)]
+            inside = _without_masks([p for p in there if os.path.isfile(p) and not _ours(p, command) and (parted(p)[1].lower() in suffixes or known(p))])
+            inside += [p for p in [path, *there] if os.path.isdir(p) and not os.access(p, os.R_OK | os.X_OK)]  # that it may not be read is one failed job
             if not inside:
                 raise UsageError(f"the folder {_show(path)} holds no picture", "files ending in " + " ".join(sorted(suffixes)))
             found += [Input(p, p.relative_to(path).parent) for p in sorted(inside, key=_natural)]
@@ -79,8 +79,9 @@ def expand(given: Sequence[str], readable: Iterable[str], command: str, from_fil
 
 
 def settle(inputs: Sequence[Input], command: str, output: str | None, fields: dict[str, str], writable: Iterable[str], raw: Iterable[str],
-           overwrite: bool = False, skip_existing: bool = False, default: str = ".png", gathered: bool = False, beside: Others = none, read: Others = none) -> list[Names]:
+           overwrite: bool = False, skip_existing: bool = False, default: str = ".png", gathered: bool = False, beside: Others = none, read: Others = none, bare: bool = False) -> list[Names]:
     """An output name for every input, or, if `gathered`, one for all, named after the first; with the suffix `default` where the input's cannot be written.
+    A name without suffix is taken if `bare`.
 
     beside, read: what a job writes beside its output, and reads beside its inputs. Raises UsageError where two jobs would write one file, where one that is
     written is also read, and where it exists.
@@ -89,7 +90,7 @@ def settle(inputs: Sequence[Input], command: str, output: str | None, fields: di
         raise UsageError("--overwrite and --skip-existing say what is to become of files that are there already", "one of them")
     writable, raw = set(writable), set(raw)
     first = inputs[:1] if gathered else inputs
-    names = [Names(item.path, _target(item, command, output, fields, writable, raw, len(first), default)) for item in first]
+    names = [Names(item.path, _target(item, command, output, fields, writable, raw, len(first), default, bare)) for item in first]
     if gathered:
         names = [replace(names[0], more=tuple(item.path for item in inputs[1:]))]
     if len(names) > 1 and STREAM in [one.target for one in names]:
@@ -168,7 +169,7 @@ def _existing(names: list[Names], overwrite: bool, skip: bool, beside: Others) -
 
 
 def _target(item: Input, command: str, output: str | None, fields: dict[str, str], writable: set[str], raw: set[str], count: int,
-            default: str) -> Path:
+            default: str, bare: bool) -> Path:
     source = Path("stdin.png") if item.path == STREAM else item.path
     stem, suffix = parted(source)
     ext = ".tif" if suffix.lower() in raw else suffix if suffix.lower() in writable else default
@@ -181,18 +182,23 @@ def _target(item: Input, command: str, output: str | None, fields: dict[str, str
     if "{" in output:
         words = {"dir": str(source.parent), "stem": stem, "ext": ext, "name": source.name, "cmd": command} | fields
         target = Path(_format(output, words))
-        if parted(target)[1].lower() not in writable:
-            raise UsageError(f"{str(target)!r} has no suffix that can be written", " ".join(sorted(writable)), "the suffix chooses the format")
+        _check_suffix(target, str(target), writable, bare)
         return target
     folder = Path(output)
     if output.endswith(("/", os.sep)) or os.path.isdir(folder) or (count > 1 and not folder.suffix) or (item.below is not None and folder.suffix.lower() not in writable):
         return folder / (item.below or "") / (stem + ext)
     if count > 1:
         raise UsageError(f"{count} pictures cannot all be written to {output!r}", "a folder or a template", f"type -o {output}/ or -o '{{dir}}/{{stem}}.{command}{{ext}}'")
-    given = parted(folder)[1].lower()
-    if given not in writable:
-        raise UsageError(f"{output!r} has no suffix that can be written", " ".join(sorted(writable)), "the suffix chooses the format")
+    _check_suffix(folder, output, writable, bare)
     return folder
+
+
+def _check_suffix(target: Path, name: str, writable: set[str], bare: bool) -> None:
+    given = parted(target)[1].lower()
+    if bare and given and given not in writable:
+        raise UsageError(f"{name!r} and --format say two formats", " ".join(sorted(writable)), "one of the two is enough")
+    if given not in writable and not bare:
+        raise UsageError(f"{name!r} has no suffix that can be written", " ".join(sorted(writable)), "the suffix chooses the format")
 
 
 def _format(template: str, words: dict[str, str]) -> str:

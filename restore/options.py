@@ -53,7 +53,7 @@ def share(text: str | float) -> float:
 
 Inputs = Annotated[list[str] | None, typer.Argument(help="Pictures, folders, patterns; - reads standard input.", metavar="FILES...", show_default=False)]
 
-Output = Annotated[str | None, _option("--output", "-o", help="File, folder, or template of {dir} {stem} {ext} {name} {cmd} {sigma} {model}; - is standard output.",
+Output = Annotated[str | None, _option("--output", "-o", help="File, folder, or template of {dir} {stem} {ext} {name} {cmd} and {sigma} {model} as they were typed; - is standard output.",
                                        panel=FILES, metavar="FILE|DIR|TEMPLATE")]
 Overwrite = Annotated[bool, _option("--overwrite", help="Replace outputs that exist.", panel=FILES)]
 SkipExisting = Annotated[bool, _option("--skip-existing", help="Leave outputs that exist, and go on.", panel=FILES)]

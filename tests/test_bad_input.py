@@ -101,6 +101,10 @@ def test_a_disk_that_fills(cli, folder, tmp_path):
     with open("/dev/full", "wb") as nowhere:
         full = subprocess.run([sys.executable, "-m", "restore", "degrade", "big.png", "-o", "-"], cwd=tmp_path, stdout=nowhere, stderr=subprocess.PIPE)
     assert full.returncode == 1 and full.stderr and b"Traceback" not in full.stderr
+    for printing in (["models", "list"], ["denoise", "big.png", "-m", "tv", "-s", "5", "-n", "--json"]):
+        with open("/dev/full", "wb") as nowhere:
+            full = subprocess.run([sys.executable, "-m", "restore", *printing], cwd=tmp_path, stdout=nowhere, stderr=subprocess.PIPE)
+        assert full.returncode == 1 and full.stderr.startswith(b"error: standard output: cannot be written") and b"Traceback" not in full.stderr
 
 
 def test_sixteen_bit_levels_are_thought_of_only_where_they_may_be_meant():
@@ -129,6 +133,14 @@ SAID = {  # a command on files that it names wrongly or that hold too little: wh
     "jpeg good.png --quality-of abc": ("expected: one number\n", 2),
     "denoise good.png --sigma 0.1 --dry-run": ("0.1 is next to no noise", 0),
     "denoise nan.tif -m tv -s 10 -o n.png": ("60 samples are NaN and became black", 0),
+    "denoise levels.tif -m tv -s 10 -n": ("levels.tif: half of its samples are above 12", 0),
+    "denoise levels.tif -m tv -n": ("levels.tif: its noise would be", 1),
+    "denoise photo.jpg -m tv -s 0 -n": ("photo.jpg: a jpeg file is coded with loss anew", 0),
+    "denoise good.png -m tv -s 5 --format png -o x.jpg": ("'x.jpg' and --format say two formats", 2),
+    "denoise good.png -m ./k.txt": ("error: ./k.txt is no file of weights", 2),
+    "denoise good.png --denoiser bm3d -s 9": ("takes another denoiser", 1),
+    "train red10 --resume --folder nowhere": ("error: there is no checkpoint to resume in nowhere", 1),
+    "train red10 --data nowhere": ("error: there is no folder nowhere", 1),
     "deblur three.tif -m wiener -s 10 --kernel motion:5@0 --check -o t.tif": ("three.tif: page 3: D x differs from y", 0),
 }
 
@@ -142,6 +154,8 @@ def wrong(tmp_path, monkeypatch):
     Image.fromarray(np.zeros((1, 1), np.uint8)).save(tmp_path / "one.png")
     floats = rng.random((40, 50, 3), np.float32)
     tifffile.imwrite(tmp_path / "floats.tif", floats, photometric="rgb")
+    tifffile.imwrite(tmp_path / "levels.tif", 255 * floats, photometric="rgb")
+    Image.fromarray(rng.integers(0, 256, (40, 50, 3), np.uint8)).save(tmp_path / "photo.jpg")
     floats[:4, :5], floats[9, 9, 0] = np.nan, np.inf
     tifffile.imwrite(tmp_path / "nan.tif", floats, photometric="rgb")
     tifffile.imwrite(tmp_path / "three.tif", rng.integers(0, 256, (3, 30, 40), np.uint8), photometric="minisblack")
@@ -152,6 +166,7 @@ def wrong(tmp_path, monkeypatch):
     np.save(tmp_path / "wide.npy", np.ones((61, 61)))
     (tmp_path / "k.txt").write_text("1 2 1")
     monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.mark.parametrize("line", SAID)
@@ -163,6 +178,7 @@ def test_errors_and_notes_name_the_file_and_the_remedy(line, wrong, monkeypatch,
     with pytest.raises(SystemExit) as end:
         main()
     assert said in capfd.readouterr().err and (end.value.code or 0) == code
+    assert not list(wrong.glob("*/*")) and not (wrong / "runs").exists() and not (wrong / "weights").exists()
 
 
 def test_what_is_missing_in_a_pipe_is_told_to_be_lost(cli, wrong):

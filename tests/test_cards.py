@@ -111,3 +111,13 @@ def test_of_weights_of_one_cost_those_for_the_level_are_taken(three):
     for tag in ("small", "large"):
         cards.write(replace(cards.find(f"drunet.{tag}")[1], flops_per_pixel=5.0, task=Denoise(sigma=25.0 if tag == "large" else Range(0, 50))))
     assert name(Denoise(sigma=25.0), None, False, 3) == name(Denoise(sigma=25.0), None, True, 3) == "drunet.large"
+
+
+def test_a_card_that_has_changed_is_read_again(tmp_path):
+    path = tmp_path / "a.toml"
+    for tag in ("one", "other"):
+        path.write_text(f'name = "drunet"\ntag = "{tag}"\n[task]\nname = "denoise"\nsigma = "0-75"\n')
+        assert cards.read(path).tag == tag and cards.read(path) is cards.read(path)
+    path.unlink()
+    with pytest.raises(RestoreError, match="not a model card"):
+        cards.read(path)

@@ -165,3 +165,10 @@ def test_sets_kept_for_tests_are_refused(data, tmp_path):
             sets.refuse_test(folder)
     for folder in (data / "train" / "bsds", tmp_path):
         sets.refuse_test(folder)
+
+
+def test_a_folder_of_sets_that_is_none_is_told(tmp_path, monkeypatch):
+    """Rather than that other pictures stand in for it."""
+    monkeypatch.setenv("RESTORE_DATA", str(tmp_path / "none"))
+    with pytest.raises(UsageError, match="no folder"):
+        sets.find("set12").there  # noqa: B018

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from restore.errors import UsageError
+from restore.errors import RestoreError, UsageError
+from restore.io import open_source
 from restore.names import STREAM, Input, compared, expand, settle
 
 READABLE, WRITABLE, RAW = {".png", ".tif", ".jpg", ".nef"}, {".png", ".tif", ".jpg"}, {".nef"}
@@ -36,6 +37,24 @@ def test_masks_beside_their_picture_are_no_pictures_of_a_folder(tmp_path):
     inputs = expand([str(tmp_path / "in")], READABLE, "inpaint")
     assert [str(i.path.relative_to(tmp_path / "in")) for i in inputs] == ["a.png", "c.mask.png", "deep/a.mask.png", "deep/b.tif"]
     assert len(expand([str(tmp_path / "in/a.png"), str(tmp_path / "in/a.mask.png")], READABLE, "inpaint")) == 2
+
+
+def test_a_folder_inside_that_may_not_be_read_is_a_job_that_fails(tmp_path, monkeypatch):
+    files(tmp_path / "in", "a.png", "deep/b.png", "locked/c.png", ".git/d.png")
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: os.path.basename(path) not in ("locked", ".git") and access(path, mode))
+    assert [str(i.path.relative_to(tmp_path / "in")) for i in expand([str(tmp_path / "in")], READABLE, "denoise")] == ["a.png", "deep/b.png", "locked", "locked/c.png"]
+    with pytest.raises(RestoreError, match="may not be read"):
+        open_source(tmp_path / "in/locked")
+
+
+def test_where_the_format_is_said_a_name_needs_no_suffix(tmp_path):
+    one = [Input(tmp_path / "a.png")]
+    assert plan(one, str(tmp_path / "plain"), bare=True) == [str(tmp_path / "plain")]
+    assert plan(one, str(tmp_path / "{stem}_x"), bare=True) == [str(tmp_path / "a_x")]
+    for how, said in ((dict(bare=True), "two formats"), ({}, "no suffix")):
+        with pytest.raises(UsageError, match=said):
+            plan(one, str(tmp_path / "x.gif"), **how)
 
 
 def test_default_is_beside_and_raw_becomes_tif(tmp_path):

@@ -216,7 +216,7 @@ def _cell(entry: Entry, level: Level, table: Table, pictures: Sequence[Picture],
                 kept = asdict(_measure(method, task, picture, protocol, entry.ensemble, device))
             except RestoreError as error:
                 clock.skip(len(pictures) - len(rows))
-                return Cell(entry, level, model, reason=error.what)
+                return Cell(entry, level, model, reason=f"{picture.name}: {error.what}")
             cache.write(key, kept)
             clock.measured(f"{entry.name}, {table.part} {shown(level)}, {picture.name}: {kept['psnr']:.2f} dB")
         else:

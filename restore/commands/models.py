@@ -40,7 +40,7 @@ def _met() -> list:
     from restore.tasks import Burst, CompressedSensing, Deblur, Denoise, Inpaint, Isp, Jpeg, LowDose, Mri, SuperResolution, Tomography
 
     return [Denoise(sigma=25.0), Denoise("poisson", peak=30.0), Denoise("poisson-gaussian", sigma=5.0, peak=30.0), *(SuperResolution(scale) for scale in (2.0, 3.0, 4.0)),
-            Jpeg(30.0), CompressedSensing(0.25), Inpaint("mask.png"), Deblur("disk:3", 1.0), Isp("rggb", "poisson-gaussian", 1000.0, 2.0), Burst(8.0, sigma=2.0), Tomography(1e5),
+            Jpeg(30.0), *(CompressedSensing(ratio) for ratio in (0.1, 0.25, 0.4, 0.5)), Inpaint("mask.png"), Deblur("disk:3", 1.0), Isp("rggb", "poisson-gaussian", 1000.0, 2.0), Burst(8.0, sigma=2.0), Tomography(1e5),
             LowDose(50.0), Mri(4.0, sigma=1.0), Mri(4.0, sigma=1.0, coils=8.0)]
 
 

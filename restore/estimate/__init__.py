@@ -8,7 +8,7 @@ from torch import Tensor
 
 from restore.errors import RestoreError
 from restore.image import Header
-from restore.tasks import Deblur, Task
+from restore.tasks import LIMITS, Deblur, Task
 from restore.values import Value
 
 LEAST = 2.55  # sigma, where the kernel is estimated
@@ -59,6 +59,8 @@ def _sigma(task: Task, y: Tensor, header: Header | None) -> tuple[Value, str, di
     from restore.estimate import sigma
 
     found = sigma.estimate(y)
+    if max(found.sigma) > LIMITS["sigma"][1]:
+        raise RestoreError(f"its noise would be {max(found.sigma):.0f} on the 0-255 scale", "samples on [0, 1]: white is 1 in a picture of floats", "divide them by their white first")
     return _merged(found.sigma), found.describe(), {}
 
 

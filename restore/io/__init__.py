@@ -70,6 +70,8 @@ def open_sensor(path: Path | BinaryIO, layout=None) -> Source:
 def _open(path: Path, name: str) -> BinaryIO:
     try:
         if path.is_dir():
+            if not os.access(path, os.R_OK | os.X_OK):
+                raise RestoreError(f"{name}: may not be read", "a folder that you may read", "chmod u+rx FOLDER")
             raise RestoreError(f"{name}: is a folder", "a picture", "give the pictures in it: FOLDER/*.png")
         if not path.is_file():  # a pipe or a device cannot be read twice
             with path.open("rb") as stream:

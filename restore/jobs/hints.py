@@ -23,6 +23,8 @@ def hints(request: Request, source: Path, header: Header, stated: Stated, target
         yield f"--quality and --subsampling are for files with loss: {target} keeps every sample"
     if header.format in ("raw", "dng") and header.sensor is None:
         yield "a camera file, developed by LibRaw before; restore isp works on its mosaic"
+    if stated.problem.solved and io.is_lossy(target, header, request.quality):
+        yield f"a {target} file is coded with loss anew all the same: cp keeps every bit"
     if isinstance(task, Inpaint) and task.sigma == 0 and io.is_lossy(target, header, request.quality):
         yield f"a {target} file with loss does not hold known pixels as they were: -o NAME.png does"
     if given.files(task, source) and "mask" in stated.given and (missing := 1 - float(stated.given["mask"].mean())) > MOST:

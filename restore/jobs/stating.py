@@ -27,6 +27,7 @@ from restore.tasks import Deblur, Inpaint, Task
 from restore.values import Range, parse_number
 
 SAMPLED = 6 << 20  # pixels that an estimator looks at, at most
+BRIGHT = 1.5  # of a picture of floats, whose white is 1: the middle of its samples that is worth a word
 UNEVEN = 1.5  # levels of channels that differ by more are worth a word where one is taken for all
 
 
@@ -90,6 +91,8 @@ def state(request: Request, page: Page, settings: Settings, given: Given = {}) -
         doubts = doubt(task, sample)
         task, lines, found = fill(task, sample, page.header)
         given, lines = {**given, **found}, lines + doubts
+    if page.header.dtype.kind == "f" and page.header.sensor is None and (middle := float(_sample(copy(page), 4).nanmedian())) > BRIGHT:
+        lines += (f"half of its samples are above {middle:.3g}, and white is 1 in a picture of floats: divide them by their white first",)
     stated = choose(replace(request, task=task), settings, (page.header.channels, page.header.height, page.header.width), lines, given)
     method = method_for(stated)
     if isinstance(request.task.words().get("sigma"), tuple) and not method.by_channel and method.channels != 1 and max(task.sigma) > UNEVEN * min(task.sigma):

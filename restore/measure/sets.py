@@ -105,6 +105,8 @@ def root() -> Path:
     name = os.environ.get("RESTORE_DATA")
     if not name:
         raise UsageError("RESTORE_DATA is not set", "it names the folder of image sets, with train/ and test/ in it", "export RESTORE_DATA=/path/to/data")
+    if not Path(name).is_dir():
+        raise UsageError(f"RESTORE_DATA names {name}, which is no folder", "the folder of image sets, with train/ and test/ in it", "export RESTORE_DATA=/path/to/data, or unset it")
     return Path(name)
 
 

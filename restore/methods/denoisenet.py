@@ -16,26 +16,24 @@ class DenoiseNet(Network):
     """x = y + SHARE sum_k r_k: of the `width` maps that a layer gives, the first is r_k and the rest go on, through a relu but before the last layer.
 
     3 x 3, padded by zeros; the net sees y - 1/2. It is told neither the kind of noise nor its level. Grey; not clipped.
-    `fold` n works on the n^2 pictures of every n-th pixel side by side, with as many maps for each r_k: n^2 times cheaper and n times as far-sighted,
-    as FFDNet is (Zhang, Zuo & Zhang, TIP 2018); 1 is the paper's.
     """
 
     blind = True
     noises = ("Poisson", "Gaussian", "PoissonGaussian")
 
-    def __init__(self, depth: int = 20, width: int = 64, fold: int = 1):
+    def __init__(self, depth: int = 20, width: int = 64):
         super().__init__()
-        self.channels, self.multiple, self.fold, self.own = 1, fold, fold, fold**2
-        inputs = [self.own, *[width - self.own] * (depth - 1)]
-        self.layers = nn.ModuleList(nn.Conv2d(count, width if k + 1 < depth else self.own, 3, padding=1) for k, count in enumerate(inputs))
+        self.channels = 1
+        inputs = [1, *[width - 1] * (depth - 1)]
+        self.layers = nn.ModuleList(nn.Conv2d(count, width if k + 1 < depth else 1, 3, padding=1) for k, count in enumerate(inputs))
         for layer in self.layers:
             nn.init.xavier_uniform_(layer.weight)
             nn.init.constant_(layer.bias, 0.01)
 
     def net(self, y: Tensor, sigma: Tensor | None) -> Tensor:
-        x, residual = F.pixel_unshuffle(y - 0.5, self.fold), 0.0
+        x, residual = y - 0.5, 0.0
         for layer in self.layers[:-2]:
-            part, x = layer(x).tensor_split((self.own,), 1)
+            part, x = layer(x).tensor_split((1,), 1)
             residual, x = residual + part, F.relu(x)
-        part, x = self.layers[-2](x).tensor_split((self.own,), 1)
-        return y + SHARE * F.pixel_shuffle(residual + part + self.layers[-1](x), self.fold)
+        part, x = self.layers[-2](x).tensor_split((1,), 1)
+        return y + SHARE * (residual + part + self.layers[-1](x))

@@ -38,14 +38,17 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
     place = devices.of_process(devices.pick(device), team.local)
     if not team.leads:
         report, note = (lambda event: None), (lambda text: None)
+    if resume and not (folder / checkpoint.NAME).exists():
+        raise RestoreError(f"there is no checkpoint to resume in {folder}", "the --folder of a run that was begun", "leave --resume out to begin one")
+    items = items_of(recipe, note)
     for written in (folder, weights):
         make_folder(written / progress.LOG)
     if not (resume or overwrite) and (weights / f"{recipe.method}.{recipe.label}.toml").exists():
         raise UsageError(f"{weights} holds {recipe.method}.{recipe.label} already", "a folder for the weights in which it does not", "type --weights DIR, or --overwrite")
     if isinstance(recipe.task, LowDose):
-        training, held, files = slices.gather([file for item in items_of(recipe, note) for file in item], recipe.task, recipe.patch, recipe.seed, place, note)
+        training, held, files = slices.gather([file for item in items for file in item], recipe.task, recipe.patch, recipe.seed, place, note)
     else:
-        training, held, files = data.gather(items_of(recipe, note), export.channels_of(build(recipe)), recipe.patch, recipe.seed, place, note)
+        training, held, files = data.gather(items, export.channels_of(build(recipe)), recipe.patch, recipe.seed, place, note)
     run = (em if recipe.learner else loop).start(recipe, build(recipe).to(place), training)
     run.of = steps or (0 if minutes else recipe.steps)
     if resume:
