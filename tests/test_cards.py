@@ -8,7 +8,7 @@ import torch
 
 from restore import cards
 from restore.catalog import CATALOG
-from restore.errors import UsageError
+from restore.errors import RestoreError, UsageError
 from restore.method import Network
 from restore.methods.drunet import DRUNet
 from restore.tasks import Denoise, Jpeg
