@@ -67,8 +67,8 @@ def _page(height: int, width: int, random: np.random.Generator) -> np.ndarray:
         words = ("".join(LETTERS[k] for k in random.integers(len(LETTERS), size=random.integers(1, 11))) for _ in range(2 + width // size))
         draw.text((0, top), " ".join(word.capitalize() if random.random() < 0.1 else word for word in words), 255, font)
     canvas = canvas.rotate(random.normal(0, 1), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(max(0, random.uniform(-0.8, 0.8))))
-    print = np.asarray(canvas, np.float32)[size // 2 :, size // 2 :][:height, :width] / 255
-    return paper + (ink - paper) * print
+    shown = np.asarray(canvas, np.float32)[size // 2 :, size // 2 :][:height, :width] / 255
+    return paper + (ink - paper) * shown
 
 
 SCENES: dict[str, Callable[[Tensor, torch.Generator], Scene]] = {"": lambda x, generator: Scene(x, x), "raw": _raw, "half": _half, "photograph": _photograph, "text": _text}
