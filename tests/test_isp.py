@@ -592,7 +592,7 @@ def test_a_format_names_the_files_too(headerless, tmp_path):
     assert isp(files, noise="none", format="png", **how) == 0
     assert (tmp_path / "out/shot.jpg").read_bytes()[:2] == b"\xff\xd8" and (tmp_path / "shot.isp.png").read_bytes()[1:4] == b"PNG"
     assert isp(files, noise="none", format="dng", output=f"{tmp_path}/out/", **how) == 0 and (tmp_path / "out/shot.dng").exists()
-    with pytest.raises(UsageError, match="suffix"):
+    with pytest.raises(UsageError, match="two formats"):
         isp(files, noise="none", format="jpeg", output=str(tmp_path / "out.tif"), **how)
 
 
