@@ -85,11 +85,12 @@ def _signal_dependent(task: Task, y: Tensor) -> tuple[Task, str]:
     from restore.estimate import poisson_gaussian
 
     found = poisson_gaussian.estimate(y, read_noise=task.noise == "poisson-gaussian")
-    finite = sorted(peak for peak in found.peak if peak < math.inf)
-    if task.peak is None and not finite:
-        raise RestoreError(f"no noise that grows with the light was found ({found.describe()})", "", "say --peak, or type --noise gaussian")
-    peaks = tuple(min(peak, finite[len(finite) // 2]) if peak == math.inf else peak for peak in found.peak) if finite else found.peak  # where one shows none, it is as the others
-    peak = _merged(peaks) if task.peak is None else task.peak
+    peak = task.peak
+    if peak is None:
+        finite = sorted(one for one in found.peak if one < math.inf)
+        if not finite:
+            raise RestoreError(f"no noise that grows with the light was found ({found.describe()})", "", "say --peak, or type --noise gaussian")
+        peak = _merged(tuple(finite[len(finite) // 2] if one == math.inf else one for one in found.peak))  # a channel that shows none is as the others
     level = _merged(found.sigma) if task.sigma is None else task.sigma
     return task.replace(peak=peak, sigma=level if task.noise == "poisson-gaussian" else task.sigma), found.describe(task.peak is None, task.sigma is None and task.noise == "poisson-gaussian")
 

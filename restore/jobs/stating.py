@@ -86,12 +86,13 @@ class Stated:
 def state(request: Request, page: Page, settings: Settings, given: Given = {}) -> Stated:
     """Fill the task's holes by looking at the page, then choose the method, for levels decide weights, and show it the picture. given: what was read for the task's words."""
     task, lines, whole = _told(request), (), copy(page)
-    if task.unknown() or isinstance(task, Deblur):
-        sample = _sample(page, 1 if "kernel" in task.unknown() else 4)
+    asked, floats = bool(task.unknown()) or isinstance(task, Deblur), page.header.dtype.kind == "f" and page.header.sensor is None
+    sample = _sample(page, 1 if "kernel" in task.unknown() else 4) if asked or floats else None
+    if asked:
         doubts = doubt(task, sample)
         task, lines, found = fill(task, sample, page.header)
         given, lines = {**given, **found}, lines + doubts
-    if page.header.dtype.kind == "f" and page.header.sensor is None and (middle := float(_sample(copy(page), 4).nanmedian())) > BRIGHT:
+    if floats and (middle := float(sample.nanmedian())) > BRIGHT:
         lines += (f"half of its samples are above {middle:.3g}, and white is 1 in a picture of floats: divide them by their white first",)
     stated = choose(replace(request, task=task), settings, (page.header.channels, page.header.height, page.header.width), lines, given)
     method = method_for(stated)

@@ -60,7 +60,7 @@ def counted(geometry: Geometry) -> Tensor:
     A full turn of a fan sees each line twice. Of a shorter one, lines that are seen twice fade from one view to its opposite, as Parker weighs them.
     A full turn with the detector to one side of the axis sees what lies beyond its near end once: Wang's weights.
     """
-    return once(geometry) * _sides(geometry)
+    return _once(geometry) * _sides(geometry)
 
 
 def aside(geometry: Geometry) -> float:
@@ -89,7 +89,7 @@ def _widest(geometry: Geometry) -> tuple[float, float, float]:
     return gap if gap > 2 * usual else 0.0, usual, float(places[(widest + 1) % len(places)])
 
 
-def once(geometry: Geometry) -> Tensor:
+def _once(geometry: Geometry) -> Tensor:
     """As `counted`, of a detector whose middle the axis is in front of."""
     if not geometry.fan:
         return shares(geometry.angles, 180.0)[:, None]
@@ -118,7 +118,7 @@ class HalfRamp(Operator):
         super().__init__()
         pitch = geometry.pitch / geometry.magnification
         self.pitch, self.in_shape = pitch, (1, len(geometry.angles), geometry.detectors)
-        self.register_buffer("weight", (once(geometry).mean(1, keepdim=True) * pitch / pixel**2).sqrt())
+        self.register_buffer("weight", (_once(geometry).mean(1, keepdim=True) * pitch / pixel**2).sqrt())
 
     def forward(self, y: Tensor) -> Tensor:
         length = _length(y)
