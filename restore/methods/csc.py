@@ -121,27 +121,32 @@ def improved(filters: Tensor, codes: Tensor, high: Tensor, stride: int = 1) -> T
 
 
 class LearnedCSC(Network):
-    """`steps` iterations as layers: g <- S(g + c A (r - B g)), r = y - low, thresholds c t sigma, t per layer and filter, c per layer; x = low + C g,
-    its mean over all places of a grid of codes `stride` apart, as of `CSC`. Grey; not clipped.
+    """`steps` iterations as layers: g <- S(g + c A (r - B g)), r = y - low, with filters A and B of each layer's own, thresholds c t sigma, t per layer
+    and filter, c per layer; x = low + C g, its mean over all places of a grid of codes `stride` apart, as of `CSC`. Grey; not clipped.
+    In training one place stands for all: patches lie anywhere, so it sees each, at a sixteenth of the cost.
 
     With A = D^T, B = C = D, t = penalty and c one over the largest eigenvalue of D^T D it is ISTA for the problem of `CSC`: so it starts.
     """
 
-    def __init__(self, filters: int = 64, size: int = 9, stride: int = 4, steps: int = 8, penalty: float = 1.0):
+    def __init__(self, filters: int = 64, size: int = 9, stride: int = 4, steps: int = 12, penalty: float = 1.0):
         super().__init__()
-        self.channels, self.multiple, self.stride = 1, stride, stride  # the grid's places end where a tile does
+        self.channels, self.multiple, self.stride = 1, stride, stride
         start = cosines(filters, size)
-        self.encode, self.decode, self.out = (nn.Parameter(start.clone()) for _ in range(3))
+        self.encode, self.decode = (nn.ParameterList(start.clone() for _ in range(steps)) for _ in range(2))  # the last of `decode` is C
         self.thresholds = nn.Parameter(torch.full((steps, filters, 1, 1), penalty))
         self.rates = nn.Parameter(torch.full((steps,), 1 / norm(start, 48 // stride, stride)))
 
     def net(self, y: Tensor, sigma: Tensor) -> Tensor:
         s, low = self.stride, base(y)
-        high, sigma = placed(y - low, s), sigma.expand(len(y), 1, 1, 1).repeat_interleave(s**2, 0)
-        codes = soft(self.rates[0] * analysis(high, self.encode, s), self.rates[0] * self.thresholds[0].abs() * sigma)
-        for rate, threshold in zip(self.rates[1:], self.thresholds[1:], strict=True):
-            codes = soft(codes + rate * analysis(high - synthesis(codes, self.decode, s), self.encode, s), rate * threshold.abs() * sigma)
-        return low + joined(synthesis(codes, self.out, s), *y.shape[-2:], s)
+        high = y - low
+        if not self.training:
+            high, sigma = placed(high, s), sigma.expand(len(y), 1, 1, 1).repeat_interleave(s**2, 0)
+        left, codes = high, 0.0
+        for k, (rate, threshold) in enumerate(zip(self.rates, self.thresholds, strict=True)):
+            codes = soft(codes + rate * analysis(left, self.encode[k], s), rate * threshold.abs() * sigma)
+            made = synthesis(codes, self.decode[k], s)
+            left = high - made
+        return low + (made if self.training else joined(made, *y.shape[-2:], s))
 
 
 class LayeredCSC(Network):
