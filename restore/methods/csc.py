@@ -123,7 +123,6 @@ def improved(filters: Tensor, codes: Tensor, high: Tensor, stride: int = 1) -> T
 class LearnedCSC(Network):
     """`steps` iterations as layers: g <- S(g + c A (r - B g)), r = y - low, with filters A and B of each layer's own, thresholds c t sigma, t per layer
     and filter, c per layer; x = low + C g, its mean over all places of a grid of codes `stride` apart, as of `CSC`. Grey; not clipped.
-    In training one place stands for all: patches lie anywhere, so it sees each, at a sixteenth of the cost.
 
     With A = D^T, B = C = D, t = penalty and c one over the largest eigenvalue of D^T D it is ISTA for the problem of `CSC`: so it starts.
     """
@@ -137,69 +136,89 @@ class LearnedCSC(Network):
         self.rates = nn.Parameter(torch.full((steps,), 1 / norm(start, 48 // stride, stride)))
 
     def net(self, y: Tensor, sigma: Tensor) -> Tensor:
-        s, low = self.stride, base(y)
-        high = y - low
-        if not self.training:
-            high, sigma = placed(high, s), sigma.expand(len(y), 1, 1, 1).repeat_interleave(s**2, 0)
+        low = base(y)
+        return low + everywhere(self, y - low, sigma)
+
+    def sparse(self, high: Tensor, sigma: Tensor) -> Tensor:
+        """C g, for one place of the grid."""
         left, codes = high, 0.0
         for k, (rate, threshold) in enumerate(zip(self.rates, self.thresholds, strict=True)):
-            codes = soft(codes + rate * analysis(left, self.encode[k], s), rate * threshold.abs() * sigma)
-            made = synthesis(codes, self.decode[k], s)
+            codes = soft(codes + rate * analysis(left, self.encode[k], self.stride), rate * threshold.abs() * sigma)
+            made = synthesis(codes, self.decode[k], self.stride)
             left = high - made
-        return low + (made if self.training else joined(made, *y.shape[-2:], s))
+        return made
 
 
 class LayeredCSC(Network):
     """Codes of codes, none negative: x = D_1 g_1, g_1 = D_2 g_2, ... `coder` finds them from r = y - low; x = low + D_1 ... D_L g_L. Grey.
 
-    soft: g_i = relu(D_i^T g_(i-1) - t_i sigma), the forward pass of a convolutional net. pursuit: g_i after `steps` iterations of
-    relu(g_i + c_i D_i^T (g_(i-1) - D_i g_i) - c_i t_i sigma). ml-ista: after a forward pass, `steps` times down, g_(i-1) = D_i g_i from the
-    deepest, and up, g_i = relu(g_i + c_i D_i^T (g_(i-1) - D_i g_i) - t_i sigma). Not clipped.
+    soft: g_i = relu(D_i^T g_(i-1) - t_i), the forward pass of a convolutional net. pursuit: g_i after `steps` iterations of
+    relu(g_i + c_i D_i^T (g_(i-1) - D_i g_i) - c_i t_i). ml-ista: after a forward pass, `steps` times down, g_(i-1) = D_i g_i from the
+    deepest, and up, g_i = relu(g_i + c_i D_i^T (g_(i-1) - D_i g_i) - t_i). Each t is learned in units of the noise that D_i^T ... D_1^T makes of
+    white noise, and starts at `penalty`. The first codes lie on every `stride`-th pixel, and x is a mean over places, as in `LearnedCSC`. Not clipped.
     """
 
-    def __init__(self, widths: Sequence[int] = (32, 64, 64), size: int = 5, coder: str = "ml-ista", steps: int = 2, penalty: float = 0.1):
+    def __init__(self, widths: Sequence[int] = (32, 48, 64), sizes: Sequence[int] = (7, 3, 3), stride: int = 2, coder: str = "ml-ista", steps: int = 2,
+                 penalty: float = 0.1):
         super().__init__()
         if coder not in CODERS:
             raise UsageError(f"unknown coder {coder!r}", nearest(coder, CODERS))
-        self.channels, self.coder, self.steps = 1, coder, steps
-        pairs = list(zip((1, *widths), widths, strict=False))
-        self.filters = nn.ParameterList(torch.randn(many, few, size, size) / (few * size**2) ** 0.5 for few, many in pairs)
-        rates = [1.0 if coder == "soft" else 1 / norm(filters.detach(), 24) for filters in self.filters]
-        self.rates = nn.ParameterList(torch.tensor(rate) for rate in rates if coder != "soft")
-        self.thresholds, noise = nn.ParameterList(), 1.0  # in the first codes of a layer, for noise of 1 in y
-        for filters, rate in zip(self.filters, rates, strict=True):
-            grown = noise * float(filters.detach().flatten(1).norm(dim=1).mean())
-            noise = rate * grown
-            self.thresholds.append(torch.full((1, len(filters), 1, 1), penalty * (grown if coder == "pursuit" else noise)))
+        self.channels, self.multiple, self.stride, self.coder, self.steps = 1, stride, stride, coder, steps
+        self.strides = (stride, *[1] * (len(widths) - 1))
+        pairs = zip((1, *widths), widths, sizes, strict=False)
+        starts = [torch.randn(many, few, size, size) for few, many, size in pairs]
+        self.filters = nn.ParameterList(start / norm(start, 24, s) ** 0.5 for start, s in zip(starts, self.strides, strict=True))
+        self.rates = nn.Parameter(torch.ones(len(widths)))
+        self.thresholds = nn.ParameterList(torch.full((many, 1, 1), penalty) for many in widths)
 
     def net(self, y: Tensor, sigma: Tensor) -> Tensor:
         low = base(y)
-        codes = self.code(y - low, sigma)
-        x = codes[-1]
-        for filters in reversed(self.filters):
-            x = synthesis(x, filters)
-        return low + x
+        return low + everywhere(self, y - low, sigma)
+
+    def sparse(self, high: Tensor, sigma: Tensor) -> Tensor:
+        """D_1 ... D_L g_L, for one place of the grid."""
+        x = self.code(high, sigma)[-1]
+        for filters, stride in zip(reversed(self.filters), reversed(self.strides), strict=True):
+            x = synthesis(x, filters, stride)
+        return x
+
+    def bounds(self, sigma: Tensor) -> list[Tensor]:
+        """The thresholds of each layer, (B, M, 1, 1)."""
+        found, noise = [], sigma.expand(-1, 1, 1, 1)
+        for filters, threshold in zip(self.filters, self.thresholds, strict=True):
+            noise = F.conv2d(noise.square(), filters.square().sum((2, 3), keepdim=True)).sqrt()
+            found.append(threshold * noise)
+        return found
 
     def code(self, high: Tensor, sigma: Tensor) -> list[Tensor]:
         """g_1 ... g_L."""
-        codes: list[Tensor] = []
-        for filters, threshold, rate in zip(self.filters, self.thresholds, self.rates or [1.0] * len(self.filters), strict=True):
-            above, scale = (codes[-1] if codes else high), (1.0 if self.coder == "soft" else rate)
-            code = F.relu(scale * analysis(above, filters) - (scale if self.coder == "pursuit" else 1.0) * threshold * sigma)
+        codes, bounds = [], self.bounds(sigma)
+        for filters, bound, rate, stride in zip(self.filters, bounds, self.rates, self.strides, strict=True):
+            above, scale = (codes[-1] if codes else high), (rate if self.coder == "pursuit" else 1.0)
+            code = F.relu(scale * (analysis(above, filters, stride) - bound))
             for _ in range(self.steps if self.coder == "pursuit" else 0):
-                code = F.relu(code + rate * analysis(above - synthesis(code, filters), filters) - rate * threshold * sigma)
+                code = F.relu(code + rate * (analysis(above - synthesis(code, filters, stride), filters, stride) - bound))
             codes.append(code)
         for _ in range(self.steps if self.coder == "ml-ista" else 0):
-            codes = self.again(high, codes, sigma)
+            codes = self.again(high, codes, bounds)
         return codes
 
-    def again(self, high: Tensor, codes: list[Tensor], sigma: Tensor) -> list[Tensor]:
+    def again(self, high: Tensor, codes: list[Tensor], bounds: list[Tensor]) -> list[Tensor]:
         """One iteration of ML-ISTA: down from the deepest code, then up."""
         down = [codes[-1]]
         for filters in reversed(self.filters[1:]):
             down.insert(0, synthesis(down[0], filters))
         up, above = [], high
-        for code, filters, threshold, rate in zip(down, self.filters, self.thresholds, self.rates, strict=True):
-            above = F.relu(code + rate * analysis(above - synthesis(code, filters), filters) - threshold * sigma)
+        for code, filters, bound, rate, stride in zip(down, self.filters, bounds, self.rates, self.strides, strict=True):
+            above = F.relu(code + rate * analysis(above - synthesis(code, filters, stride), filters, stride) - bound)
             up.append(above)
         return up
+
+
+def everywhere(net: LearnedCSC | LayeredCSC, high: Tensor, sigma: Tensor) -> Tensor:
+    """The mean of what `net.sparse` makes of (B, 1, H, W) over all places of its grid; in training at one place: patches lie anywhere, so it sees each."""
+    if net.training:
+        return net.sparse(high, sigma)
+    count = net.stride**2
+    made = net.sparse(placed(high, net.stride), sigma.expand(len(high), 1, 1, 1).repeat_interleave(count, 0))
+    return joined(made, *high.shape[-2:], net.stride)
