@@ -89,42 +89,39 @@ def test_soft_thresholding_has_its_derivative():
 
 def test_a_relu_net_is_layered_soft_thresholding():
     """relu(conv(x) + b), b = -t sigma, with the filters of D_i as weights, is the code of layer i."""
-    net = csc.LayeredCSC((6, 8, 5), 3, "soft").double().requires_grad_(False)
+    net = csc.LayeredCSC((6, 8, 5), (3, 3, 3), 1, "soft").double().requires_grad_(False)
     for number, threshold in enumerate(net.thresholds):
         threshold.copy_(random(number, *threshold.shape).abs())
-    high, sigma = random(7, 2, 1, 20, 20), 0.1
+    high, sigma = random(7, 2, 1, 20, 20), torch.full((1, 1, 1, 1), 0.1).double()
     x = high
-    for filters, threshold, code in zip(net.filters, net.thresholds, net.code(high, torch.tensor(sigma)), strict=True):
+    for filters, bound, code in zip(net.filters, net.bounds(sigma), net.code(high, sigma), strict=True):
         layer = torch.nn.Conv2d(filters.shape[1], filters.shape[0], 3, padding=1).double().requires_grad_(False)
         layer.weight.copy_(filters)
-        layer.bias.copy_(-sigma * threshold.flatten())
+        layer.bias.copy_(-bound.flatten())
         x = torch.relu(layer(x))
         torch.testing.assert_close(code, x, atol=1e-6, rtol=0)
 
 
 def test_layered_pursuit_minimises_layer_by_layer():
-    """With many iterations: the conditions of 1/2 |above - D g|^2 + t sigma sum g, g >= 0."""
-    net = csc.LayeredCSC((6, 5), 3, "pursuit", steps=4000, penalty=0.5).double().requires_grad_(False)
-    high, sigma = random(8, 1, 1, 12, 12), torch.tensor(0.5)
+    """With many iterations: the conditions of 1/2 |above - D g|^2 + t sum g, g >= 0."""
+    net = csc.LayeredCSC((6, 5), (3, 3), 1, "pursuit", steps=4000, penalty=0.5).double().requires_grad_(False)
+    high, sigma = random(8, 1, 1, 12, 12), torch.full((1, 1, 1, 1), 0.5).double()
     above = high
-    for filters, threshold, code in zip(net.filters, net.thresholds, net.code(high, sigma), strict=True):
-        slope = csc.analysis(above - csc.synthesis(code, filters), filters) - sigma * threshold
+    for filters, bound, code in zip(net.filters, net.bounds(sigma), net.code(high, sigma), strict=True):
+        slope = csc.analysis(above - csc.synthesis(code, filters), filters) - bound
         assert float(slope.max()) < 1e-3 and float(slope[code > 0].abs().max()) < 1e-3
         above = code
 
 
 def test_ml_ista_begins_as_a_forward_pass_and_then_descends():
-    high, sigma = 0.3 * random(9, 1, 1, 16, 16), torch.tensor(0.01)
+    high, sigma = 0.3 * random(9, 1, 1, 16, 16), torch.full((1, 1, 1, 1), 0.01).double()
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = csc.LayeredCSC((8, 8), 3, "ml-ista", steps=0).double().requires_grad_(False)
+        net = csc.LayeredCSC((8, 8), (3, 3), 1, "ml-ista", steps=0).double().requires_grad_(False)
     errors = []
     for steps in (0, 1, 5, 30):
         net.steps = steps
-        x = net.code(high, sigma)[-1]
-        for filters in reversed(net.filters):
-            x = csc.synthesis(x, filters)
-        errors.append(float((high - x).square().sum()))
+        errors.append(float((high - net.sparse(high, sigma)).square().sum()))
     assert errors[0] > errors[1] > errors[2] > errors[3]
 
 
@@ -140,16 +137,16 @@ def test_the_tied_net_is_the_solver_layer_by_layer_and_in_the_end(stride):
         return low + csc.joined(csc.synthesis(codes, filters, stride), 24, 24, stride)
 
     codes = ista(lambda g: csc.analysis(csc.synthesis(g, filters, stride) - high, filters, stride), lambda g: soft(g, rate * 1.5 * sigma), none, rate, 12)
-    short, long = (csc.LearnedCSC(16, 5, stride, steps, penalty=1.5).requires_grad_(False) for steps in (12, 3000))
+    short, long = (csc.LearnedCSC(16, 5, stride, steps, penalty=1.5).requires_grad_(False).eval() for steps in (12, 3000))
     torch.testing.assert_close(short.net(y, sigma), picture_of(codes), atol=1e-5, rtol=0)
     codes = csc.CSC(16, 5, stride).code(high, filters, 1.5 * sigma, 600, none)
     torch.testing.assert_close(long.net(y, sigma), picture_of(codes), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("net", [csc.LearnedCSC(), csc.LearnedCSC(16, 5, 1, 3), csc.LayeredCSC((8, 8), 5, "ml-ista"), csc.LayeredCSC((8, 8), 5, "pursuit"),
-                                 csc.LayeredCSC((8, 8), 5, "soft")], ids=["shipped", "learned", "ml-ista", "pursuit", "soft"])
+@pytest.mark.parametrize("net", [csc.LearnedCSC(), csc.LearnedCSC(16, 5, 1, 3), csc.LayeredCSC(), csc.LayeredCSC((8, 8), (5, 3), coder="pursuit"),
+                                 csc.LayeredCSC((8, 8), (5, 3), 1, coder="soft")], ids=["shipped", "learned", "ml-ista", "pursuit", "soft"])
 def test_nets_are_local_homogeneous_and_hear_sigma(net):
-    net = net.requires_grad_(False).double()
+    net = net.requires_grad_(False).double().eval()
     y, sigma = 0.5 + random(11, 1, 1, 40, 40), torch.full((1, 1, 1, 1), 0.2, dtype=torch.float64)
     torch.testing.assert_close(net.net(3 * y, 3 * sigma), 3 * net.net(y, sigma))
     assert (net.net(y, sigma) - net.net(y, 2 * sigma)).abs().max() > 1e-4
@@ -159,7 +156,7 @@ def test_nets_are_local_homogeneous_and_hear_sigma(net):
 
 @pytest.mark.parametrize("side", [120, 121, 122, 123])
 def test_a_tile_of_the_learned_net_ends_as_the_picture_does(side):
-    net = csc.LearnedCSC(16, 9, 4, 2).requires_grad_(False).double()
+    net = csc.LearnedCSC(16, 9, 4, 2).requires_grad_(False).double().eval()
     problem = Problem(Identity(), Gaussian(torch.tensor(0.1, dtype=torch.float64)))
     y, halo = random(3, 1, 1, side, 40), net.tiling(problem).halo
     start = (side - 24 - halo) // 4 * 4
@@ -173,6 +170,17 @@ def test_csc_knows_nothing_of_the_other_pictures_of_a_batch():
     method = csc.CSC(8, 5, rounds=2, steps=3, last=3)
     torch.testing.assert_close(method(y, problem)[:1], method(y[:1], Problem(Identity(), Gaussian(0.1))))
     assert torch.equal(method(y, problem)[1], y[1])
+
+
+@pytest.mark.parametrize("net", [csc.LearnedCSC(16, 5, 2, 3), csc.LayeredCSC((8, 8), (5, 3), 2)], ids=["learned", "layered"])
+def test_the_mean_is_over_every_place_and_training_sees_one(net):
+    """Moved by a pixel, y gives the same picture moved, away from its edges; in training, where there is one grid, it does not."""
+    net = net.requires_grad_(False).double()
+    y, sigma = 0.5 + random(15, 1, 1, 80, 80), torch.full((1, 1, 1, 1), 0.1, dtype=torch.float64)
+    moved = y.roll((1, 1), (2, 3))
+    for training in (False, True):
+        x, other = (net.train(training).net(picture, sigma).roll((-step, -step), (2, 3))[..., 36:44, 36:44] for picture, step in ((y, 0), (moved, 1)))
+        assert ((x - other).abs().max() < 1e-12) is not training
 
 
 def test_filters_that_do_not_exist_are_refused():

@@ -168,7 +168,7 @@ class LayeredCSC(Network):
         pairs = zip((1, *widths), widths, sizes, strict=False)
         starts = [torch.randn(many, few, size, size) for few, many, size in pairs]
         self.filters = nn.ParameterList(start / norm(start, 24, s) ** 0.5 for start, s in zip(starts, self.strides, strict=True))
-        self.rates = nn.Parameter(torch.ones(len(widths)))
+        self.rates = None if coder == "soft" else nn.Parameter(torch.ones(len(widths)))
         self.thresholds = nn.ParameterList(torch.full((many, 1, 1), penalty) for many in widths)
 
     def net(self, y: Tensor, sigma: Tensor) -> Tensor:
@@ -192,10 +192,10 @@ class LayeredCSC(Network):
 
     def code(self, high: Tensor, sigma: Tensor) -> list[Tensor]:
         """g_1 ... g_L."""
-        codes, bounds = [], self.bounds(sigma)
-        for filters, bound, rate, stride in zip(self.filters, bounds, self.rates, self.strides, strict=True):
-            above, scale = (codes[-1] if codes else high), (rate if self.coder == "pursuit" else 1.0)
-            code = F.relu(scale * (analysis(above, filters, stride) - bound))
+        codes, bounds, rates = [], self.bounds(sigma), self.rates if self.coder == "pursuit" else [1.0] * len(self.filters)
+        for filters, bound, rate, stride in zip(self.filters, bounds, rates, self.strides, strict=True):
+            above = codes[-1] if codes else high
+            code = F.relu(rate * (analysis(above, filters, stride) - bound))
             for _ in range(self.steps if self.coder == "pursuit" else 0):
                 code = F.relu(code + rate * (analysis(above - synthesis(code, filters, stride), filters, stride) - bound))
             codes.append(code)
