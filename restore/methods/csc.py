@@ -184,10 +184,10 @@ class LayeredCSC(Network):
 
     def bounds(self, sigma: Tensor) -> list[Tensor]:
         """The thresholds of each layer, (B, M, 1, 1)."""
-        found, noise = [], sigma.expand(-1, 1, 1, 1)
+        found, noise = [], torch.ones_like(sigma[:1])
         for filters, threshold in zip(self.filters, self.thresholds, strict=True):
             noise = F.conv2d(noise.square(), filters.square().sum((2, 3), keepdim=True)).sqrt()
-            found.append(threshold * noise)
+            found.append(threshold * noise * sigma)
         return found
 
     def code(self, high: Tensor, sigma: Tensor) -> list[Tensor]:
