@@ -129,7 +129,7 @@ class LearnedCSC(Network):
 
     def __init__(self, filters: int = 64, size: int = 9, stride: int = 4, steps: int = 12, penalty: float = 1.0):
         super().__init__()
-        self.channels, self.multiple, self.stride = 1, stride, stride
+        self.channels, self.multiple, self.stride = 1, stride, stride  # the grid's places end where a tile does
         start = cosines(filters, size)
         self.encode, self.decode = (nn.ParameterList(start.clone() for _ in range(steps)) for _ in range(2))  # the last of `decode` is C
         self.thresholds = nn.Parameter(torch.full((steps, filters, 1, 1), penalty))
