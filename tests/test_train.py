@@ -82,7 +82,7 @@ def bits(going: checkpoint.Run) -> dict[str, bytes]:
     return {f"{part}.{key}": value.numpy().tobytes() for part in ("network", "average") for key, value in getattr(going, part).state_dict().items()}
 
 
-@pytest.mark.parametrize("name", ["red30", "drunet", "drunet-fast"])
+@pytest.mark.parametrize("name", ["red30", "drunet", "drunet-fast", "denoisenet-fast"])
 def test_resumes_bit_for_bit(name, pictures, tmp_path):
     """40 steps against 20, Ctrl-C, a new process's worth of objects, and 20 more; a disturbed sampler position shows."""
     recipe = small(recipes.find(name), pictures)
@@ -316,9 +316,9 @@ def test_sigma_is_drawn_for_every_patch(pictures, monkeypatch):
     assert float(seen[0].sigma.min()) * 255 < 15 and float(seen[0].sigma.max()) * 255 > 60
 
 
-@pytest.mark.parametrize("optimiser", ["gd", "sgd", "momentum", "adam", "adamw"])
+@pytest.mark.parametrize("optimiser", ["gd", "sgd", "momentum", "adam", "adamw", "muon"])
 def test_every_optimiser_descends(optimiser, pictures):
-    rate = {"gd": 2.0, "sgd": 2.0, "momentum": 0.3}.get(optimiser, 1e-3)
+    rate = {"gd": 2.0, "sgd": 2.0, "momentum": 0.3, "muon": 1e-2}.get(optimiser, 1e-3)
     recipe = small(recipes.find("red10"), pictures, optimiser=optimiser, rate=rate, args={"width": 8}, batch=8, precision="float32")
     going, _ = begin(recipe, 200)
     losses = [float(loop.step(recipe, going, going.network)) for _ in range(200)]

@@ -29,7 +29,7 @@ def train(
     patch: Annotated[int | None, options.own("--patch", help="Side of a patch, in pixels.")] = None,
     batch: Annotated[int | None, options.own("--batch", help="Patches in a step.")] = None,
     loss: Annotated[str | None, options.own("--loss", help="mse, l1, charbonnier, ms-ssim, lab or psnr.")] = None,
-    optimiser: Annotated[str | None, options.own("--optimiser", help="gd, sgd, momentum, adam or adamw.")] = None,
+    optimiser: Annotated[str | None, options.own("--optimiser", help="gd, sgd, momentum, adam, adamw or muon.")] = None,
     rate: Annotated[float | None, options.own("--rate", help="Rate of learning at its highest.")] = None,
     activation: Annotated[str | None, options.own("--activation", help="relu, leaky_relu, elu, tanh, sigmoid or maxout.")] = None,
     precision: Annotated[str | None, options.own("--precision", help="Of convolutions: auto (bf16 where the device is fast at it), float32 or bf16.")] = None,

@@ -135,26 +135,29 @@ def problem_of(task: Task, given: Given = {}, shape: Sequence[int] | None = None
 
 
 def draw(task: Task, count: int, generator: torch.Generator, device: torch.device | str = "cpu", shape: Sequence[int] | None = None) -> Problem:
-    """The problem of a batch of `count` pictures of `shape`: each range of the task is drawn from uniformly, per picture, as (B, 1, 1, 1); and so is what
-    a word leaves open, as a shake without a seed.
+    """The problem of a batch of `count` pictures of `shape`: each range of the task is drawn from uniformly, per picture, as (B, 1, 1, 1), peaks by
+    their logarithm; and so is what a word leaves open, as a shake without a seed.
     """
     def value(given: Value) -> Tensor:
         if isinstance(given, Range):
             return given.low + (given.high - given.low) * torch.rand(count, 1, 1, 1, generator=generator, device=device)
         return _tensor(given).to(device)
+
+    def peaks(given: Value) -> Tensor:
+        return value(Range(math.log(given.low), math.log(given.high))).exp() if isinstance(given, Range) else value(given)
+
     for part in task.unknown():
         raise RestoreError(f"{part} is unknown for the task {task.name}", "a number or a range for every part")
     if isinstance(task, Mri):  # one mask for the batch
         rate, seed = value(task.acceleration).flatten()[0], torch.randint(2**31, (1,), generator=generator, device=device)
         return acquisition(task, str(int(seed)), float(rate), value(task.sigma) / 255).to(device)
-    if isinstance(task, Isp):  # one pattern for the batch; peaks are drawn by their logarithm, read noise by its root: most sensors have little
+    if isinstance(task, Isp):  # one pattern for the batch; read noise is drawn by its root: most sensors have little
         pattern = task.pattern or PATTERNS[int(torch.randint(len(PATTERNS), (1,), generator=generator, device=device))]
-        low, high = (task.peak.low, task.peak.high) if isinstance(task.peak, Range) else (task.peak or 1.0,) * 2
-        peak = value(Range(math.log(low), math.log(high))).exp()
+        peak = peaks(1.0 if task.peak is None else task.peak)
         spread = READ_NOISE[2] * torch.randn(count, 1, 1, 1, generator=generator, device=device)
         sigma = value(Range(task.sigma.low**0.5, task.sigma.high**0.5)).square() if isinstance(task.sigma, Range) else None if task.sigma is None else value(task.sigma)
         return _sensor(pattern, task, peak, sigma, spread).to(device)
-    parts = {part: value(given) for part, given in task.words().items() if not isinstance(given, str)}
+    parts = {part: (peaks if part == "peak" else value)(given) for part, given in task.words().items() if not isinstance(given, str)}
     given = DRAWN[task.name](task, count, generator, device, shape) if task.name in DRAWN else {}
     return Problem(OPERATORS[task.name](task, parts, given, shape), _noise(task, parts)).to(device)
 
