@@ -289,7 +289,7 @@ complete -c restore -n '__fish_seen_subcommand_from train' -l from -r -F -d 'Go 
 complete -c restore -n '__fish_seen_subcommand_from train' -l patch -r -F -d 'Side of a patch, in pixels'
 complete -c restore -n '__fish_seen_subcommand_from train' -l batch -r -F -d 'Patches in a step'
 complete -c restore -n '__fish_seen_subcommand_from train' -l loss -r -F -d 'mse, l1, charbonnier, ms-ssim, lab or psnr'
-complete -c restore -n '__fish_seen_subcommand_from train' -l optimiser -r -F -d 'gd, sgd, momentum, adam or adamw'
+complete -c restore -n '__fish_seen_subcommand_from train' -l optimiser -r -F -d 'gd, sgd, momentum, adam, adamw or muon'
 complete -c restore -n '__fish_seen_subcommand_from train' -l rate -r -F -d 'Rate of learning at its highest'
 complete -c restore -n '__fish_seen_subcommand_from train' -l activation -r -F -d 'relu, leaky_relu, elu, tanh, sigmoid or maxout'
 complete -c restore -n '__fish_seen_subcommand_from train' -l precision -x -a 'auto float32 bf16 fp16' -d 'Of convolutions: auto (bf16 where the device is fast at it), float32 or bf16'
