@@ -116,7 +116,7 @@ COURSE = (
     _course("direct", "the same without the global residual", global_residual=False),
     _course("bare", "the same without either", skips=False, global_residual=False),
     *(_course(name, f"the same with {name} for relu", activation=name) for name in ("sigmoid", "tanh", "leaky_relu", "elu", "maxout")),
-    *(_course(name, f"the same by {name} for adam", rate, name) for name, rate in (("gd", 1.0), ("sgd", 1.0), ("momentum", 0.2), ("adamw", 1e-3))))
+    *(_course(name, f"the same by {name} for adam", rate, name) for name, rate in (("gd", 1.0), ("sgd", 1.0), ("momentum", 0.2), ("adamw", 1e-3), ("muon", 2e-2))))
 
 denoisenet = Recipe("denoisenet", "Remez et al., SampTA 2017: 1.31 MFLOP/px, 25 GPU-minutes; .1 / .3 / .3 dB above I+VST+BM3D at peaks 1 / 4 / 8",
                     "denoisenet", Denoise("poisson", peak=Range(1, 40)), patch=64, batch=64, rate=5e-4, tests=("set12", "bsd68"),
