@@ -82,7 +82,7 @@ def bits(going: checkpoint.Run) -> dict[str, bytes]:
     return {f"{part}.{key}": value.numpy().tobytes() for part in ("network", "average") for key, value in getattr(going, part).state_dict().items()}
 
 
-@pytest.mark.parametrize("name", ["red30", "drunet", "drunet-fast", "denoisenet-fast"])
+@pytest.mark.parametrize("name", ["red30", "drunet", "drunet-fast", "course-muon"])
 def test_resumes_bit_for_bit(name, pictures, tmp_path):
     """40 steps against 20, Ctrl-C, a new process's worth of objects, and 20 more; a disturbed sampler position shows."""
     recipe = small(recipes.find(name), pictures)

@@ -16,26 +16,24 @@ class DenoiseNet(Network):
     """x = y + SHARE sum_k r_k: of the `width` maps that a layer gives, the first is r_k and the rest go on, through a relu but before the last layer.
 
     3 x 3, padded by zeros; the net sees y - 1/2. It is told neither the kind of noise nor its level. Grey; not clipped.
-    step: where it is 2, the net works at half the resolution, on the four pixels of each 2 x 2 as four maps (Zhang, Zuo & Zhang, FFDNet,
-    TIP 2018, section III-A), and r_k are the first four: a quarter of the arithmetic, twice the field of view; the paper has 1.
     """
 
     blind = True
     noises = ("Poisson", "Gaussian", "PoissonGaussian")
 
-    def __init__(self, depth: int = 20, width: int = 64, step: int = 1):
+    def __init__(self, depth: int = 20, width: int = 64):
         super().__init__()
-        self.channels, self.multiple, self.part = 1, step, step**2
-        inputs = [self.part, *[width - self.part] * (depth - 1)]
-        self.layers = nn.ModuleList(nn.Conv2d(count, width if k + 1 < depth else self.part, 3, padding=1) for k, count in enumerate(inputs))
+        self.channels = 1
+        inputs = [1, *[width - 1] * (depth - 1)]
+        self.layers = nn.ModuleList(nn.Conv2d(count, width if k + 1 < depth else 1, 3, padding=1) for k, count in enumerate(inputs))
         for layer in self.layers:
             nn.init.xavier_uniform_(layer.weight)
             nn.init.constant_(layer.bias, 0.01)
 
     def net(self, y: Tensor, sigma: Tensor | None) -> Tensor:
-        x, residual = F.pixel_unshuffle(y - 0.5, self.multiple), 0.0
+        x, residual = y - 0.5, 0.0
         for layer in self.layers[:-2]:
-            part, x = layer(x).tensor_split((self.part,), 1)
+            part, x = layer(x).tensor_split((1,), 1)
             residual, x = residual + part, F.relu(x)
-        part, x = self.layers[-2](x).tensor_split((self.part,), 1)
-        return y + SHARE * F.pixel_shuffle(residual + part + self.layers[-1](x), self.multiple)
+        part, x = self.layers[-2](x).tensor_split((1,), 1)
+        return y + SHARE * (residual + part + self.layers[-1](x))
