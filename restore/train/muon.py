@@ -20,7 +20,7 @@ DECAYS = (0.9, 0.999)
 class Muon(optim.Optimizer):
     """w <- w - rate O, O the orthogonal factor of the Nesterov momentum of a layer's weights, (outputs, inputs x height x width).
 
-    Weights with few rows or columns take Adam's steps, at a fifth of the rate. Rates: .01 to .02.
+    Weights with few rows or columns take Adam's steps, at a fifth of the rate. Rates: .01 to .02; .004 to go on with trained ones.
     """
 
     def __init__(self, parameters: Iterable[Tensor], rate: float):
