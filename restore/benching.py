@@ -74,6 +74,7 @@ def table(asked: Table, choice: Choice, protocol: str | None, tolerance: float |
 
 def mri(names: Sequence[str], accelerations: Sequence[float], every: int, device: str, outputs: Sequence[Path], json: bool) -> int:
     """NMSE, PSNR and SSIM of every head volume, for every method and acceleration, and their means; the exit code."""
+    from restore.bench import cache
     from restore.engine.run import Settings
     from restore.measure import scans
     from restore.tasks import Mri
@@ -87,7 +88,7 @@ def mri(names: Sequence[str], accelerations: Sequence[float], every: int, device
         for name in names or scans.methods(task):
             rows = []
             for file in files:
-                rows.append(scans.score(name, file, task, every, Settings(device)))
+                rows.append(cache.row(scans.VolumeRow, scans.score, name, file, task, every, Settings(device)))
                 console.note(f"{name}, {acceleration:g}x, {rows[-1].name}: {rows[-1].psnr:.2f} dB")
                 _keep(sheet, {"method": name, "acceleration": acceleration} | asdict(rows[-1]), json)
             mean = [sum(getattr(row, part) for row in rows) / len(rows) for part in ("nmse", "psnr", "ssim", "seconds")]
@@ -98,7 +99,7 @@ def mri(names: Sequence[str], accelerations: Sequence[float], every: int, device
 
 def ct(names: Sequence[str], every: int, device: str, outputs: Sequence[Path], json: bool) -> int:
     """RMSE in HU and SSIM of slices at a quarter of their dose, for every method and kernel of reconstruction; the exit code."""
-    from restore.bench import doses
+    from restore.bench import cache, doses
     from restore.engine.run import Settings
 
     _found(names)
@@ -107,9 +108,9 @@ def ct(names: Sequence[str], every: int, device: str, outputs: Sequence[Path], j
     sheet = _sheet([doses.TEXT, f"{len(files)} of {len(there)} slices of the set ct_test"], ["kernel", "slices", "method", "RMSE in HU", "SSIM", "s per slice"], outputs)
     rows = []
     for number, file in enumerate(files):
-        for row in doses.score(file, known, Settings(device)):
-            rows.append(row)
-            _keep(sheet, asdict(row), json)
+        for name in known:
+            rows.append(cache.row(doses.Row, doses.score, file, name, Settings(device)))
+            _keep(sheet, asdict(rows[-1]), json)
         console.note(f"{number + 1} of {len(files)}: {file.stem}")
     for kernel in sorted({row.kernel for row in rows}):
         for name in known:
@@ -134,7 +135,7 @@ def sinograms(names: Sequence[str], arcs: Sequence[float], device: str, outputs:
 
 def raw(names: tuple[str, ...], peaks: Sequence[float], every: int, outputs: Sequence[Path], json: bool) -> int:
     """Linear PSNR and CIEDE2000 over unprocessed photographs that training keeps for validation, for every method and peak; the exit code."""
-    from restore.bench import shots
+    from restore.bench import cache, shots
 
     _found(names)
     held = SETS["held"].files()
@@ -144,7 +145,7 @@ def raw(names: tuple[str, ...], peaks: Sequence[float], every: int, outputs: Seq
     for peak in peaks or shots.PEAKS:
         for name in names or shots.NAMES:
             try:
-                rows = list(shots.score(name, peak, files))
+                rows = [cache.row(shots.Row, shots.score, name, peak, file) for file in files]
             except RestoreError as error:
                 sheet.said.append(f"empty: {name}, peak {peak:g}: {error.what}")
                 console.note(sheet.said[-1])

@@ -23,6 +23,12 @@ def _folder() -> Path | None:
     return Path(name) if name and (Path(name) / "test").is_dir() else None
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Figures that were measured before are not what a test looks at."""
+    monkeypatch.setenv("RESTORE_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of image sets; tests that use it are marked `data`."""

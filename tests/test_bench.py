@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf, isfinite, isnan, log10, nan
 
 import numpy as np
@@ -14,11 +14,6 @@ from restore.bench.run import Choice, Events, beyond, run
 from restore.cli import app
 from restore.errors import RestoreError, UsageError
 from restore.measure import protocol, sets
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("RESTORE_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -76,6 +71,56 @@ def test_a_changed_picture_or_protocol_is_run_again(folder):
     pixels[3, 4] ^= 1
     io.write(folder / "a.png", pixels, overwrite=True)
     assert len(small(folder)[1]) == 1
+
+
+@dataclass(frozen=True)
+class Measured:
+    file: str
+    level: float
+    seconds: float = nan
+
+
+def test_a_row_is_measured_once_for_a_file_and_words(tmp_path, monkeypatch):
+    file, calls = tmp_path / "a.png", []
+
+    def measure(path, level):
+        calls.append(level)
+        return Measured(path.name, level)
+
+    file.write_bytes(b"one")
+    first, again = (cache.row(Measured, measure, file, 4.0) for _ in range(2))
+    assert calls == [4.0] and (first.file, first.level) == (again.file, again.level) == ("a.png", 4.0) and isnan(again.seconds)
+    cache.row(Measured, measure, file, 8.0)
+    file.write_bytes(b"two")
+    cache.row(Measured, measure, file, 4.0)
+    monkeypatch.setattr(cache, "every", lambda: [])
+    cache.row(Measured, measure, file, 4.0)
+    assert calls == [4.0, 8.0, 4.0, 4.0]
+
+
+def test_a_bench_of_slices_goes_on_where_it_was_broken_off(tmp_path, monkeypatch, capsys):
+    from restore.bench import doses
+    from restore.commands.bench import bench
+    from restore.measure.sets import SETS
+
+    done = []
+    monkeypatch.setattr(type(SETS["ct_test"]), "files", lambda self: files)
+    files = [tmp_path / f"{name}.dcm" for name in "abc"]
+    for number, file in enumerate(files):
+        file.write_bytes(bytes([number]))
+
+    def score(file, name, settings):
+        if file.stem == "c" and len(done) == 2:
+            done.append("")
+            raise KeyboardInterrupt
+        done.append(file.stem)
+        return doses.Row(file.stem, "B", name, 1.0, 1.0, 1.0)
+
+    monkeypatch.setattr(doses, "score", score)
+    with pytest.raises(KeyboardInterrupt):
+        bench("ct", methods="fbp", json=True)
+    assert bench("ct", methods="fbp", json=True) == 0
+    assert done == ["a", "b", "", "c"] and len(capsys.readouterr().out.splitlines()) == 2 + 3
 
 
 def test_a_changed_method_has_another_key(monkeypatch):

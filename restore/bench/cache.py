@@ -4,15 +4,19 @@ import ast
 import hashlib
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, fields
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 from restore.cards import Card, every
 from restore.catalog import CATALOG
 from restore.errors import RestoreError
 from restore.io.files import put
+
+Row = TypeVar("Row")
 
 MEASURING = ("restore.engine.wrap", "restore.measure.score", "restore.measure.metrics", "restore.measure.protocol", "restore.jobs.given", "restore.bench.run")
 
@@ -43,6 +47,25 @@ def write(name: str, words: dict[str, object]) -> None:
     except OSError as error:
         raise RestoreError(f"figures cannot be kept in {folder()}: {error.strerror}", "", "RESTORE_CACHE names another folder") from error
     put(path, json.dumps(words).encode())
+
+
+def row(kind: type[Row], measure: Callable[..., Row], *args: object) -> Row:
+    """measure(*args), a dataclass of a kind: as kept, where the files among the arguments, the others, our sources and all weights are the same."""
+    name = key(_sources(), *sorted(card.sha256 for card in every()), kind, *map(_word, args))
+    kept = read(name, [part.name for part in fields(kind)])
+    if kept is None:
+        kept = asdict(measure(*args))
+        write(name, kept)
+    return kind(**kept)
+
+
+def _word(arg: object) -> str:
+    return key(arg.name, hashlib.sha256(arg.read_bytes()).hexdigest()) if isinstance(arg, Path) else repr(arg)
+
+
+@cache
+def _sources() -> str:
+    return key(*(hashlib.sha256(source.read_bytes()).hexdigest() for source in sorted(Path(__file__).parents[1].rglob("*.py"))))
 
 
 def method_key(name: str, card: Card | None, parts: Mapping[str, str] = {}) -> str:

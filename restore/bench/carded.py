@@ -16,10 +16,10 @@ def rows(name: str, found: cards.Card, every: int, device: str) -> list[dict[str
     settings, made = Settings(device), []
     if found.task.name == "isp" and SETS["held"].there:
         for peak in (peak for peak in shots.PEAKS if found.task.covers(shots.task_of(peak))):
-            scored = list(shots.score(name, peak, SETS["held"].files()[::every]))
+            scored = [shots.score(name, peak, file) for file in SETS["held"].files()[::every]]
             made.append({"set": "held", "photons": peak, "ciede2000": _mean(scored, "ciede", 2), "pictures": len(scored)} | ({} if isnan(scored[0].psnr) else {"psnr": _mean(scored, "psnr", 2)}))
     if found.task.name == "lowdose" and SETS["ct_test"].there:
-        scored = [row for file in SETS["ct_test"].files()[::every] for row in doses.score(file, (doses.GIVEN, name), settings)]
+        scored = [doses.score(file, which, settings) for file in SETS["ct_test"].files()[::every] for which in (doses.GIVEN, name)]
         for kernel in sorted({row.kernel for row in scored}):
             before, after = ([row for row in scored if (row.kernel, row.method) == (kernel, method)] for method in (doses.GIVEN, name))
             made.append({"set": "ct_test", "kernel": kernel, "slices": len(after), "rmse_hu": _mean(after, "rmse", 1), "rmse_hu_before": _mean(before, "rmse", 1), "ssim": _mean(after, "ssim", 4)})

@@ -1,13 +1,14 @@
 """CT slices at a quarter of their dose, cleaned by each method as `restore ct` does, beside the slices as they were."""
 
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
 
 from restore.engine.run import Report, Settings
+from restore.image import Scan
 from restore.io.scans import read_scan
 from restore.jobs import ct, lowdose
 from restore.measure import hounsfield
@@ -33,14 +34,20 @@ class Row:
     seconds: float
 
 
-def score(file: Path, names: Sequence[str], settings: Settings = Settings()) -> Iterator[Row]:
-    """A row per method for the first slice of a file, all of the same noise."""
-    scan = read_scan(file)
+def score(file: Path, name: str, settings: Settings = Settings()) -> Row:
+    """The first slice of a file by one method; the noise is the file's, the same for all."""
+    scan, low = _low(file)
     hu = torch.from_numpy(scan.array[0])
-    y, _ = lowdose.lowdose(hu, scan.header.spacing[1], TASK, PROTOCOLS["rednet"].generator(file.stem, TASK))
-    low, inside, kernel = scan.replace(y.numpy()[None]), body(hu), str(ct.facts(scan, file.name).get("kernel", ""))
-    for name in names:
-        began = time.perf_counter()
-        found = low if name == GIVEN else ct.Reconstruction(name, settings).clean(low, Report())
-        seconds, estimate = time.perf_counter() - began, torch.from_numpy(found.array[0])
-        yield Row(file.stem, kernel, name, hounsfield.rmse(estimate, hu, inside), hounsfield.ssim(estimate, hu), seconds)
+    began = time.perf_counter()
+    found = low if name == GIVEN else ct.Reconstruction(name, settings).clean(low, Report())
+    seconds, estimate = time.perf_counter() - began, torch.from_numpy(found.array[0])
+    kernel = str(ct.facts(scan, file.name).get("kernel", ""))
+    return Row(file.stem, kernel, name, hounsfield.rmse(estimate, hu, body(hu)), hounsfield.ssim(estimate, hu), seconds)
+
+
+@lru_cache(maxsize=1)
+def _low(file: Path) -> tuple[Scan, Scan]:
+    """The first slice as it was, and at the low dose."""
+    scan = read_scan(file)
+    y, _ = lowdose.lowdose(torch.from_numpy(scan.array[0]), scan.header.spacing[1], TASK, PROTOCOLS["rednet"].generator(file.stem, TASK))
+    return scan, scan.replace(y.numpy()[None])

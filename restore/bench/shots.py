@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -41,25 +40,24 @@ class Row:
     seconds: float
 
 
-def score(name: str, peak: float, files: list[Path]) -> Iterator[Row]:
-    """A row per photograph. Untrained demosaicings come after the flagship denoiser on the planes of the mosaic, as `restore isp` puts them."""
+def score(name: str, peak: float, file: Path) -> Row:
+    """The row of a photograph. Untrained demosaicings come after the flagship denoiser on the planes of the mosaic, as `restore isp` puts them."""
     task = task_of(peak)
     problem = problem_of(task)
-    for file in files:
-        generator = PROTOCOL.generator(file.stem, task)
-        x = load(file, 3)
-        x = x[..., : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2]
-        shot = unprocess(x, generator)
-        y = problem.simulate(shot.light, generator)
-        began = time.perf_counter()
-        with torch.inference_mode():
-            method = _method(name, task, problem, shot, y).prepare(iter([y]), problem)
-            found = method(y, problem)
-        seconds = time.perf_counter() - began
-        finished = method.gives == "srgb"
-        picture = found if finished else developed(found, shot)
-        away = float(ciede2000(lab(picture), lab(x)).mean())
-        yield Row(file.stem, math.nan if finished else float(psnr(found, shot.light)), away, seconds)
+    generator = PROTOCOL.generator(file.stem, task)
+    x = load(file, 3)
+    x = x[..., : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2]
+    shot = unprocess(x, generator)
+    y = problem.simulate(shot.light, generator)
+    began = time.perf_counter()
+    with torch.inference_mode():
+        method = _method(name, task, problem, shot, y).prepare(iter([y]), problem)
+        found = method(y, problem)
+    seconds = time.perf_counter() - began
+    finished = method.gives == "srgb"
+    picture = found if finished else developed(found, shot)
+    away = float(ciede2000(lab(picture), lab(x)).mean())
+    return Row(file.stem, math.nan if finished else float(psnr(found, shot.light)), away, seconds)
 
 
 def task_of(peak: float) -> Isp:

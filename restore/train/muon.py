@@ -36,16 +36,20 @@ class Muon(optim.Optimizer):
 
     def _turned(self, parameter: Tensor, rate: float) -> None:
         state = self.state[parameter]
-        momentum = state.setdefault("momentum", torch.zeros_like(parameter)).lerp_(parameter.grad, 1 - MOMENTUM)
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        momentum = state["momentum"].lerp_(parameter.grad, 1 - MOMENTUM)
         ahead = parameter.grad.lerp(momentum, MOMENTUM).flatten(1)
         rows, columns = ahead.shape
         parameter.sub_(orthogonal(ahead).reshape(parameter.shape), alpha=rate * max(1.0, rows / columns) ** 0.5)
 
     def _adam(self, parameter: Tensor, rate: float) -> None:
         state, (first, second) = self.state[parameter], DECAYS
-        count = state.setdefault("step", torch.zeros(())).add_(1)
-        mean = state.setdefault("mean", torch.zeros_like(parameter)).lerp_(parameter.grad, 1 - first)
-        square = state.setdefault("square", torch.zeros_like(parameter)).lerp_(parameter.grad.square(), 1 - second)
+        if not state:
+            state |= {"step": torch.zeros(()), "mean": torch.zeros_like(parameter), "square": torch.zeros_like(parameter)}
+        count = state["step"].add_(1)
+        mean = state["mean"].lerp_(parameter.grad, 1 - first)
+        square = state["square"].lerp_(parameter.grad.square(), 1 - second)
         spread = (square / (1 - second ** float(count))).sqrt_().add_(1e-8)
         parameter.addcdiv_(mean, spread, value=-ADAM * rate / (1 - first ** float(count)))
 
