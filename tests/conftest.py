@@ -70,3 +70,28 @@ def cli(tiny_weights, tmp_path, monkeypatch):
         return subprocess.run([sys.executable, "-m", "restore", *map(os.fspath, arguments)], input=stdin, capture_output=True, cwd=tmp_path, env=words, **how)
 
     return run
+
+
+@pytest.fixture
+def inside(tiny_weights, tmp_path, monkeypatch, capfdbinary):
+    """`cli` in this process, for the many lines of wrong usage: all but a process's start, which takes seconds."""
+    import signal
+    import subprocess
+    import sys
+
+    from restore.cli import main
+
+    def run(*arguments):
+        line, ended, before = ["restore", *map(os.fspath, arguments)], 0, signal.getsignal(signal.SIGTERM)
+        monkeypatch.setattr(sys, "argv", line)
+        try:
+            main()
+        except SystemExit as end:
+            ended = end.code or 0
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        return subprocess.CompletedProcess(line, ended, *capfdbinary.readouterr())
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(tiny_weights))
+    return run

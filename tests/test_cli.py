@@ -72,17 +72,17 @@ def test_a_folder_with_bad_files(cli, tmp_path):
     assert all(error["what"] and error["remedy"] for error in errors)
 
 
-def test_exit_codes_of_wrong_usage(cli, tmp_path):
+def test_exit_codes_of_wrong_usage(inside, tmp_path):
     save(tmp_path / "a.png")
     for wrong in (["denoise"], ["denoise", "a.png", "--sigma", "many"], ["denoise", "a.png", "--sigma", "400"], ["denoise", "a.png", "--nois", "x"],
                   ["denoise", "a.png", "--noise", "gausian"], ["denoise", "a.png", "--model", "red99"], ["denoise", "a.png", "--strength", "2"],
                   ["denoise", "a.png", "--memory", "lots"], ["denoise", "a.png", "-o", "a.png", "--overwrite"], ["denoise", "a.png", "-o", "b.xyz"],
                   ["denoise", "a.png", "--device", "gpu"], ["denoise", "a.png", "--depth", "12"], ["denoise", "none*.png"], ["denois"]):
-        done = cli(*wrong)
+        done = inside(*wrong)
         assert done.returncode == 2 and done.stdout == b"" and done.stderr and b"Traceback" not in done.stderr, wrong
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
-    assert b"gaussian" in cli("denoise", "a.png", "--noise", "gausian").stderr
-    assert b"red30" in cli("denoise", "a.png", "--model", "red29").stderr
+    assert b"gaussian" in inside("denoise", "a.png", "--noise", "gausian").stderr
+    assert b"red30" in inside("denoise", "a.png", "--model", "red29").stderr
 
 
 def test_a_missing_file_is_a_failed_job(cli, tmp_path):
@@ -261,31 +261,31 @@ def test_a_picture_is_not_written_to_a_terminal(cli, tmp_path):
     assert process.returncode != 0 and b"terminal" in said
 
 
-def test_nothing_is_lost_unsaid(cli, tmp_path):
+def test_nothing_is_lost_unsaid(inside, tmp_path):
     """Sheets and kernels replace nothing, two files get two noises, wrong usage is told once and early, clipping and curves are said."""
     save(tmp_path / "a.png"), save(tmp_path / "b.png")
     (tmp_path / "x.compare.png").write_bytes(b"precious")
-    done = cli("denoise", "a.png", *MODEL, "-o", "x.png", "--compare")
+    done = inside("denoise", "a.png", *MODEL, "-o", "x.png", "--compare")
     assert done.returncode == 2 and (tmp_path / "x.compare.png").read_bytes() == b"precious" and not (tmp_path / "x.png").exists()
-    done = cli("deblur", "a.png", "--kernel", "gaussian:1", "--sigma", "2", "--model", "wiener", "-o", "o.png", "--save-kernel", "a.png", "--overwrite")
+    done = inside("deblur", "a.png", "--kernel", "gaussian:1", "--sigma", "2", "--model", "wiener", "-o", "o.png", "--save-kernel", "a.png", "--overwrite")
     assert done.returncode == 2 and b"also an input" in done.stderr
-    assert cli("degrade", "a.png", "b.png", "--sigma", "10", "-o", "noisy/").returncode == 0
+    assert inside("degrade", "a.png", "b.png", "--sigma", "10", "-o", "noisy/").returncode == 0
     first, second = (np.asarray(Image.open(tmp_path / "noisy" / name)).astype(float) - pixels() for name in ("a.png", "b.png"))
     assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.05
     for wrong in (("--format", "heif"), ("--quality", "0"), ("--subsampling", "4:1:1"), ("--sigma", "5-75"), ("--peak", "30")):
-        done = cli("denoise", "a.png", "b.png", "--model", "drunet.tiny", *wrong)
+        done = inside("denoise", "a.png", "b.png", "--model", "drunet.tiny", *wrong)
         assert done.returncode == 2 and done.stderr.count(b"error:") == 1, wrong
-    assert cli("denoise", "a.png", *MODEL, "--format", "jpg").returncode == 0 and (tmp_path / "a.denoise.jpg").exists()
+    assert inside("denoise", "a.png", *MODEL, "--format", "jpg").returncode == 0 and (tmp_path / "a.denoise.jpg").exists()
     tifffile.imwrite(tmp_path / "hot.tif", np.full((24, 24), 500, np.float32))
-    assert b"576 samples lay outside" in cli("denoise", "hot.tif", *MODEL, "-o", "hot.png").stderr
-    assert b"for files with loss" in cli("denoise", "a.png", *MODEL, "--quality", "90", "-o", "fine.png").stderr
-    assert b"for files with loss" not in cli("denoise", "a.png", *MODEL, "--quality", "90", "-o", "fine.jpg").stderr
-    assert b"2.55" in cli("denoise", "a.png", "--sigma", "0.01", "--model", "bm3d", "-o", "faint.png").stderr
-    done = cli("a.png")
+    assert b"576 samples lay outside" in inside("denoise", "hot.tif", *MODEL, "-o", "hot.png").stderr
+    assert b"for files with loss" in inside("denoise", "a.png", *MODEL, "--quality", "90", "-o", "fine.png").stderr
+    assert b"for files with loss" not in inside("denoise", "a.png", *MODEL, "--quality", "90", "-o", "fine.jpg").stderr
+    assert b"2.55" in inside("denoise", "a.png", "--sigma", "0.01", "--model", "bm3d", "-o", "faint.png").stderr
+    done = inside("a.png")
     assert done.returncode == 2 and b"restore denoise a.png" in done.stderr
-    assert b"linear light" in cli("denoise", "a.png", *MODEL, "-o", "a.exr").stderr
+    assert b"linear light" in inside("denoise", "a.png", *MODEL, "-o", "a.exr").stderr
     tifffile.imwrite(tmp_path / "two.tif", np.stack([pixels(200, 200, seed=1), pixels(200, 200, seed=2)]), photometric="rgb")
-    assert b"page 2: sigma" in cli("denoise", "two.tif", "--model", "drunet.tiny").stderr
+    assert b"page 2: sigma" in inside("denoise", "two.tif", "--model", "drunet.tiny").stderr
 
 
 def test_what_cannot_be_written_is_not_computed(cli, tmp_path):

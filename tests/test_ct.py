@@ -285,7 +285,7 @@ def test_a_bare_array_with_a_geometry_in_a_file(cli, tmp_path):
     assert b"both for a fan" in cli("ct", "fan.npy", "-o", "y.dcm", "--geometry", "wrong.toml").stderr and not (tmp_path / "y.dcm").exists()
 
 
-def test_bad_sinograms(cli, tmp_path):
+def test_bad_sinograms(inside, tmp_path):
     good = exchange(tmp_path / "good.h5").read_bytes()
     (tmp_path / "cut.h5").write_bytes(good[: len(good) // 3])
     with h5py.File(tmp_path / "named.h5", "w") as file:
@@ -298,11 +298,11 @@ def test_bad_sinograms(cli, tmp_path):
     (tmp_path / "angles.toml").write_text("angles = [1, 2, 3]")
     for name, words in (("cut.h5", b"cut.h5"), ("named.h5", b"something"), ("nan.npy", b"NaN"), ("complex.npy", b"complex"), ("counts.npy", b"bright field"),
                         ("cube.npy", b"shape"), ("empty.h5", b"empty"), ("missing.h5", b"no such file")):
-        done = cli("ct", name, "-o", "out.tif", "--center", "10")
+        done = inside("ct", name, "-o", "out.tif", "--center", "10")
         assert done.returncode == 1 and words in done.stderr and b"Traceback" not in done.stderr, (name, done.stderr)
-    assert b"3 angles" in cli("ct", "good.h5", "-o", "out.tif", "--geometry", "angles.toml").stderr
+    assert b"3 angles" in inside("ct", "good.h5", "-o", "out.tif", "--geometry", "angles.toml").stderr
     for wrong in (["--filter", "han"], ["--model", "fpb"], ["--center", "middle"], ["--size", "-4"], ["--hu", "lots"]):
-        done = cli("ct", "good.h5", "-o", "out.tif", *wrong)
+        done = inside("ct", "good.h5", "-o", "out.tif", *wrong)
         assert done.returncode == 2 and b"Traceback" not in done.stderr, wrong
     assert not (tmp_path / "out.tif").exists()
 

@@ -129,7 +129,7 @@ def test_a_folder_through_the_command(cli, tmp_path):
     assert done.returncode == 0 and read_scan(tmp_path / "volume.nii.gz").array.shape == (3, 64, 48), done.stderr
 
 
-def test_what_is_no_slice_is_refused(cli, tmp_path):
+def test_what_is_no_slice_is_refused(inside, tmp_path):
     saved(tmp_path / "colour.dcm", slice_of(SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0))
     saved(tmp_path / "mr.dcm", slice_of(Modality="MR"))
     cut = slice_of()
@@ -140,7 +140,7 @@ def test_what_is_no_slice_is_refused(cli, tmp_path):
     saved(tmp_path / "report.dcm", report)
     (tmp_path / "text.dcm").write_text("this is no DICOM file, though it says so")
     for name, words in (("colour.dcm", b"colour"), ("mr.dcm", b"restore mri"), ("cut.dcm", b"cut off"), ("report.dcm", b"no pixels"), ("text.dcm", b"no DICOM")):
-        done = cli("ct", name, "-o", "out.dcm", "--hu", "40", "--model", "bm3d")
+        done = inside("ct", name, "-o", "out.dcm", "--hu", "40", "--model", "bm3d")
         assert done.returncode == 1 and words in done.stderr and b"Traceback" not in done.stderr, (name, done.stderr)
     assert not (tmp_path / "out.dcm").exists()
 

@@ -247,29 +247,29 @@ def test_known_pixels_come_back_bit_for_bit(cli, tmp_path):
     assert np.abs(out[..., :3].astype(float) - rgb()).mean() < 3
 
 
-def test_files_that_lose_something_are_told_of(cli, tmp_path):
+def test_files_that_lose_something_are_told_of(inside, tmp_path):
     save(tmp_path / "mask.png", np.uint8(255 * (np.indices((60, 72)).sum(0) < 20)))
     save(tmp_path / "a.png", rgb())
     save(tmp_path / "a.jpg", rgb())
     for source, how, told in (("a.jpg", (), True), ("a.png", ("-o", "b.webp", "--quality", "90"), True), ("a.png", ("-o", "c.webp"), False),
                               ("a.jpg", ("-o", "d.png"), False), ("a.png", ("-o", "e.jpg", "--sigma", "5"), False)):
-        row = json.loads(cli("inpaint", source, "--mask", "mask.png", "-m", "biharmonic" if "--sigma" not in how else "tv", *how, "--json").stdout)
+        row = json.loads(inside("inpaint", source, "--mask", "mask.png", "-m", "biharmonic" if "--sigma" not in how else "tv", *how, "--json").stdout)
         assert row["ok"] and any("loss" in note for note in row["notes"]) == told, (source, how, row["notes"])
 
 
-def test_masks_by_colour_grown_inverted_and_wrong(cli, tmp_path):
+def test_masks_by_colour_grown_inverted_and_wrong(inside, tmp_path):
     picture = rgb()
     picture[20:30, 20:40] = (255, 0, 255)
     save(tmp_path / "a.png", picture)
-    assert cli("inpaint", "a.png", "--mask", "color:#ff00ff", "--grow", "2", "-m", "tv", "-o", "b.png").returncode == 0
+    assert inside("inpaint", "a.png", "--mask", "color:#ff00ff", "--grow", "2", "-m", "tv", "-o", "b.png").returncode == 0
     out = np.asarray(Image.open(tmp_path / "b.png"))
     changed = (out != picture).any(2)
     assert changed[20:30, 20:40].all() and not changed[:18].any() and not changed[:, :18].any() and changed[18:32, 18:42].mean() > 0.75
     save(tmp_path / "small.png", np.zeros((5, 5), np.uint8))
     for wrong in (["--mask", "none.png"], ["--mask", "color:red"], ["--mask", "small.png"], ["--mask", "alpha"]):
-        done = cli("inpaint", "a.png", *wrong, "-m", "tv", "-o", "x.png")
+        done = inside("inpaint", "a.png", *wrong, "-m", "tv", "-o", "x.png")
         assert done.returncode in (1, 2) and done.stderr and b"Traceback" not in done.stderr and not (tmp_path / "x.png").exists(), wrong
-    assert cli("inpaint", "a.png").returncode == 2
+    assert inside("inpaint", "a.png").returncode == 2
 
 
 def test_enlarged_and_reduced_again_it_is_the_input(cli, tmp_path):

@@ -418,13 +418,13 @@ def test_the_kernel_is_kept_in_a_new_folder(cli, tmp_path):
     assert (tmp_path / "new/k.png").exists() and (tmp_path / "a.deblur.png").exists()
 
 
-def test_a_mosaic_is_of_one_picture(cli, tmp_path):
+def test_a_mosaic_is_of_one_picture(inside, tmp_path):
     tifffile.imwrite(tmp_path / "two.tif", np.stack([picture(), picture()]), photometric="minisblack")
-    assert b"2 pages" in cli("degrade", "two.tif", "--task", "isp", "-o", "m.dng").stderr and not (tmp_path / "m.dng").exists()
+    assert b"2 pages" in inside("degrade", "two.tif", "--task", "isp", "-o", "m.dng").stderr and not (tmp_path / "m.dng").exists()
     saved(tmp_path / "a.png", np.dstack([picture()] * 4))
-    assert cli("degrade", "a.png", "--task", "isp", "--depth", "8").returncode == 2
-    assert cli("degrade", "a.png", "--task", "isp", "--peak", "auto").returncode == 2
-    assert b"transparency" in cli("degrade", "a.png", "--task", "isp", "-o", "m.dng").stderr
+    assert inside("degrade", "a.png", "--task", "isp", "--depth", "8").returncode == 2
+    assert inside("degrade", "a.png", "--task", "isp", "--peak", "auto").returncode == 2
+    assert b"transparency" in inside("degrade", "a.png", "--task", "isp", "-o", "m.dng").stderr
 
 
 def test_an_enlargement_by_a_fraction_says_what_was_asked_for_and_rounds_both_sides_alike(tmp_path, capsys):
