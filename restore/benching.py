@@ -75,6 +75,7 @@ def table(asked: Table, choice: Choice, protocol: str | None, tolerance: float |
 def mri(names: Sequence[str], accelerations: Sequence[float], every: int, device: str, outputs: Sequence[Path], json: bool) -> int:
     """NMSE, PSNR and SSIM of every head volume, for every method and acceleration, and their means; the exit code."""
     from restore.bench import cache
+    from restore.engine.device import pick
     from restore.engine.run import Settings
     from restore.measure import scans
     from restore.tasks import Mri
@@ -88,7 +89,7 @@ def mri(names: Sequence[str], accelerations: Sequence[float], every: int, device
         for name in names or scans.methods(task):
             rows = []
             for file in files:
-                rows.append(cache.row(scans.VolumeRow, scans.score, name, file, task, every, Settings(device)))
+                rows.append(cache.row(scans.VolumeRow, scans.score, name, file, task, every, Settings(str(pick(device)))))
                 console.note(f"{name}, {acceleration:g}x, {rows[-1].name}: {rows[-1].psnr:.2f} dB")
                 _keep(sheet, {"method": name, "acceleration": acceleration} | asdict(rows[-1]), json)
             mean = [sum(getattr(row, part) for row in rows) / len(rows) for part in ("nmse", "psnr", "ssim", "seconds")]
@@ -100,6 +101,7 @@ def mri(names: Sequence[str], accelerations: Sequence[float], every: int, device
 def ct(names: Sequence[str], every: int, device: str, outputs: Sequence[Path], json: bool) -> int:
     """RMSE in HU and SSIM of slices at a quarter of their dose, for every method and kernel of reconstruction; the exit code."""
     from restore.bench import cache, doses
+    from restore.engine.device import pick
     from restore.engine.run import Settings
 
     _found(names)
@@ -109,7 +111,7 @@ def ct(names: Sequence[str], every: int, device: str, outputs: Sequence[Path], j
     rows = []
     for number, file in enumerate(files):
         for name in known:
-            rows.append(cache.row(doses.Row, doses.score, file, name, Settings(device)))
+            rows.append(cache.row(doses.Row, doses.score, file, name, Settings(str(pick(device)))))
             _keep(sheet, asdict(rows[-1]), json)
         console.note(f"{number + 1} of {len(files)}: {file.stem}")
     for kernel in sorted({row.kernel for row in rows}):

@@ -93,5 +93,7 @@ def inside(tiny_weights, tmp_path, monkeypatch, capfdbinary):
         return subprocess.CompletedProcess(line, ended, *capfdbinary.readouterr())
 
     monkeypatch.chdir(tmp_path)
+    for word in [word for word in os.environ if word.startswith("RESTORE_") and word != "RESTORE_CACHE"]:
+        monkeypatch.delenv(word)
     monkeypatch.setenv("RESTORE_WEIGHTS", str(tiny_weights))
     return run

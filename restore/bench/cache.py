@@ -60,12 +60,16 @@ def row(kind: type[Row], measure: Callable[..., Row], *args: object) -> Row:
 
 
 def _word(arg: object) -> str:
-    return key(arg.name, hashlib.sha256(arg.read_bytes()).hexdigest()) if isinstance(arg, Path) else repr(arg)
+    return key(arg.name, _hash(arg)) if isinstance(arg, Path) else repr(arg)
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @cache
 def _sources() -> str:
-    return key(*(hashlib.sha256(source.read_bytes()).hexdigest() for source in sorted(Path(__file__).parents[1].rglob("*.py"))))
+    return key(*map(_hash, sorted(Path(__file__).parents[1].rglob("*.py"))))
 
 
 def method_key(name: str, card: Card | None, parts: Mapping[str, str] = {}) -> str:
@@ -114,4 +118,4 @@ def _path(module: str) -> Path | None:
 
 @cache
 def digest(module: str) -> str:
-    return hashlib.sha256(_path(module).read_bytes()).hexdigest()
+    return _hash(_path(module))
