@@ -78,9 +78,12 @@ def _read(path: Path, version: tuple[int, ...] | None) -> Card:
         words = tomllib.loads(path.read_text("utf-8"))
         words["task"] = from_dict(words["task"])
         words["data"], words["results"] = tuple(words.get("data", ())), tuple(words.get("results", ()))
-        return Card(**words, path=path)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise RestoreError(f"{path} is not a model card: {error}", "a TOML file as restore train writes it beside the weights") from error
+        card = Card(**words, path=path)
+        if card.name not in CATALOG:
+            raise ValueError(f"there is no method {card.name!r}")
+        return card
+    except (OSError, ValueError, KeyError, TypeError, RestoreError) as error:
+        raise RestoreError(f"{path} is not a model card: {getattr(error, 'what', error)}", "a TOML file as restore train writes it beside the weights") from error
 
 
 def every() -> list[Card]:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,17 +14,21 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tomli_w
 import torch
 from PIL import Image
 from safetensors.torch import load_file
 
 from restore import cards, io
+from restore.commands.train import train
 from restore.errors import RestoreError, UsageError
 from restore.measure.protocol import PROTOCOLS
 from restore.measure.score import score_one
+from restore.operators.base import Identity
 from restore.operators.noise import Gaussian
+from restore.operators.problem import Problem
 from restore.tasks import Denoise
-from restore.train import checkpoint, curves, data, loop, progress, recipes, run
+from restore.train import checkpoint, curves, data, export, loop, progress, recipes, run
 from restore.train.group import Group
 from restore.train.scenes import SCENES
 from restore.values import Range
@@ -106,7 +111,7 @@ def test_what_is_saved_is_all_there_is(part, files, pictures, tmp_path):
     going, held = begin(recipe, 3)
     loop.train(recipe, going, held, tmp_path, part_bytes=part)
     sizes = [file.stat().st_size for file in tmp_path.glob("*.safetensors")]
-    assert len(sizes) == files and (part is None or max(sizes) < part + 10_000)
+    assert len(sizes) == files and (part is None or max(sizes) <= part)
     other, _ = begin(recipe, 0)
     checkpoint.load(other, recipe, tmp_path)
     assert bits(other) == bits(going)
@@ -155,7 +160,7 @@ def test_minutes_settle_the_steps_once(pictures, tmp_path, monkeypatch):
     assert going.of > 40
     resumed, _ = begin(recipe, 0)
     checkpoint.load(resumed, recipe, tmp_path)
-    assert resumed.of == going.of or going.step < 4
+    assert resumed.of == going.of
 
 
 def test_ctrl_c_is_answered_after_the_step_and_given_back():
@@ -430,16 +435,11 @@ def test_the_command_trains_resumes_and_says_where_the_weights_are(pictures, tmp
 
 @pytest.mark.parametrize("wrong", [{"steps": -5}, {"batch": -1}, {"patch": 0}, {"minutes": float("nan")}, {"rate": 0.0}])
 def test_numbers_of_a_training_are_above_0(wrong):
-    from restore.commands.train import train
-
     with pytest.raises(UsageError, match="above 0"):
         train("red10", **wrong)
 
 
 def test_pairs_are_told_apart_by_their_folders_and_go_with_recipes_that_take_them(tmp_path):
-    from restore.commands.train import train
-    from restore.train import data
-
     for kind in ("y", "x"):
         for place in ("a", "b"):
             (tmp_path / kind / place).mkdir(parents=True)
@@ -455,29 +455,102 @@ def test_pairs_are_told_apart_by_their_folders_and_go_with_recipes_that_take_the
 
 
 def test_weights_of_another_shape_or_none_are_refused_to_begin_with(tiny_weights, monkeypatch):
-    from dataclasses import replace
-
-    from restore.train import recipes
-    from restore.train.run import build
-
     monkeypatch.setenv("RESTORE_WEIGHTS", str(tiny_weights))
     for start, words in (("drunet.tiny", "another shape"), ("bm3d", "without weights")):
         with pytest.raises(UsageError, match=words):
-            build(replace(recipes.find("drunet-fast"), start=start))
+            run.build(replace(recipes.find("drunet-fast"), start=start))
 
 
-def test_own_levels_do_not_take_the_name_of_another_net():
-    from restore.train import recipes
+def test_own_levels_and_pairs_do_not_take_the_name_of_another_net(monkeypatch):
+    """Weights of one level, of another range or of pairs stand beside those of the recipe as it is."""
+    made = []
+    monkeypatch.setattr(run, "run_recipe", lambda recipe, *_, **__: made.append(recipe))
+    for name, how in (("red30", {}), ("red30", {"sigma": "50"}), ("red30", {"sigma": "0-10"}), ("mlp", {"sigma": "50"}), ("drunet-fast", {"sigma": "25.0"}),
+                      ("red30", {"pairs": (Path("y"), Path("x"))}), ("red30", {"sigma": "25", "pairs": (Path("y"), Path("x"))})):
+        train(name, **how)
+    assert [recipe.label for recipe in made] == ["blind", "s50", "s0-10", "s50", "fast-25", "pairs", "s25-pairs"]
+    assert [recipe.apart for recipe in made] == 5 * [False] + 2 * [True]
 
-    assert recipes.find("red30").label == "blind" and recipes.find("red30-plain").label == "plain"
+
+def test_pairs_lie_in_folders_even_where_a_set_has_their_name(tmp_path, pictures, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos", "bsds"):
+        shutil.copytree(pictures, tmp_path / name)
+    assert len(run.items_of(replace(recipes.find("red10"), data=(), pairs=("photos", "bsds")))) == 12
+
+
+def test_an_infinite_gradient_is_seen_before_it_is_saved(pictures):
+    recipe = small(recipes.find("red10"), pictures, args={"width": 4})
+    going, _ = begin(recipe, 3)
+    assert math.isfinite(loop.step(recipe, going, going.network))
+    next(going.network.parameters()).register_hook(lambda slope: slope * math.inf)
+    assert math.isnan(loop.step(recipe, going, going.network))
+
+
+def test_of_large_pictures_the_middle_is_validated(pictures, monkeypatch):
+    recipe, seen = small(recipes.find("red10"), pictures), []
+    _, held, _ = data.gather(run.items_of(recipe), 1, 16, 0)
+    monkeypatch.setattr(loop, "SIDE", 24)
+
+    def average(y, problem):
+        seen.append(y.shape[2:])
+        return y
+
+    loop.validate(average, recipe.task, held)
+    assert seen and set(seen) == {(24, 24)}
+    x = torch.arange(100 * 90.0).reshape(1, 1, 100, 90)
+    assert torch.equal(loop.middle(x, 20), x[..., 32:52, 32:52]) and torch.equal(loop.middle(x, 100), x)
+
+
+def test_a_run_goes_on_with_its_pictures_alone(pictures, tmp_path, monkeypatch):
+    """Stopped, resumed and finished as a whole command does it; not with other pictures, not on another kind of device; what it began from may be gone by then."""
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(tmp_path / "weights"))
+    mine = shutil.copytree(pictures, tmp_path / "mine")
+    first = small(recipes.find("red10"), mine, args={"width": 4}, tests=(), tag="first")
+    run.run_recipe(first, tmp_path / "first", tmp_path / "weights", 2, device="cpu")
+    recipe = replace(first, tag="second", start="red10.first")
+    progress.write(tmp_path / "run", progress.Event(7, 9, 0.1, 1e-3, 1.0, 1.0, 0.0))  # of a run that ended before its first checkpoint
+    with pytest.raises(run.Stopped, match="after step"):
+        run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", 40, device="cpu", report=stop_at(10))
+    for file in (tmp_path / "weights").iterdir():
+        file.unlink()
+    (mine / "05.png").rename(tmp_path / "05.png")
+    with pytest.raises(UsageError, match="11 pictures .* now 10 pictures"):
+        run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", resume=True, device="cpu")
+    (tmp_path / "05.png").rename(mine / "05.png")
+    elsewhere, _ = begin(first, 1)
+    elsewhere.generator = SimpleNamespace(get_state=lambda: torch.zeros(16, dtype=torch.uint8))  # as CUDA has it
+    checkpoint.save(elsewhere, first, tmp_path / "cuda")
+    with pytest.raises(UsageError, match="kind of device"):
+        checkpoint.load(begin(first, 0)[0], first, tmp_path / "cuda")
+    card = run.run_recipe(recipe, tmp_path / "run", tmp_path / "weights", resume=True, device="cpu")
+    steps = [row["step"] for row in progress.rows(tmp_path / "run")]
+    assert (card.full_name, card.recipe["steps"], steps[0], len(set(steps))) == ("red10.second", 40, 5, len(steps))
+
+
+def test_what_cannot_be_trained_on_or_written_is_an_error(pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "SETS", {"held": SimpleNamespace(there=True, files=lambda: sorted(pictures.iterdir()))})
+    with pytest.raises(RestoreError, match="held out"):
+        data.gather(singles(pictures), 1, 16, 0)
+    (tmp_path / progress.LOG).mkdir()
+    with pytest.raises(RestoreError, match="cannot be written"):
+        progress.write(tmp_path, progress.Event(1, 9, 0.1, 1e-3, 1.0, 1.0, 0.0))
+    for name, task in (("nothing", {"name": "denoise"}), ("red10", "denoise"), ("red10", {"name": "denoise", "sigma": "much"})):
+        (tmp_path / "a.b.toml").write_text(tomli_w.dumps({"name": name, "tag": "b", "task": task}))
+        with pytest.raises(RestoreError, match="a.b.toml is not a model card"):
+            cards.read(tmp_path / "a.b.toml")
+
+
+def test_weights_remember_how_long_those_were_trained_that_they_began_from(pictures, tmp_path, monkeypatch):
+    monkeypatch.setenv("RESTORE_WEIGHTS", str(tmp_path))
+    recipe = small(recipes.find("red10"), pictures, args={"width": 4}, tests=(), tag="a")
+    card = run.run_recipe(recipe, tmp_path / "run", tmp_path, 1, device="cpu")
+    assert card.recipe["hours_before"] == 0
+    cards.write(replace(card, recipe=card.recipe | {"hours": 1.5, "hours_before": 0.25}))
+    assert export.hours("red10.a") == 1.75 and export.hours("red10.gone") == 0
 
 
 def test_every_parameter_of_the_layered_coders_is_used():
-    from restore import cards
-    from restore.operators.base import Identity
-    from restore.operators.noise import Gaussian
-    from restore.operators.problem import Problem
-
     for coder in ("soft", "pursuit", "ml-ista"):
         net = cards.build("ml-csc", {"coder": coder, "widths": (4, 6)})
         net(torch.rand(1, 1, 16, 16), Problem(Identity(), Gaussian(0.1))).sum().backward()
@@ -509,9 +582,8 @@ def test_a_log_that_was_cut_off_is_read(tmp_path):
 
 
 def test_what_says_nothing_to_a_recipe_is_refused(pictures, tmp_path):
-    from restore.commands.train import train
-
-    for how, word in (({"recipe": "epll", "rate": 1.0}, "rate"), ({"recipe": "epll", "start": "epll.bsds"}, "from"), ({"recipe": "red10", "steps": 3, "minutes": 1.0}, "minutes"),
+    for how, word in (({"recipe": "epll", "rate": 1.0}, "rate"), ({"recipe": "epll", "start": "epll.bsds"}, "from"), ({"recipe": "epll", "sigma": "25"}, "sigma"),
+                      ({"recipe": "epll", "pairs": (pictures, pictures)}, "pairs"), ({"recipe": "red10", "steps": 3, "minutes": 1.0}, "minutes"),
                       ({"recipe": "red10", "sigma": "12,10,14"}, "no level"), ({"recipe": "red10", "sigma": "auto"}, "no level"), ({"recipe": "red10-q10", "patch": 8}, "halves"),
                       ({"recipe": "red10", "data": [str(pictures)], "pairs": (pictures, pictures)}, "pairs")):
         with pytest.raises(UsageError, match=word):

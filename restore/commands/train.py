@@ -1,5 +1,6 @@
 """`restore train`: fit a recipe to pictures; the result is weights with their card."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -72,7 +73,7 @@ def train(
         raise UsageError("--data and --pairs both say what is trained on", "one of the two")
     if chosen.learner and patch is not None:
         raise UsageError(f"the patches of {recipe} have the sizes of its paper", "", "leave --patch out")
-    for part, value in (("from", start), ("loss", loss), ("optimiser", optimiser), ("rate", rate), ("precision", precision)):
+    for part, value in (("pairs", pairs), ("sigma", sigma), ("from", start), ("loss", loss), ("optimiser", optimiser), ("rate", rate), ("precision", precision)):
         if chosen.learner and value:
             raise UsageError(f"{recipe} is learned by expectation maximisation, to which --{part} says nothing", "", f"leave --{part} out")
     if chosen.scene == "half" and patch is not None and patch < LEAST_HALVED:
@@ -85,15 +86,16 @@ def train(
         level = parse_value(sigma, "sigma")
         if level is None or isinstance(level, tuple):
             raise UsageError(f"--sigma {sigma} is no level to train for", "a number as 50, or a range as 5-75")
-        chosen = replace(chosen, task=chosen.task.replace(sigma=level), tag="" if chosen.label == "blind" else f"{chosen.label}-{sigma}")
-    if pairs:
-        chosen = replace(chosen, scene="", data=())  # y is what it is
+        said = f"{level:g}" if isinstance(level, float) else str(level)
+        chosen = replace(chosen, task=chosen.task.replace(sigma=level), tag=f"{chosen.tag}-{said}" if chosen.tag else f"s{said}")
+    if pairs:  # y is what it is, and what commands may take the weights for is for the user to say
+        chosen = replace(chosen, scene="", data=(), tag=f"{chosen.tag}-pairs" if chosen.tag else "pairs", apart=True)
     if activation is not None:
         chosen = replace(chosen, args={**chosen.args, "activation": activation})
     own = {"data": tuple(data or ()), "pairs": tuple(map(str, pairs or ())), "start": start, "patch": patch, "batch": batch, "loss": loss,
            "optimiser": optimiser, "rate": rate, "precision": precision, "seed": seed}
     chosen = replace(chosen, **{part: value for part, value in own.items() if value not in (None, "", ())})
-    with console.training(quiet) as view:
+    with console.training(quiet or os.environ.get("RANK", "0") != "0") as view:
         place = folder or Path("runs") / f"{chosen.name}.{chosen.label}"
         card = run_recipe(chosen, place, weights, steps, minutes, resume, overwrite, device, part_bytes=split, report=view.event, note=view.note)
     if card is not None:

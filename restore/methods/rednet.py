@@ -25,7 +25,7 @@ class REDNet(Network):
     """RED-Net of `depth` 10, 20 or 30 layers (2 L = depth), `width` filters each; RED10 has no skips, as in the paper.
 
     The net never sees the noise level: it is trained for one sigma, or blind over several. Not clipped. `skips`, `global_residual` and
-    another `activation` than the paper's are for trying what they are worth. `luma`: of colour, luma alone is treated, as the paper does
+    another `activation` than the paper's are for trying what they are worth; skips are joined by relu whatever the activation. `luma`: of colour, luma alone is treated, as the paper does
     where it enlarges or takes blocks away. Pixels that a mask says were measured without noise stay.
     """
 

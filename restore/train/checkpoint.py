@@ -18,6 +18,7 @@ from restore.train.data import Pool
 from restore.train.recipes import Recipe
 
 NAME = "checkpoint.json"
+ENTRY = 160  # bytes that a tensor takes in the head of a file, at most, but its name
 WHATEVER = ("line", "steps", "apart", "tests", "levels", "protocol", "every", "x8")  # parts of a recipe that a run does not depend on
 
 
@@ -94,22 +95,23 @@ def save(run: Run | Fit, recipe: Recipe, folder: Path, part: int | None = None) 
     for index, tensors_of_part in enumerate(_parts(tensors, part)):
         files.append(f"checkpoint-{run.step}-{index}.safetensors")
         put(folder / files[-1], pack({key: value.detach().cpu().contiguous() for key, value in tensors_of_part.items()}))
-    state = {"step": run.step, "of": run.of, "seconds": run.seconds, "position": run.pool.position, "files": files, "recipe": words(recipe)}
+    state = {"step": run.step, "of": run.of, "seconds": run.seconds, "position": run.pool.position, "pictures": run.pool.fingerprint, "files": files, "recipe": words(recipe)}
     put(folder / NAME, json.dumps(state, indent=1).encode())
     for file in before - {folder / name for name in files}:
         file.unlink()
 
 
 def _parts(tensors: dict[str, Tensor], most: int | None) -> list[dict[str, Tensor]]:
-    """Tensors in order, as many in a part as fit into `most` bytes, one at least."""
+    """Tensors in order, as many in a part as fit into `most` bytes with their names, one at least."""
     parts: list[dict[str, Tensor]] = [{}]
     size = 0
     for key, value in tensors.items():
-        if most and parts[-1] and size + value.nbytes > most:
+        own = value.nbytes + len(key) + ENTRY
+        if most and parts[-1] and size + own > most:
             parts.append({})
             size = 0
         parts[-1][key] = value
-        size += value.nbytes
+        size += own
     return parts
 
 
@@ -127,8 +129,15 @@ def load(run: Run | Fit, recipe: Recipe, folder: Path) -> None:
     if differing:
         raise UsageError(f"the checkpoint in {folder} was made with another recipe: {', '.join(differing)} differ", "the same recipe and options",
                          "take another --folder, or leave --resume out")
+    if state.get("pictures", run.pool.fingerprint) != run.pool.fingerprint:
+        raise UsageError(f"the checkpoint in {folder} was made from other pictures: {state['pictures']}, now {run.pool.fingerprint}", "the same files, unchanged",
+                         "put them back, or take another --folder")
+    try:
+        run.generator.set_state(tensors["generator"])
+    except RuntimeError as error:
+        raise UsageError(f"the checkpoint in {folder} was made on another kind of device than {run.pool.pixels.device.type}: random numbers go on where they were drawn", "",
+                         "resume with the --device that it was begun with") from error
     run.take(tensors)
-    run.generator.set_state(tensors["generator"])
     run.step, run.of, run.seconds, run.pool.position = (state[key] for key in ("step", "of", "seconds", "position"))
 
 

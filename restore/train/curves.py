@@ -1,10 +1,12 @@
 """The curves of a run beside its checkpoint: loss and validation PSNR over steps, from the log."""
 
 import math
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from restore.io.files import put
 from restore.train import progress
 
 SIZE, MARGIN = (480, 300), (64, 24, 12, 32)  # of one panel; left, top, right, bottom
@@ -19,10 +21,9 @@ def draw(folder: Path) -> Path:
     pen = ImageDraw.Draw(picture)
     _panel(pen, 0, "loss", [(row["step"], row["loss"]) for row in rows], last, logarithmic=all(row["loss"] > 0 for row in rows))
     _panel(pen, SIZE[0], "validation PSNR, dB", [(row["step"], row["psnr"]) for row in rows if math.isfinite(row.get("psnr", math.inf))], last)
-    path = folder / "curves.png"
-    temporary = folder / ".curves.png.tmp"
-    picture.save(temporary, "png")
-    temporary.replace(path)
+    packed, path = BytesIO(), folder / "curves.png"
+    picture.save(packed, "png")
+    put(path, packed.getvalue())
     return path
 
 

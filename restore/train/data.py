@@ -1,7 +1,9 @@
 """Pictures decoded once and held on the device in 8 or 16 bits; patches are cut and turned there."""
 
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +59,11 @@ class Pool:
         both = _unit(samples).permute(0, 3, 1, 2)  # channels_last as it lies
         return tuple(both.chunk(2, 1)) if self.paired else (both, None)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """How many pictures of how many pixels, and a checksum of these: other pictures have another."""
+        return f"{len(self)} pictures of {len(self.pixels)} pixels, crc {zlib.crc32(self.pixels.cpu().numpy()):08x}"
+
     def _next(self, count: int) -> Tensor:
         taken = []
         while count:
@@ -105,6 +112,8 @@ def gather(items: Iterable[tuple[Path, ...]], channels: int, least: int, seed: i
     samples = _one_depth(samples)
     never = {file.resolve() for file in SETS["held"].files()} if SETS["held"].there else set()
     held = {item for number, item in enumerate(dict.fromkeys(kept)) if number % EVERY == 0 or item[0].resolve() in never}  # a volume as a whole
+    if len(held) == len(set(kept)):
+        raise RestoreError("all of the pictures are held out of training", "some that are not in the set `held`")
     split = ([picture for picture, item in zip(samples, kept, strict=True) if (item in held) == for_test] for for_test in (False, True))
     return *(pool_of(part, seed, device, len(kept[0]) == 2) for part in split), [item[0] for item in kept]
 

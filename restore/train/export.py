@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from restore import cards
 from restore.errors import RestoreError
@@ -16,7 +16,7 @@ from restore.method import Chain, Method
 from restore.tasks import Denoise, LowDose, Task
 from restore.train import slices
 from restore.train.checkpoint import Fit, Run, words
-from restore.train.loop import middle_of
+from restore.train.loop import middle, middle_of
 from restore.train.recipes import Recipe
 from restore.values import Range
 
@@ -53,10 +53,19 @@ def write(recipe: Recipe, run: Run | Fit, validation: dict[str, float], files: l
     card = cards.Card(
         name=recipe.method, tag=recipe.label, task=recipe.task, args=recipe.args, start=recipe.begin, apart=recipe.apart, flops_per_pixel=network.flops_per_pixel,
         parameters=sum(value.numel() for value in network.state_dict().values()), licence="MIT",
-        recipe=words(recipe) | {"steps": run.step, "megapixels": round(pixels / 1e6), "hours": round(run.seconds / 3600, 2), "device": device,
+        recipe=words(recipe) | {"steps": run.step, "megapixels": round(pixels / 1e6), "hours": round(run.seconds / 3600, 2), "hours_before": hours(recipe.start), "device": device,
                                 **{part: round(value, 3) for part, value in validation.items()}},
         data=tuple({"terms": terms, "count": count} for terms, count in sorted(Counter(map(sets.terms, files)).items())), results=tuple(results))
     return cards.save(card, network, folder)
+
+
+def hours(start: str) -> float:
+    """How long the weights that a run began from had been trained, all their runs together; 0 where it began from none, or they are gone."""
+    with suppress(RestoreError):
+        if start:
+            told = cards.find(start)[1].recipe
+            return round(told.get("hours", 0.0) + told.get("hours_before", 0.0), 2)
+    return 0.0
 
 
 def graded(task: Task) -> str:
@@ -87,16 +96,10 @@ def check_half(network: Method, task: Task, files: list[Path], device: torch.dev
     for value in rounded.state_dict().values():
         value.copy_(value.half())
     at, protocol = task.replace(sigma=task.sigma.low + 25) if isinstance(task, Denoise) and isinstance(task.sigma, Range) else middle_of(task), PROTOCOLS["rednet"]
-    full, half = (mean(score_one(net, at, file.stem, middle(load(file, channels_of(net))), protocol, device=device) for file in files).psnr
+    full, half = (mean(score_one(net, at, file.stem, middle(load(file, channels_of(net)), 128), protocol, device=device) for file in files).psnr
                   for net in (network, rounded))
     if not full - half < FP16_COST:
         raise RestoreError(f"fp16 costs {full - half:.3f} dB", f"less than {FP16_COST} dB")
-
-
-def middle(x: Tensor, side: int = 128) -> Tensor:
-    """What lies in the middle of x, at most `side` pixels high and wide."""
-    top, left = (max(0, length - side) // 2 for length in x.shape[2:])
-    return x[..., top : top + side, left : left + side]
 
 
 def channels_of(method: Method) -> int:

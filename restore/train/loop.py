@@ -35,6 +35,7 @@ FIRST = 5  # steps that warm up, and are not timed
 SAVE = 60.0  # seconds between two checkpoints
 VALIDATIONS = 40  # in a whole run, at most
 CHECKING = 0.1  # of the time for training, which validations but the last may take
+SIDE = 768  # of what is validated of a large picture, in pixels: it is not tiled
 
 
 def start(recipe: Recipe, network: Network, pool: Pool) -> Run:
@@ -99,11 +100,11 @@ def step(recipe: Recipe, run: Run, call: Callable[[Tensor, Problem], Tensor], gr
     loss = LOSSES[recipe.loss](estimate.float(), x[rows])
     run.optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    nn.utils.clip_grad_norm_(run.network.parameters(), recipe.clip)
+    length = nn.utils.clip_grad_norm_(run.network.parameters(), recipe.clip)
     run.optimiser.step()
     run.step += 1
     follow(run.average, run.network, min(recipe.ema, (1 + run.step) / (10 + run.step)))
-    return loss.detach()
+    return loss.detach() + 0 * length  # NaN, as the weights now are, where the gradient was infinite
 
 
 def of_pairs(problem: Problem) -> Problem:
@@ -149,16 +150,16 @@ def look(recipe: Recipe, run: Run, held: Pool | None, losses: list[Tensor], cloc
 
 @torch.inference_mode()
 def validate(average: Callable[[Tensor, Problem], Tensor], task: Task, held: Pool, scene: str = "", begin: str = "") -> float:
-    """PSNR in dB over the held-out pictures, each range of the task at its middle; y by the seed of the picture's number, or its own."""
-    middle = middle_of(task)
+    """PSNR in dB over the middles of the held-out pictures, each range of the task at its middle; y by the seed of the picture's number, or its own."""
+    at = middle_of(task)
     protocol, found = PROTOCOLS["rednet"], []
     for number in range(len(held)):
-        x, y = held.picture(number)
-        generator = protocol.generator(str(number), middle)
-        align = draw(middle, 1, torch.Generator(), shape=x.shape[1:]).operator.align
+        x, y = (part if part is None else middle(part, SIDE) for part in held.picture(number))
+        generator = protocol.generator(str(number), at)
+        align = draw(at, 1, torch.Generator(), shape=x.shape[1:]).operator.align
         x, y = (None if part is None else part[..., : part.shape[-2] // align * align, : part.shape[-1] // align * align] for part in (x, y))
         shown = SCENES[scene](x.cpu(), generator)
-        problem = shown.posed(posed(middle, shown.x.shape[1:], generator))
+        problem = shown.posed(posed(at, shown.x.shape[1:], generator))
         x, there = shown.wanted.to(x), problem.to(held.pixels.device)
         given = begun(begin, problem.simulate(shown.x, generator).to(x.device), there) if y is None else (y, of_pairs(there))
         found.append(float(psnr(average(*given), x)))
@@ -172,6 +173,12 @@ def compared(average: Network, task: Task, held: Pool, scene: str = "", begin: s
         before = begin or {"sr": "bicubic", "isp": "malvar"}.get(task.name, "")
         found["validation_before"] = validate(lambda y, problem: y, task, held, scene, before)
     return found
+
+
+def middle(x: Tensor, side: int) -> Tensor:
+    """What lies in the middle of x, at most `side` pixels high and wide; it begins at multiples of 16."""
+    top, left = (max(0, length - side) // 32 * 16 for length in x.shape[2:])
+    return x[..., top : top + side, left : left + side]
 
 
 def middle_of(task: Task) -> Task:

@@ -9,6 +9,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from restore.errors import shown
+from restore.io.files import put, writing
+from restore.names import make_folder
+
 LOG = "log.jsonl"
 
 
@@ -49,17 +53,17 @@ class Clock:
 
 def write(folder: Path, event: Event) -> None:
     """One line of JSON at the end of the log."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder / LOG)
     line = {key: value for key, value in asdict(event).items() if value is not None and not (isinstance(value, float) and not math.isfinite(value))}
-    with open(folder / LOG, "a", encoding="utf-8") as file:
+    with writing(shown(folder / LOG)), open(folder / LOG, "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 
 
 def trim(folder: Path, step: int) -> None:
-    """Leave out of the log what came after the checkpoint that a run resumes from."""
+    """Leave out of the log what came after the step that a run goes on from, or all where it begins."""
     log = folder / LOG
     if log.is_file():
-        log.write_text("".join(f"{json.dumps(row)}\n" for row in rows(folder) if row["step"] <= step), "utf-8")
+        put(log, "".join(f"{json.dumps(row)}\n" for row in rows(folder) if row["step"] <= step).encode())
 
 
 def rows(folder: Path) -> list[dict[str, float]]:

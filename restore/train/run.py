@@ -1,6 +1,7 @@
 """A whole training: data, network, loop, card."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -45,19 +46,20 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
         make_folder(written / progress.LOG)
     if not (resume or overwrite) and (weights / f"{recipe.method}.{recipe.label}.toml").exists():
         raise UsageError(f"{weights} holds {recipe.method}.{recipe.label} already", "a folder for the weights in which it does not", "type --weights DIR, or --overwrite")
+    network = build(replace(recipe, start="") if resume else recipe)  # a checkpoint holds all weights
     if isinstance(recipe.task, LowDose):
         training, held, files = slices.gather([file for item in items for file in item], recipe.task, recipe.patch, recipe.seed, place, note)
     else:
-        training, held, files = data.gather(items, export.channels_of(build(recipe)), recipe.patch, recipe.seed, place, note)
-    run = (em if recipe.learner else loop).start(recipe, build(recipe).to(place), training)
+        training, held, files = data.gather(items, export.channels_of(network), recipe.patch, recipe.seed, place, note)
+    run = (em if recipe.learner else loop).start(recipe, network.to(place), training)
     run.of = steps or (0 if minutes else recipe.steps)
     if resume:
         checkpoint.load(run, recipe, folder)
         if run.of and (minutes or steps and steps != run.of):
             raise UsageError(f"the run was begun with {run.of} steps, by which its rate of learning goes", f"--steps {run.of}", "leave --steps and --minutes out")
         run.of = run.of or steps or (0 if minutes else recipe.steps)
-        if team.leads:
-            progress.trim(folder, run.step)
+    if team.leads:
+        progress.trim(folder, run.step)
     if recipe.learner and team.size > 1:
         raise UsageError(f"{recipe.name} is learned by one process", "no torchrun")
     if recipe.learner and 0 < run.of < len(run.average.mixtures):
@@ -68,7 +70,7 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
         loop.train(recipe, run, held, folder, minutes, devices.compiles(place) if compiled is None else compiled, team, part_bytes, report)
     group.leave(team)
     if run.step != run.of:
-        raise Stopped(f"stopped after step {run.step} of {run.of or '?'}", f"the checkpoint is in {folder}", "type --resume to go on")
+        raise Stopped(f"stopped after step {run.step} of {run.of or '?'}", f"the checkpoint is in {folder}", "type the same again with --resume to go on")
     if not team.leads:
         return None
     validation = {"validation": em.validate(recipe, run.average, held)} if recipe.learner else loop.compared(run.average, recipe.task, held, recipe.scene, recipe.begin)
@@ -79,7 +81,7 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
 
 def items_of(recipe: Recipe, note: Callable[[str], None] = lambda text: None) -> list[tuple[Path, ...]]:
     """The pictures (x,) of the recipe's sets and folders, or its pairs (x, y). Raises where one of the folders is kept for tests."""
-    folders = [sets.SETS[name].path if name in sets.SETS else Path(name) for name in recipe.pairs or recipe.data]
+    folders = [Path(name) for name in recipe.pairs] or [sets.SETS[name].path if name in sets.SETS else Path(name) for name in recipe.data]
     for folder in folders:
         sets.refuse_test(folder)
     if recipe.pairs:
@@ -104,7 +106,7 @@ def build(recipe: Recipe) -> Method:
     if recipe.pairs and any(str(word).startswith("any:") for word in recipe.task.words().values()):
         raise UsageError(f"{recipe.method} is told what was done to every picture, and that of the pairs is unknown", "a network that is not told, as deblurnet or red30-marks")
     if recipe.start:
-        makes = [one.name for one in RECIPES.values() if f"{one.method}.{one.label}" == recipe.start]
+        makes = [one.name for one in RECIPES.values() if f"{one.method}.{one.label}" == recipe.start and one.args.get("width") == recipe.args.get("width")]
         if makes and recipe.start not in {card.full_name for card in cards.every()}:
             raise UsageError(f"{recipe.name} goes on from {recipe.start}, which is not there", "", f"restore train {makes[0]} makes it")
         name, card = cards.find(recipe.start)
