@@ -11,7 +11,7 @@ from restore import cards, console
 from restore.bench import carded, report
 from restore.bench import speed as speeds
 from restore.bench import table as tables
-from restore.bench.run import Choice, Events, Result, beyond, run
+from restore.bench.run import Choice, Events, Result, beyond, comparable, run
 from restore.bench.table import Level, Table, shown
 from restore.errors import RestoreError, UsageError
 from restore.io.files import put
@@ -50,9 +50,11 @@ def table(asked: Table, choice: Choice, protocol: str | None, tolerance: float |
     wanted = [protocols.find(one.strip()) for one in (protocol or asked.protocol).split(",")]
     if outputs and len(wanted) > 1:
         raise UsageError("a report is of one protocol", "one --protocol with -o, or several without")
-    relative = not asked.published(choice.set or asked.first()).absolute
+    if tolerance is not None and not comparable(asked, choice):
+        raise RestoreError("nothing is published that these figures could be compared with", "a set, methods and levels of the table", "leave --tolerance out")
+    relative = choice.every > 1 or choice.pictures or not asked.published(choice.set or asked.first()).absolute
     if tolerance is not None and choice.methods and relative and asked.baseline.lower() not in map(str.lower, choice.methods):
-        choice = replace(choice, methods=(*choice.methods, asked.baseline))  # on pictures that stand in for the paper's, distances from it are compared
+        choice = replace(choice, methods=(*choice.methods, asked.baseline))  # on other pictures than the paper's, distances from it are compared
     with console.counted("pictures", quiet) as view:
         results = [run(asked, choice, one, Events(view.progress, view.note)) for one in wanted]
     result = results[0]
@@ -221,8 +223,8 @@ def _suffixes(outputs: Sequence[Path], known: Iterable[str]) -> None:
 def _show(result: Result) -> None:
     for line in report.lines(result):
         console.note(line)
-    for figure in report.figures(result):
-        console.table(*report.grid(result, figure), report.FIGURES[figure][0])
+    for title, columns, rows in report.grids(result):
+        console.table(columns, rows, title)
     for reason in report.reasons(result):
         console.note(f"empty: {reason}")
 
@@ -266,7 +268,7 @@ def speed(names: tuple[str, ...], side: int, device: str, json: bool) -> int:
     for line in chain.from_iterable(lines):
         found.append(line)
         if json:
-            console.json_line({"schema": 1, "method": line.name, "side": line.side, "channels": line.channels, "seconds": round(line.seconds, 4), "peak_bytes": line.bytes,
+            console.json_line({"schema": 1, "method": line.name, "side": line.side, "channels": line.channels, "seconds": round(line.seconds, 4), "peak_bytes": line.bytes, "published_seconds": None if isnan(line.published) else line.published,
                                "flops_per_pixel": None if isnan(line.flops) else line.flops})
     if not json:
         console.table(["method", "size", "s", "Mpx/s", "peak MiB", "kFLOP/px", "GFLOP/s", "published s"],

@@ -10,7 +10,7 @@ import pytest
 
 from restore import cards, io
 from restore.bench import cache, plot, report, table
-from restore.bench.run import Choice, Events, beyond, run
+from restore.bench.run import Choice, Events, beyond, comparable, run
 from restore.cli import app
 from restore.errors import RestoreError, UsageError
 from restore.measure import protocol, sets
@@ -130,16 +130,19 @@ def test_a_changed_method_has_another_key(monkeypatch):
     monkeypatch.setattr(cache, "digest", lambda module: "changed" if module == "restore.numerics.patches" else "as it was")
     one = cache.method_key("vst", None, by_bm3d)
     monkeypatch.setattr(cache, "digest", lambda module: "as it was")
-    assert before != one and one != cache.method_key("vst", None, by_bm3d)  # patches are used by its part, BM3D
+    same = cache.method_key("vst", None, by_bm3d)
+    assert before != same != one  # patches are used by its part, BM3D
+    monkeypatch.setattr(cache, "__version__", "of another torch")
+    assert cache.method_key("vst", None, by_bm3d) != same
 
 
 def test_a_part_makes_another_row(folder):
     row = table.row
     assert row("A", "ivst+bm3d x8") == table.Entry("A", "ivst", "bm3d", True) and row("A", "red10+.toml") == table.Entry("A", "red10+.toml")
     assert cache.method_key("vst", None, {"denoiser": "bm3d"}) != cache.method_key("vst", None)
-    choice = Choice(str(folder), ("ivst+bm3d", "ivst+tv", "I+VST+BM3D"), (4,), device="cpu")
-    bm3d, tv, named = (cell.mean("psnr") for cell in run(table.find("poisson"), choice, protocol.find("poisson")).cells)
-    assert bm3d == named != tv
+    choice = Choice(str(folder), ("ivst+bm3d", "ivst+tv", "I+VST+BM3D"), (4,), device="cpu")  # the first and the last are one
+    bm3d, tv = run(table.find("poisson"), choice, protocol.find("poisson")).cells
+    assert bm3d.entry.name == "I+VST+BM3D" and bm3d.mean("psnr") != tv.mean("psnr")
 
 
 @pytest.fixture
@@ -162,17 +165,24 @@ def test_differences(folder):
     assert beyond(result, 0.0) and not beyond(result, 100.0)
 
 
-def test_some_pictures_are_not_held_against_the_mean_of_all(folder):
-    result, _ = small(folder, every=2)
-    published = replace(result.published, absolute=True)
-    assert not isnan(result.theirs("BM3D", 50.0)) and isnan(replace(result, published=published).difference("BM3D", 50.0))
-    assert not isnan(replace(result, published=published, of=1).difference("BM3D", 50.0))
-
-
-def test_distances_from_the_baseline_on_a_stand_in(folder):
-    result, _ = small(folder)
-    result = replace(result, published=replace(result.published, absolute=False))
-    assert result.difference("BM3D", 50.0) == pytest.approx(0)
+@pytest.mark.parametrize("changed", [{"of": 14}, {"stand_in": True}])
+def test_on_other_pictures_than_the_papers_distances_from_the_baseline_are_compared(changed, folder):
+    """On some of its pictures, or on a set that stands in for it: picture by picture, so that their error is that of the differences."""
+    result, _ = small(folder, ("BM3D", "PGPD"))
+    apart = np.subtract([row.psnr for row in result.cell("PGPD", 50.0).rows], [row.psnr for row in result.cell("BM3D", 50.0).rows])
+    theirs = result.theirs("PGPD", 50.0) - result.theirs("BM3D", 50.0)
+    assert result.difference("PGPD", 50.0) == pytest.approx(result.ours("PGPD", 50.0) - result.theirs("PGPD", 50.0))
+    assert not report.distances(result) and len(report.grids(result)) == 2
+    other = replace(result, of=14) if "of" in changed else replace(result, published=replace(result.published, absolute=False))
+    assert other.difference("BM3D", 50.0) == pytest.approx(0) and other.difference("PGPD", 50.0) == pytest.approx(apart.mean() - theirs)
+    assert other.distance("PGPD", 50.0) == pytest.approx((apart.mean(), np.std(apart, ddof=1) / 2**0.5))
+    assert report.distances(other)[1] == [["PGPD", f"{apart.mean():+.2f} ± {np.std(apart, ddof=1) / 2**0.5:.2f} ({theirs:+.2f})"]]
+    assert f"{apart.mean():+.2f} ±" in report.html(other) and f"{apart.mean():+.2f} ±" in report.markdown(other)
+    assert report.records(other)[1]["psnr_less_baseline"] == pytest.approx(apart.mean(), abs=1e-4)
+    off = apart.mean() - theirs
+    assert [name for name, *_ in beyond(other, abs(off) / 2)] == ["PGPD"] and not beyond(other, 2 * abs(off))
+    alone, _ = small(folder, ("PGPD",))
+    assert isnan(replace(alone, of=14).difference("PGPD", 50.0))
 
 
 def test_every_and_the_standard_error(folder):
@@ -192,6 +202,8 @@ def test_reports(folder, untrained):
     assert len(words["cells"][0]["rows"]) == 2 and words["cells"][0]["psnr"] == pytest.approx(result.ours("BM3D", 50.0), abs=1e-4)
     lines = report.to_csv(result).splitlines()
     assert len(lines) == 3 and lines[0].startswith("table,set,protocol,method")
+    row = result.cell("BM3D", 50.0).rows[1]
+    assert f"<td>2 b</td><td>{row.psnr:.2f}</td>" in text and f"{max(one.bytes for one in result.cells[0].rows) / 2**20:.0f}" == report.grid(result, "psnr")[1][0][-1]
 
 
 def test_the_crop_is_the_estimate(folder):
@@ -208,6 +220,7 @@ def test_charts_leave_out_what_is_not_known():
     drawn = plot.chart("t", "x", "y", {"a": [(1, 2.0), (2, nan), (3, 4.0)], "b": [(1, nan)]})
     assert drawn.count("<circle") == 2 and ">b<" not in drawn
     assert plot.chart("t", "x", "y", {"a": []}) == ""
+    assert plot.chart("t", "x", "y", {"a": [(1, 2.0)]}, rings={"a": [(1, 3.0)], "b": [(1, 3.0)]}).count('fill="none"') == 1
 
 
 def test_protocol_variants(folder):
@@ -250,6 +263,9 @@ def test_the_command(cli, folder, tmp_path):
 def test_without_sets_the_pictures_of_scikit_image_are_used(monkeypatch):
     monkeypatch.delenv("RESTORE_DATA", raising=False)
     assert table.find("red").first() == "skimage" and table.find("red").published("skimage").psnr == {}
+    monkeypatch.setattr(sets, "find_spec", lambda name: None)
+    with pytest.raises(RestoreError, match="not installed"):
+        run(table.find("red"), Choice(methods=("BM3D",)), protocol.find("rednet"))
 
 
 def test_every_method_of_the_table_runs(folder, tmp_path, monkeypatch):
@@ -308,6 +324,8 @@ def test_speed(capsys):
 
     lines = list(speed.ours(64, "cpu", ("bm3d",)))
     assert [line.name for line in lines] == ["bm3d"] and lines[0].seconds > 0 and lines[0].rate == pytest.approx(64**2 / 1e6 / lines[0].seconds)
+    x, y = (speed.leaves(1, 64, 64), speed.noisy(1, 64, speed.problem_of(speed.Denoise(sigma=25.0))))
+    assert 0 <= x.min() < 0.2 and 0.8 < x.max() <= 1 and float((y - x).std()) == pytest.approx(25 / 255, rel=0.05)
     told = [line.name for line in speed.projections(64, "cpu")]
     assert sum("backprojection" in name for name in told) == 2 and "scikit-image iradon" in told
 
@@ -370,8 +388,9 @@ def test_what_is_published_alone_is_not_held_against_a_tolerance(folder):
     result = run(asked, Choice(str(folder), device="cpu", methods=("SRCNN", "bicubic"), levels=(2.0,)), protocol.find("sr"))
     result = replace(result, published=replace(asked.sets[0], psnr={name: (99.0,) * 3 for name in ("SRCNN", "bicubic")}))
     assert not any(name == "SRCNN" for name, _, _ in beyond(result, 0.0)) and beyond(result, 0.0)
-    with pytest.raises(RestoreError, match="compared"):
-        beyond(replace(result, published=table.Published("here")), 1.0)
+    here = Choice(str(folder), ("SRCNN", "bicubic"), (2.0,))
+    assert not comparable(asked, here) and not comparable(asked, Choice("set5", ("SRCNN",))) and not comparable(asked, Choice("set5", levels=(2.5,)))
+    assert comparable(asked, Choice("set5"))
 
 
 def test_pictures_of_one_stem_have_names_of_their_own(folder):
@@ -388,9 +407,36 @@ def test_a_method_of_the_table_with_the_ensemble(folder):
     assert result.cells[0].entry.ensemble and result.cells[0].model == "bm3d" and result.cells[0].rows
 
 
+def test_what_is_named_twice_is_measured_once(folder):
+    result, events = small(folder, ("BM3D", "bm3d"), (50.0, 50.0), pictures=("a", "a"))
+    assert len(result.cells) == len(result.pictures) == len(events) == 1
+
+
+def test_a_set_is_not_hidden_by_a_folder_of_its_name(folder, tmp_path, monkeypatch):
+    """Figures that are published for a set stand beside it alone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RESTORE_DATA", raising=False)
+    folder.rename(tmp_path / "set12")
+    with pytest.raises(RestoreError, match="RESTORE_DATA"):
+        run(table.find("grey"), Choice("set12", ("BM3D",), (50.0,)), protocol.find("rednet"))
+    assert len(run(table.find("grey"), Choice("./set12", ("BM3D",), (50.0,)), protocol.find("rednet")).pictures) == 2
+
+
+def test_time_left_is_that_of_each_method(monkeypatch):
+    from restore.bench import run as running
+
+    now, told = [0.0], []
+    monkeypatch.setattr(running.time, "monotonic", lambda: now[0])
+    clock = running._Clock({"quick": 2, "slow": 3}, Events(lambda done, of, text, left: told.append((done, left))))
+    for name, seconds in (("quick", 1.0), ("quick", 1.0), ("slow", 10.0)):
+        now[0] += seconds
+        clock.measured(name, "")
+    assert told == [(1, 4.0), (2, 3.0), (3, 20.0)]
+
+
 def test_plots_without_the_baseline(folder):
     result, _ = small(folder, ("PGPD", "EPLL"))
-    assert "distance from PGPD" in report.html(result)
+    assert "PSNR less that of PGPD" in report.html(result)
 
 
 def test_entries_of_another_shape_are_measured_again(folder):
@@ -417,9 +463,9 @@ def test_sets_that_are_there_in_part_are_not_there(tmp_path, monkeypatch):
 
 
 def test_a_models_own_name_is_that_without_the_ensemble():
-    from restore.bench.run import _entries
+    from restore.bench.run import entries_of
 
-    plain, often = _entries(table.find("red"), ("red30.blind", "red30.blind x8"))
+    plain, often = entries_of(table.find("red"), ("red30.blind", "red30.blind x8"))
     assert not plain.ensemble and often.ensemble and plain.model == often.model == "red30.blind"
 
 

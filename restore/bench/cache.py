@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
+from torch import __version__
+
 from restore.cards import Card, every
 from restore.catalog import CATALOG
 from restore.errors import RestoreError
@@ -18,7 +20,7 @@ from restore.io.files import put
 
 Row = TypeVar("Row")
 
-MEASURING = ("restore.engine.wrap", "restore.measure.score", "restore.measure.metrics", "restore.measure.protocol", "restore.jobs.given", "restore.bench.run")
+MEASURING = ("restore.engine.wrap", "restore.measure.score", "restore.measure.metrics", "restore.measure.protocol", "restore.jobs.given", "restore.engine.device", "restore.bench.run")
 
 
 def folder() -> Path:
@@ -69,7 +71,7 @@ def _hash(path: Path) -> str:
 
 @cache
 def _sources() -> str:
-    return key(*map(_hash, sorted(Path(__file__).parents[1].rglob("*.py"))))
+    return key(__version__, *map(_hash, sorted(Path(__file__).parents[1].rglob("*.py"))))
 
 
 def method_key(name: str, card: Card | None, parts: Mapping[str, str] = {}) -> str:
@@ -81,7 +83,7 @@ def method_key(name: str, card: Card | None, parts: Mapping[str, str] = {}) -> s
     of_others = sorted(one.sha256 for one in every() if one.name in others)
     digests = [found for _, found in sorted((module, digest(module)) for module in modules)]
     rows = [(other, dict(CATALOG[other].args), dict(CATALOG[other].parts)) for other in sorted(others)]
-    return key(name, dict(row.args), filled, rows, card.sha256 if card else "", card and dict(card.args), card and card.start, *of_others, *digests)
+    return key(name, dict(row.args), filled, rows, card.sha256 if card else "", card and dict(card.args), card and card.start, *of_others, *digests, __version__)
 
 
 @cache

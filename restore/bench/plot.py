@@ -11,13 +11,12 @@ COLOURS = ("#1b6ca8", "#c0392b", "#27864a", "#8e44ad", "#d68910", "#117a8b", "#7
 Points = Sequence[tuple[float, float]]
 
 
-def chart(title: str, across: str, up: str, lines: Mapping[str, Points], logarithmic: bool = False, joined: bool = True) -> str:
-    """An SVG with one line (or one scatter of dots) per name. Points that are not finite are left out; `logarithmic`: the axis across."""
-    kept = {name: [(_scaled(x, logarithmic), y) for x, y in points if isfinite(x) and isfinite(y) and (x > 0 or not logarithmic)] for name, points in lines.items()}
-    kept = {name: points for name, points in kept.items() if points}
+def chart(title: str, across: str, up: str, lines: Mapping[str, Points], logarithmic: bool = False, joined: bool = True, rings: Mapping[str, Points] = {}) -> str:
+    """An SVG with one line (or one scatter of dots) per name, and further points of the same names as rings. Points that are not finite are left out; `logarithmic`: the axis across."""
+    kept, rings = ({name: found for name, points in some.items() if (found := _finite(points, logarithmic))} for some in (lines, rings))
     if not kept:
         return ""
-    every = [point for points in kept.values() for point in points]
+    every = [point for points in (*kept.values(), *rings.values()) for point in points]
     (x0, x1), (y0, y1) = (_span([point[axis] for point in every]) for axis in (0, 1))
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -38,8 +37,13 @@ def chart(title: str, across: str, up: str, lines: Mapping[str, Points], logarit
         if joined and len(placed) > 1:
             parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.6" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in placed)}"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" fill="{colour}"/>' for x, y in placed]
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="none" stroke="{colour}"/>' for x, y in (place(*point) for point in rings.get(name, ()))]
         parts.append(f'<text x="{WIDTH - RIGHT + 12}" y="{TOP + 4 + 15 * number}" fill="{colour}">{escape(name)}</text>')
     return "".join([*parts, "</svg>"])
+
+
+def _finite(points: Points, logarithmic: bool) -> list[tuple[float, float]]:
+    return [(_scaled(x, logarithmic), y) for x, y in points if isfinite(x) and isfinite(y) and (x > 0 or not logarithmic)]
 
 
 def _scaled(value: float, logarithmic: bool) -> float:

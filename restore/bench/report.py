@@ -33,7 +33,7 @@ def lines(result: Result) -> list[str]:
         said.append(result.published.note)
     if weights := _weights(result):
         said.append(f"weights: {weights}")
-    said.append("each cell: ours (published; ours less published" + (")" if result.published.absolute else f", of the distances from {result.table.baseline})"))
+    said.append("each cell: ours (published; ours less published" + (")" if result.absolute else f", of the distances from {result.table.baseline})"))
     return said
 
 
@@ -56,13 +56,40 @@ def figures(result: Result) -> list[str]:
 def grid(result: Result, figure: str) -> tuple[list[str], list[list[str]]]:
     """Columns and rows of one figure."""
     digits = FIGURES[figure][1]
-    columns = ["method", *(f"{result.table.part} {shown(level)}" for level in result.levels), "s per picture"]
     rows = []
     for entry in result.entries():
-        seconds = [cell.mean("seconds") for cell in result.cells if cell.entry == entry and cell.rows]
+        measured = [row for cell in result.cells if cell.entry == entry for row in cell.rows]
         rows.append([entry.name, *(_cell(result, entry.name, level, figure, digits) for level in result.levels),
-                     f"{sum(seconds) / len(seconds):.2f}" if seconds else ""])
-    return columns, rows
+                     *((f"{sum(row.seconds for row in measured) / len(measured):.2f}", f"{max(row.bytes for row in measured) / 2**20:.0f}") if measured else ("", ""))])
+    return ["method", *_columns(result), "s per picture", "peak MiB"], rows
+
+
+def _columns(result: Result) -> list[str]:
+    return [f"{result.table.part} {shown(level)}" for level in result.levels]
+
+
+def distances(result: Result) -> tuple[list[str], list[list[str]]] | None:
+    """Columns and rows of PSNR less the baseline's, ours ± the standard error of the differences (published); nothing where figures themselves are compared, or there is no baseline."""
+    base, rows = result.table.baseline, []
+    for entry in result.entries():
+        found = [(result.distance(entry.name, level), result.theirs(entry.name, level) - result.theirs(base, level)) for level in result.levels]
+        if entry.name != base and any(not isnan(ours.mean) for ours, _ in found):
+            rows.append([entry.name, *(("-" if isnan(ours.mean) else f"{ours.mean:+.2f}") + ("" if isnan(ours.error) else f" ± {ours.error:.2f}")
+                                       + ("" if isnan(theirs) else f" ({theirs:+.2f})") for ours, theirs in found)])
+    return (["method", *_columns(result)], rows) if rows and not result.absolute else None
+
+
+def grids(result: Result) -> list[tuple[str, list[str], list[list[str]]]]:
+    """Each table with its title."""
+    apart = distances(result)
+    return ([(f"PSNR in dB less that of {result.table.baseline}, of the same pictures", *apart)] if apart else []) + [(FIGURES[figure][0], *grid(result, figure)) for figure in figures(result)]
+
+
+def singly(result: Result, level: Level) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of PSNR at a level, a row per picture."""
+    cells = [cell for cell in result.cells if cell.level == level and cell.rows]
+    return (["picture", *(cell.entry.name for cell in cells)],
+            [[f"{number + 1} {picture.name}", *(f"{cell.rows[number].psnr:.2f}" for cell in cells)] for number, picture in enumerate(result.pictures)])
 
 
 def _cell(result: Result, entry: str, level: Level, figure: str, digits: int) -> str:
@@ -86,9 +113,7 @@ def reasons(result: Result) -> list[str]:
 
 def markdown(result: Result) -> str:
     parts = ["\n".join(f"> {line}  " for line in lines(result))]
-    for figure in figures(result):
-        columns, rows = grid(result, figure)
-        parts.append(f"**{FIGURES[figure][0]}**\n\n{_markdown_grid(columns, rows)}")
+    parts += [f"**{title}**\n\n{_markdown_grid(columns, rows)}" for title, columns, rows in grids(result)]
     parts += [f"Empty: {reason}." for reason in reasons(result)]
     return "\n\n".join(parts) + "\n"
 
@@ -100,6 +125,7 @@ def records(result: Result) -> list[dict[str, object]]:
              **{figure: _number(cell.mean(figure)) for figure in figures(result)}, **{f"{figure}_standard_error": _number(cell.error(figure)) for figure in figures(result)},
              **{f"{figure}_published": _number(result.theirs(cell.entry.name, cell.level, figure)) for figure in figures(result)},
              **{f"{figure}_difference": _number(result.difference(cell.entry.name, cell.level, figure)) for figure in figures(result)},
+             **{f"psnr_less_baseline{part}": _number(value) for part, value in zip(("", "_standard_error"), result.distance(cell.entry.name, cell.level), strict=True)},
              "seconds": _number(cell.mean("seconds")), "peak_bytes": max((row.bytes for row in cell.rows), default=None), "reason": cell.reason}
             for cell in result.cells]
 
@@ -133,13 +159,12 @@ def to_json(result: Result) -> str:
 def html(result: Result) -> str:
     """Tables, plots and crops in one page."""
     body = [f"<h1>{escape(result.table.title)}</h1>", *(f"<p>{escape(line)}</p>" for line in lines(result))]
-    for figure in figures(result):
-        columns, rows = grid(result, figure)
-        body.append(f"<h2>{FIGURES[figure][0]}</h2>{_html_grid(columns, rows)}")
+    body += [f"<h2>{escape(title)}</h2>{_html_grid(columns, rows)}" for title, columns, rows in grids(result)]
     body += [f"<p><small>Empty: {escape(reason)}.</small></p>" for reason in reasons(result)]
     body += [plot for plot in _plots(result) if plot]
     if result.table.drawn == "phase":
         body.append(phase.diagram())
+    body += [f"<details><summary>PSNR picture by picture, {escape(result.table.part)} {escape(shown(level))}</summary>{_html_grid(*singly(result, level))}</details>" for level in result.levels]
     body += [_crops(result, picture) for picture in result.pictures if picture.box]
     return _page(result.table.title, body)
 
@@ -150,8 +175,9 @@ def _plots(result: Result) -> list[str]:
     if not entries:
         return []
     base = table.baseline if table.baseline in entries else entries[0]
-    mean = chart(f"distance from {base}, ours", table.part, "dB",
-                 {name: [(_place(level, levels), result.ours(name, level) - result.ours(base, level)) for level in levels] for name in entries})
+    mean = chart(f"PSNR less that of {base}; rings: published", table.part, "dB",
+                 {name: [(_place(level, levels), result.ours(name, level) - result.ours(base, level)) for level in levels] for name in entries},
+                 rings={name: [(_place(level, levels), result.theirs(name, level) - result.theirs(base, level)) for level in levels] for name in entries})
     cost = chart("PSNR against seconds", "seconds per picture", "dB",
                  {name: [(cell.mean("seconds"), cell.mean("psnr")) for cell in result.cells if cell.entry.name == name and cell.level == levels[-1]] for name in entries},
                  logarithmic=True, joined=False)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from math import isnan, nan, sqrt
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -47,6 +48,19 @@ class Figures:
     psnrb: float = nan
 
 
+class Mean(NamedTuple):
+    """A mean over pictures and its standard error, which is what choosing these pictures leaves open; NaN over none, and over one."""
+
+    mean: float
+    error: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Mean":
+        count = len(values)
+        middle = sum(values) / count if count else nan
+        return cls(middle, sqrt(sum((value - middle) ** 2 for value in values) / (count - 1) / count) if count > 1 else nan)
+
+
 @dataclass(frozen=True)
 class Cell:
     """One method at one level: a row per picture, or why there is none."""
@@ -59,15 +73,14 @@ class Cell:
 
     def mean(self, figure: str) -> float:
         """Over the pictures; NaN where nothing was run."""
-        return sum(getattr(row, figure) for row in self.rows) / len(self.rows) if self.rows else nan
+        return self.over(figure).mean
 
     def error(self, figure: str) -> float:
-        """The standard error of the mean: what choosing these pictures leaves open."""
-        values, count = [getattr(row, figure) for row in self.rows], len(self.rows)
-        if count < 2:
-            return nan
-        middle = sum(values) / count
-        return sqrt(sum((value - middle) ** 2 for value in values) / (count - 1) / count)
+        """The standard error of the mean."""
+        return self.over(figure).error
+
+    def over(self, figure: str) -> Mean:
+        return Mean.of([getattr(row, figure) for row in self.rows])
 
 
 @dataclass(frozen=True)
@@ -125,34 +138,42 @@ class Result:
 
     def theirs(self, entry: str, level: Level, figure: str = "psnr") -> float:
         """The published figure; NaN where there is none."""
-        values = getattr(self.published, figure).get(entry)
-        return float(values[self.table.levels.index(level)]) if values and level in self.table.levels else nan
+        return self.table.printed(self.published, entry, level, figure)
+
+    @property
+    def absolute(self) -> bool:
+        """Whether the pictures are the paper's, and all of them; else distances from the baseline are compared, which depend less on the pictures."""
+        return self.published.absolute and len(self.pictures) == self.of
 
     def difference(self, entry: str, level: Level, figure: str = "psnr") -> float:
-        """Ours less theirs, of the whole set; where the set is not theirs, ours less our baseline, less the same of theirs."""
-        if self.published.absolute and len(self.pictures) < self.of:
-            return nan
-        found = self.ours(entry, level, figure) - self.theirs(entry, level, figure)
-        if not self.published.absolute:
-            found -= self.ours(self.table.baseline, level, figure) - self.theirs(self.table.baseline, level, figure)
-        return found
+        """Ours less theirs, as figures or as distances from the baseline."""
+        base = self.table.baseline
+        if self.absolute:
+            return self.ours(entry, level, figure) - self.theirs(entry, level, figure)
+        return self.distance(entry, level, figure).mean - (self.theirs(entry, level, figure) - self.theirs(base, level, figure))
+
+    def distance(self, entry: str, level: Level, figure: str = "psnr") -> Mean:
+        """A method less the baseline, picture by picture; NaN where one of them was not run."""
+        ours, base = self.cell(entry, level), self.cell(self.table.baseline, level)
+        rows = zip(ours.rows, base.rows, strict=True) if ours and base and ours.rows and base.rows else ()
+        return Mean.of([getattr(one, figure) - getattr(other, figure) for one, other in rows])
 
 
 def run(table: Table, choice: Choice, protocol: Protocol, events: Events = Events()) -> Result:
     """Run what was chosen of a table. Raises UsageError for names that are not there; a method that fails leaves an empty cell with its reason."""
     device = devices.pick(choice.device)
-    entries, levels = _entries(table, choice.methods), choice.levels or table.levels
+    entries, levels = entries_of(table, choice.methods), tuple(dict.fromkeys(choice.levels or table.levels))
     name = choice.set or table.first()
     published, (pictures, of) = table.published(name), _pictures(table, name, choice, protocol)
-    jobs = [(entry, level) for entry in entries for level in levels if entry.model]
-    cells, clock = [], _Clock(len(jobs) * len(pictures), events)
+    cells, clock = [], _Clock({entry.name: len(levels) * len(pictures) for entry in entries if entry.model}, events)
     for entry in entries:
         for level in levels:
             cells.append(_cell(entry, level, table, pictures, protocol, device, clock) if entry.model else Cell(entry, level, reason="published only"))
     return Result(table, published, protocol, tuple(cells), pictures, of, str(device), tuple(levels))
 
 
-def _entries(table: Table, chosen: Sequence[str]) -> list[Entry]:
+def entries_of(table: Table, chosen: Sequence[str]) -> list[Entry]:
+    """The rows that were chosen, all if none; raises UsageError for a name that no row and no model has."""
     if not chosen:
         return list(table.entries)
     by_name = {entry.name.lower(): entry for entry in table.entries} | {entry.words.lower(): entry for entry in table.entries if entry.model and not entry.ensemble}
@@ -170,17 +191,17 @@ def _entries(table: Table, chosen: Sequence[str]) -> list[Entry]:
             except UsageError as error:
                 raise UsageError(error.what, error.expected, f"or a row of {table.name}: {nearest(name, [entry.name for entry in table.entries])}") from None
             found.append(joined)
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _pictures(table: Table, name: str, choice: Choice, protocol: Protocol) -> tuple[tuple[Picture, ...], int]:
     name = next((row.set for row in table.sets if name == row.alias), name)
-    files = sets.pictures(Path(name)) if Path(name).is_dir() else sets.find(name).files()
+    files = sets.pictures(Path(name)) if name not in sets.SETS and Path(name).is_dir() else sets.find(name).files()
     of, known = len(files), _named(files)
     for word in choice.pictures:
         if word not in known:
             raise UsageError(f"there is no picture {word!r} in {name}", nearest(word, known))
-    chosen = list(choice.pictures or known)[:: choice.every]
+    chosen = list(dict.fromkeys(choice.pictures or known))[:: choice.every]
     if not chosen:
         raise RestoreError(f"{name} holds no pictures", "a set, or a folder of pictures", "restore bench sets shows what is found")
     return tuple(_picture(word, known[word], table.channels, protocol, number < SHOWN) for number, word in enumerate(chosen)), of
@@ -204,7 +225,7 @@ def _cell(entry: Entry, level: Level, table: Table, pictures: Sequence[Picture],
     try:
         model, identity, load_it = _chosen(entry, task, table)
     except RestoreError as error:
-        clock.skip(len(pictures))
+        clock.skip(entry.name, len(pictures))
         return Cell(entry, level, reason=error.what)
     given_by_files = [hashlib.sha256(kernel.numpy().tobytes()).hexdigest() for kernel in _kernel(task).values()]
     for picture in pictures:
@@ -215,12 +236,12 @@ def _cell(entry: Entry, level: Level, table: Table, pictures: Sequence[Picture],
             try:
                 kept = asdict(_measure(method, task, picture, protocol, entry.ensemble, device))
             except RestoreError as error:
-                clock.skip(len(pictures) - len(rows))
+                clock.skip(entry.name, len(pictures) - len(rows))
                 return Cell(entry, level, model, reason=f"{picture.name}: {error.what}")
             cache.write(key, kept)
-            clock.measured(f"{entry.name}, {table.part} {shown(level)}, {picture.name}: {kept['psnr']:.2f} dB")
+            clock.measured(entry.name, f"{entry.name}, {table.part} {shown(level)}, {picture.name}: {kept['psnr']:.2f} dB")
         else:
-            clock.skip(1)
+            clock.skip(entry.name, 1)
         rows.append(Figures(**kept))
     return Cell(entry, level, model, tuple(rows))
 
@@ -260,27 +281,32 @@ def _kernel(task: Task) -> Given:
 
 
 class _Clock:
-    """Pictures done, and seconds left from the mean of those measured in this run."""
+    """Pictures done, and seconds left: of each method by its mean in this run, of those that are still to come by the mean of all."""
 
-    def __init__(self, of: int, events: Events):
-        self.done, self.of, self.events, self.fresh = 0, of, events, 0
-        self.started = time.monotonic()
+    def __init__(self, waiting: dict[str, int], events: Events):
+        self.waiting, self.of, self.events, self.marked = waiting, sum(waiting.values()), events, time.monotonic()
+        self.spent: dict[str, list[float]] = {name: [] for name in waiting}
 
-    def skip(self, count: int) -> None:
-        self.done += count
+    def skip(self, name: str, count: int) -> None:
+        self.waiting[name] -= count
+        self.marked = time.monotonic()
 
-    def measured(self, text: str) -> None:
-        self.done, self.fresh = self.done + 1, self.fresh + 1
-        self.events.progress(self.done, self.of, text, (time.monotonic() - self.started) / self.fresh * (self.of - self.done))
+    def measured(self, name: str, text: str) -> None:
+        self.spent[name].append(time.monotonic() - self.marked)
+        self.skip(name, 1)
+        overall = Mean.of([seconds for spent in self.spent.values() for seconds in spent]).mean
+        left = sum(count * (Mean.of(self.spent[one]).mean if self.spent[one] else overall) for one, count in self.waiting.items())
+        self.events.progress(self.of - sum(self.waiting.values()), self.of, text, left)
 
 
 def beyond(result: Result, tolerance: float) -> list[tuple[str, Level, float]]:
-    """Cells of ours whose PSNR is further from the published than `tolerance` dB, or that could not be run: (method, level, difference or NaN).
-
-    Raises RestoreError where nothing is published that a cell of ours could be compared with.
-    """
+    """Cells of ours whose PSNR is further from the published than `tolerance` dB, or that could not be run: (method, level, difference or NaN)."""
     found = [(entry.name, level, result.difference(entry.name, level)) for entry in result.entries() for level in result.levels
              if entry.model and not isnan(result.theirs(entry.name, level))]
-    if not found:
-        raise RestoreError("nothing is published that these figures could be compared with", "a set, methods and levels of the table", "leave --tolerance out")
     return [cell for cell in found if not abs(cell[2]) <= tolerance]
+
+
+def comparable(table: Table, choice: Choice) -> bool:
+    """Whether something is published for a cell of ours that is to be run."""
+    published = table.published(choice.set or table.first())
+    return any(not isnan(table.printed(published, entry.name, level)) for entry in entries_of(table, choice.methods) if entry.model for level in choice.levels or table.levels)

@@ -20,7 +20,8 @@ from restore.engine.run import Settings
 from restore.image import Geometry, Header
 from restore.method import Method, Network
 from restore.numerics import probe
-from restore.operators.problem import problem_of
+from restore.numerics.leaves import leaves
+from restore.operators.problem import Problem, problem_of
 from restore.operators.projection import Projection
 from restore.tasks import Denoise, Task
 
@@ -75,12 +76,17 @@ def _method(name: str, card, task: Task, side: int, where: torch.device, patienc
     expected = engine.expected_seconds(method, problem, channels, side, side, settings)
     while expected > patience and side > 64:
         side, expected = side // 2, expected / 4
-    y = torch.rand(1, channels, side, side, generator=torch.Generator().manual_seed(0))
+    y = noisy(channels, side, problem)
     flops = getattr(method, "flops_per_pixel", None) or _counted(method, problem.to(where), y.to(where))
     seconds, peak = _best(lambda: _through(method, problem, y, settings), where)
     yield Speed(shown, side, channels, seconds, peak, flops, _published(name) if side == 256 else nan)
     if isinstance(method, Network):
         yield _bare(shown, method, problem, y, settings, where, flops)
+
+
+def noisy(channels: int, side: int, problem: Problem) -> Tensor:
+    """What is timed: how long sparse coders take depends on what there is to see."""
+    return problem.simulate(leaves(channels, side, side), torch.Generator().manual_seed(0))
 
 
 def _counted(method: Method, problem, y: Tensor) -> float:
@@ -142,7 +148,7 @@ def projections(side: int, device: str) -> Iterator[Speed]:
 
 def peers(side: int) -> Iterator[Speed]:
     """Denoisers that users have, on the same noise, where they are installed. None of them is needed or shipped."""
-    y = torch.rand(side, side, generator=torch.Generator().manual_seed(0)).numpy()
+    y = noisy(1, side, problem_of(Denoise(sigma=SIGMA)))[0, 0].numpy()
     cpu = torch.device("cpu")
     for name, module, call in (("bm3d wheel", "bm3d", _wheel), ("OpenCV NLM", "cv2", _opencv), ("scikit-image NLM", "skimage", _nlm),
                                ("scikit-image wavelet", "pywt", _wavelet), ("scikit-image TV", "skimage", _tv)):
@@ -160,7 +166,7 @@ def _wheel(y) -> None:
 def _opencv(y) -> None:
     import cv2
 
-    cv2.fastNlMeansDenoising((y * 255).astype("uint8"), None, h=SIGMA, templateWindowSize=7, searchWindowSize=21)
+    cv2.fastNlMeansDenoising((y.clip(0, 1) * 255).astype("uint8"), None, h=SIGMA, templateWindowSize=7, searchWindowSize=21)
 
 
 def _nlm(y) -> None:

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import nan
 from pathlib import Path
 
 from restore.catalog import CATALOG
@@ -70,6 +71,11 @@ class Table:
     def at(self, level: Level) -> Task:
         """The task of one column."""
         return from_dict(dict(self.task) | {self.part: level})
+
+    def printed(self, published: Published, entry: str, level: Level, figure: str = "psnr") -> float:
+        """What is published of a method at a level; NaN where nothing is."""
+        values = getattr(published, figure).get(entry)
+        return float(values[self.levels.index(level)]) if values and level in self.levels else nan
 
     def first(self) -> str:
         """Its first set that is there, else the pictures that come with scikit-image."""

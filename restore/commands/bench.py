@@ -24,7 +24,7 @@ def bench(
     table: Table = "red",
     name: Name = None,
     set: Annotated[str | None, options.own("--set", help="A set, or a folder of clean pictures; the table's first that is there if not given.", metavar="NAME|DIR")] = None,
-    methods: Annotated[str | None, options.own("--methods", help="Only these, as BM3D,RED30; any model of the catalog may join, with ' x8' for the self-ensemble.", metavar="A,B")] = None,
+    methods: Annotated[str | None, options.own("--methods", help="Only these rows of the table, as BM3D,RED30; any model of the catalog may join, as drunet.fast, with ' x8' for the self-ensemble.", metavar="A,B")] = None,
     sigmas: Annotated[str | None, options.own("--sigmas", "--levels", help="Levels of the table's task, as 10,50; of mri: accelerations; of sinograms: degrees; of raw: photons at white.", metavar="A,B")] = None,
     images: Annotated[str | None, options.own("--images", help="Only these pictures, by name without suffix.", metavar="A,B")] = None,
     every: Annotated[int, options.own("--every", help="Every n-th picture; the standard error is then reported.")] = 1,

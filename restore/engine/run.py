@@ -13,6 +13,7 @@ from restore.engine.picture import Page
 from restore.engine.wrap import Consistent, Guarded, Turned
 from restore.errors import RestoreError
 from restore.method import Blend, Exact, Method, Network, Tiling, Whole
+from restore.numerics.leaves import leaves
 from restore.operators.base import Box
 from restore.operators.problem import Problem
 
@@ -123,13 +124,14 @@ def run(method: Method, problem: Problem, page: Page, write: Callable[[int, Tens
 
 
 def expected_seconds(method: Method, problem: Problem, channels: int, height: int, width: int, settings: Settings) -> float:
-    """How long `run` will take, from one small tile of noise timed here and the pixels that tiles compute in all."""
+    """How long `run` will take, from one small noisy tile timed here and the pixels that tiles compute in all."""
     now = plan(method, problem, channels, height, width, settings)
     side = max(min(now.height, now.width, 160) // method.multiple * method.multiple, method.multiple)
-    y = torch.rand(1, channels, side, side, generator=torch.Generator().manual_seed(0)).to(now.device)
+    x = leaves(channels, side, side).to(now.device)  # sparse coders take as long as there is to see
     with devices.numerics(now.device):
         work = _ready(method, problem, now, settings, Report())
         part = (problem if problem.operator.reach is None else problem.crop([(0, 0, side * problem.scale, side * problem.scale)])).to(now.device)
+        y = x + part.noise.std(x) * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
         for _ in range(2):  # the first call warms up
             start = time.perf_counter()
             work(y, part).cpu()

@@ -33,7 +33,11 @@ class ImageSet:
 
     @property
     def path(self) -> Path:
-        return Path(find_spec("skimage").origin).parent / "data" if self.own else root() / self.folder
+        if not self.own:
+            return root() / self.folder
+        if not find_spec("skimage"):
+            raise RestoreError(f"the set {self.name} comes with scikit-image, which is not installed", "RESTORE_DATA, that names a folder of sets", "pip install scikit-image, or name a folder")
+        return Path(find_spec("skimage").origin).parent / "data"
 
     @property
     def there(self) -> bool:
