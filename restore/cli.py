@@ -95,7 +95,8 @@ app.add_typer(_models, name="models")
 
 def main() -> None:
     """The entry point. Exit codes: 0 all done, 1 some failed, 2 usage, 3 a bench is off by more than its tolerance, 130 interrupted, 143 terminated."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported: threads that wait leave the cores to others, and to each other
+    if "OMP_WAIT_POLICY" not in os.environ:  # read when torch is imported; threads that wait for long keep busy the cores that others, and each other, wait for
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     signal.signal(signal.SIGTERM, _terminated)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # closed by the caller
         if getattr(sys, name) is None:

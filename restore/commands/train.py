@@ -72,10 +72,10 @@ def train(
     if pairs and data:
         raise UsageError("--data and --pairs both say what is trained on", "one of the two")
     if chosen.learner and patch is not None:
-        raise UsageError(f"the patches of {recipe} have the sizes of its paper", "", "leave --patch out")
+        raise UsageError(f"the patches of {recipe} have the sizes that its method works with", "", "leave --patch out")
     for part, value in (("pairs", pairs), ("sigma", sigma), ("from", start), ("loss", loss), ("optimiser", optimiser), ("rate", rate), ("precision", precision)):
         if chosen.learner and value:
-            raise UsageError(f"{recipe} is learned by expectation maximisation, to which --{part} says nothing", "", f"leave --{part} out")
+            raise UsageError(f"{recipe} is learned from clean pictures alone, to which --{part} says nothing", "", f"leave --{part} out")
     if chosen.scene == "half" and patch is not None and patch < LEAST_HALVED:
         raise UsageError(f"{recipe} halves its patches, and {patch:g} pixels are too few for it", f"{LEAST_HALVED} or more")
     if pairs and (chosen.task.name not in PAIRED or chosen.task.name == "sr" and not chosen.begin):

@@ -65,15 +65,15 @@ def joined(x: Tensor, height: int, width: int, stride: int) -> Tensor:
 class CSC(Single):
     """min 1/2 |y - low - D g|^2 + penalty sigma |g|_1 by FISTA; x = low + D g, its mean over all places of a grid of codes `stride` apart. Grey; not clipped.
 
-    The dictionary is learned from the noisy picture alone: `rounds` of coding from where the last one ended, and a step of projected gradient
-    on filters of norm 1; `filters` of `size` x `size`, first a DCT. The picture is taken as a whole. With a code at every pixel filters are so
+    The dictionary is learned from the noisy picture: `rounds` of coding from where the last one ended, and a step of projected gradient
+    on filters of norm 1; `filters` of `size` x `size`, first a DCT, or what clean pictures taught. The picture is taken as a whole. With a code at every pixel filters are so
     alike that their codes fit the noise; why the grid, and the mean, help: Simon & Elad, Rethinking the CSC model for natural images, NeurIPS 2019.
     """
 
     def __init__(self, filters: int = 64, size: int = 9, stride: int = 4, penalty: float = 2.0, rounds: int = 8, steps: int = 10, last: int = 30):
         super().__init__()
         self.size, self.stride, self.penalty, self.rounds, self.steps, self.last = size, stride, penalty, rounds, steps, last
-        self.register_buffer("filters", cosines(filters, size), persistent=False)
+        self.register_buffer("filters", cosines(filters, size))
 
     def picture(self, y, sigma, tick):
         y, bound, filters = y[None, None], self.penalty * sigma, self.filters.to(y)
@@ -98,6 +98,11 @@ class CSC(Single):
 
     def bytes_per_pixel(self, problem):
         return 4.0 * 5 * self.filters.shape[0]
+
+    @property
+    def flops_per_pixel(self) -> float:
+        """D and its transpose in every iteration, at every place of the grid; the filters' steps are a thirtieth of it."""
+        return 4.0 * self.filters.numel() * (self.rounds * self.steps + self.last)
 
 
 def cosines(count: int, size: int) -> Tensor:

@@ -53,7 +53,7 @@ class Run:
 
 @dataclass
 class Fit:
-    """A run of EM: the method whose `mixtures` are fitted one after the other, for a like number of steps; `sums`: the statistics of the one at hand."""
+    """A run of a learner: the method whose `mixtures` are fitted one after the other, for a like number of steps, or whose dictionary is; `sums`: the statistics of the mixture at hand."""
 
     average: Method
     pool: Pool
@@ -62,6 +62,11 @@ class Fit:
     step: int = 0
     of: int = 0
     seconds: float = 0.0
+
+    @property
+    def parts(self) -> int:
+        """What is learned one after the other."""
+        return len(getattr(self.average, "mixtures", (self.average,)))
 
     def tensors(self) -> dict[str, Tensor]:
         """As `Run.tensors`."""

@@ -15,7 +15,7 @@ import torch
 from restore.errors import RestoreError
 from restore.method import Method
 from restore.numerics import gmm
-from restore.train import checkpoint, curves, progress
+from restore.train import checkpoint, curves, dictionary, progress
 from restore.train.checkpoint import Fit
 from restore.train.data import Pool
 from restore.train.progress import Clock, Event, Interrupt
@@ -37,15 +37,16 @@ def train(recipe: Recipe, fit: Fit, folder: Path, minutes: float | None = None, 
           report: Callable[[Event], None] = lambda event: None) -> None:
     """From `fit.step` to `fit.of`; where that is 0, it is settled after 5 steps as what fits into `minutes`. The result is `fit.average`.
 
-    Every step draws fresh patches. Checkpoints as in `loop.train`; the loss is minus the log-likelihood, in nats per number, of patches not yet seen.
+    Every step draws fresh patches. Checkpoints as in `loop.train`; the loss, of patches not yet seen, is what the learner's step says.
     """
+    step = STEPS[recipe.learner]
     clock, saved, last = Clock(fit.seconds), time.monotonic(), 0 < fit.of <= fit.step
     with Interrupt() as stop:
         while not last:
             loss = step(recipe, fit)
             clock.steps += 1
             if not fit.of and fit.step == WARM:
-                fit.of = max(WARM * len(fit.average.mixtures), int(fit.step + (60 * minutes - clock.seconds) * clock.measure()))
+                fit.of = max(WARM * fit.parts, int(fit.step + (60 * minutes - clock.seconds) * clock.measure()))
             last, late = fit.step == fit.of or stop.asked, time.monotonic() - saved > SAVE
             progress.write(folder, event := look(recipe, fit, loss, clock))
             report(event)
@@ -56,7 +57,7 @@ def train(recipe: Recipe, fit: Fit, folder: Path, minutes: float | None = None, 
 
 
 def step(recipe: Recipe, fit: Fit) -> float:
-    """One E step on fresh patches, and the M step of the running means; the first step of a mixture finds where it begins. The loss."""
+    """One E step on fresh patches, and the M step of the running means; the first step of a mixture finds where it begins. Minus the log-likelihood, in nats per number."""
     last = len(fit.average.mixtures) - 1
     each = fit.of // (last + 1) if fit.of else fit.step + 1
     number = min(fit.step // each, last)
@@ -78,10 +79,13 @@ def step(recipe: Recipe, fit: Fit) -> float:
     return -float(found.likelihood) / samples.shape[:2].numel()
 
 
+STEPS = {"em": step, "dictionary": dictionary.step}
+
+
 def look(recipe: Recipe, fit: Fit, loss: float, clock: Clock) -> Event:
     """The event at hand; marks the clock."""
     if not math.isfinite(loss):
-        raise RestoreError(f"the likelihood is not a number (seen after step {fit.step})", "the last good checkpoint is kept", "type --resume")
+        raise RestoreError(f"the loss is not a number (seen after step {fit.step})", "the last good checkpoint is kept", "type --resume")
     rate = clock.measure()
     clock.mark()
     patches = rate * recipe.batch

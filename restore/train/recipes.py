@@ -37,7 +37,7 @@ class Recipe:
     clip: float = 1.0
     precision: str = "auto"  # of the convolutions: bf16 where the device is fast at it; or float32, or bf16
     start: str = ""  # weights to go on from, as name.tag or a file
-    learner: str = ""  # em: mixtures fitted by EM, where rates, losses and averages mean nothing
+    learner: str = ""  # em: mixtures fitted by EM; dictionary: filters that code clean patches; rates, losses and averages mean nothing to them
     seed: int = 0
     apart: bool = False  # an experiment: commands take its weights only where they are asked for by name
     tests: tuple[str, ...] = ("bsd200_half", "red14_proxy256")  # sets that the card reports
@@ -97,6 +97,8 @@ csc_net = Recipe("csc-net", "Gregor & LeCun, ICML 2010, with filters of each lay
                  "85 minutes of a CPU core; 28.74 on BSD68 at sigma 25",
                  "csc-net", Denoise(sigma=Range(0, 75)), tag="learned", data=("bsds",), batch=8, rate=1.5e-2, steps=30_000, loss="psnr", tests=("bsd68",),
                  levels=(15.0, 25.0, 50.0), x8=False)
+csc_clean = replace(csc_net, name="csc-clean", method="csc-clean", tag="bsds", learner="dictionary", patch=96, steps=300, every=17,
+                    line="convolutional sparse coding with 64 filters learned from clean pictures alone: 10 minutes of a CPU core")
 ml_ista = replace(csc_net, name="ml-ista", method="ml-csc", args={"coder": "ml-ista"}, tag="ml-ista", patch=48, rate=2.5e-3, steps=7_500,
                   line="Sulam et al., TPAMI 2019: three layers of codes, two iterations, 0.73 MFLOP/px, an hour of a CPU core; 28.53 on BSD68 at sigma 25, 28.60 after 6000 steps more")
 layered_soft = replace(ml_ista, name="layered-soft", args={**ml_ista.args, "coder": "soft"}, tag="soft", apart=True,
@@ -241,7 +243,7 @@ usrnet_holes_grey = replace(usrnet_holes, name="usrnet-holes-grey", args={"chann
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     red30, red20, red10, red30_fast, red20_fast, red10_fast, red30_plain, red30_direct, drunet, drunet_grey, drunet_fast, drunet_fast_grey,
-    mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, *COURSE, csc_net, ml_ista, layered_soft, layered_pursuit,
+    mlp, mlp_blind, autoencoder, autoencoder_max, autoencoder_avg, *COURSE, csc_net, csc_clean, ml_ista, layered_soft, layered_pursuit,
     epll, pclr, pgpd, denoisenet, denoisenet_fast, denoisenet_ct, denoisenet_heads, denoisenet_text,
     demosaicnet, deepisp_low, deepisp_low_fast, deepisp_low_srgb, deepisp, deepisp_fast,
     fastmri_unet, fastmri_unet_small, varnet, wieschollek, wieschollek_fast, waveletct, waveletct_small,

@@ -62,8 +62,8 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
         progress.trim(folder, run.step)
     if recipe.learner and team.size > 1:
         raise UsageError(f"{recipe.name} is learned by one process", "no torchrun")
-    if recipe.learner and 0 < run.of < len(run.average.mixtures):
-        raise UsageError(f"{recipe.name} has {len(run.average.mixtures)} mixtures to learn in {run.of} steps", "at least one step each")
+    if recipe.learner and 0 < run.of < run.parts:
+        raise UsageError(f"{recipe.name} has {run.parts} mixtures to learn in {run.of} steps", "at least one step each")
     if recipe.learner:
         em.train(recipe, run, folder, minutes, part_bytes, report)
     else:
@@ -73,7 +73,7 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
         raise Stopped(f"stopped after step {run.step} of {run.of or '?'}", f"the checkpoint is in {folder}", "type the same again with --resume to go on")
     if not team.leads:
         return None
-    validation = {"validation": em.validate(recipe, run.average, held)} if recipe.learner else loop.compared(run.average, recipe.task, held, recipe.scene, recipe.begin)
+    validation = {"validation": em.validate(recipe, run.average, held)} if recipe.learner == "em" else loop.compared(run.average, recipe.task, held, recipe.scene, recipe.begin)
     if "validation_before" in validation:
         note(f"held-out pictures: {validation['validation']:.2f} dB, {validation['validation_before']:.2f} dB before the network")
     return export.write(recipe, run, validation, files, weights, note)
