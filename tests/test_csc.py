@@ -1,8 +1,12 @@
 """Convolutional sparse coding: transposes, solver and nets say the same."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
+from restore import cards
 from restore.errors import UsageError
 from restore.method import Exact
 from restore.methods import csc
@@ -10,6 +14,7 @@ from restore.numerics.solvers import fista, ista, largest, soft
 from restore.operators.base import Identity
 from restore.operators.noise import Gaussian
 from restore.operators.problem import Problem
+from restore.train import checkpoint, data, dictionary, em, recipes
 
 
 def random(seed: int, *shape: int) -> torch.Tensor:
@@ -226,3 +231,40 @@ def test_filters_keep_their_norm():
 def test_unknown_coders_are_refused():
     with pytest.raises(UsageError, match="ml-ista"):
         csc.LayeredCSC(coder="mlista")
+
+
+def test_filters_learned_from_clean_pictures_explain_others_better(tmp_path):
+    """Stripes of all directions, in which no product of cosines lies. What was learned in halves is what was learned in one go, and nothing else is kept by the weights."""
+    def pool(seed):
+        down, across = np.mgrid[:80, :80]
+        angles = np.random.default_rng(seed).random(6) * np.pi
+        return data.pool_of([np.uint8(127 + 100 * np.sin((down * np.sin(a) + across * np.cos(a)) * 1.3))[..., None] for a in angles], seed, "cpu", False)
+
+    def fit(of):
+        found = em.start(recipe, cards.build("csc-clean", {"filters": 24}), pool(0))
+        found.of = of
+        return found
+
+    def found_of(method):
+        high = seen - csc.base(seen)
+        return dictionary.objective(method, high, dictionary.coded(method, high))
+
+    recipe = replace(recipes.find("csc-clean"), patch=32, batch=4)
+    seen = pool(9).patches(12, 32, torch.Generator().manual_seed(5))[0]
+    told, whole = [], fit(12)
+    before = found_of(whole.average)
+    em.train(recipe, whole, tmp_path / "whole", report=told.append)
+    assert len(told) == 12 and found_of(whole.average) < 0.9 * before
+    assert torch.allclose(whole.average.filters.flatten(1).norm(dim=1), torch.ones(24))
+    half = fit(12)
+    for _ in range(6):
+        dictionary.step(recipe, half)
+    checkpoint.save(half, recipe, tmp_path / "half")
+    rest = fit(0)
+    checkpoint.load(rest, recipe, tmp_path / "half")
+    em.train(recipe, rest, tmp_path / "half")
+    assert torch.equal(rest.average.filters, whole.average.filters) and list(whole.average.state_dict()) == ["filters"]
+    problem = Problem(Identity(), Gaussian(25 / 255))
+    y = problem.simulate(seen[:1], torch.Generator().manual_seed(0))
+    untaught = cards.build("csc-clean", {"filters": 24})(y, problem)
+    assert (whole.average(y, problem) - seen[:1]).square().mean() < (untaught - seen[:1]).square().mean()
