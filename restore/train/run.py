@@ -70,7 +70,7 @@ def run_recipe(recipe: Recipe, folder: Path, weights: Path, steps: int | None = 
         loop.train(recipe, run, held, folder, minutes, devices.compiles(place) if compiled is None else compiled, team, part_bytes, report)
     group.leave(team)
     if run.step != run.of:
-        raise Stopped(f"stopped after step {run.step} of {run.of or '?'}", f"the checkpoint is in {folder}", "type the same again with --resume to go on")
+        raise Stopped(f"stopped after step {run.step} of {run.of or '?'}", f"the checkpoint is in {folder}", "type the same again with --resume, without --minutes and --steps, to go on")
     if not team.leads:
         return None
     validation = {"validation": em.validate(recipe, run.average, held)} if recipe.learner == "em" else loop.compared(run.average, recipe.task, held, recipe.scene, recipe.begin)
