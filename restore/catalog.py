@@ -66,7 +66,7 @@ CATALOG: dict[str, Row] = {
                        "Vincent, Larochelle, Lajoie, Bengio & Manzagol, Stacked denoising autoencoders, JMLR 2010", ("denoise",),
                        args={"channels": 1}, trained=True),
     "csc": Row("restore.methods.csc:CSC", "convolutional sparse coding with a dictionary learned from the noisy picture alone", CODES, ("denoise",)),
-    "csc-clean": Row("restore.methods.csc:CSC", "the same with a dictionary learned from clean pictures", CODES, ("denoise",), args={"rounds": 0}, trained=True),
+    "csc-clean": Row("restore.methods.csc:CSC", "convolutional sparse coding with a dictionary learned from clean pictures", CODES, ("denoise",), args={"rounds": 0}, trained=True),
     "csc-net": Row("restore.methods.csc:LearnedCSC", "one iteration of sparse coding per layer", CODES, ("denoise",), trained=True),
     "demosaicnet": Row("restore.methods.demosaicnet:DemosaicNet", "demosaicing and denoising at once on the packed mosaic, told the noise; the default where it is trained",
                        "Gharbi, Chaurasia, Paris & Durand, Deep joint demosaicking and denoising, SIGGRAPH Asia 2016", ("isp",), noises=("none", "poisson-gaussian"),
