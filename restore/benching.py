@@ -268,7 +268,8 @@ def speed(names: tuple[str, ...], side: int, device: str, json: bool) -> int:
     for line in chain.from_iterable(lines):
         found.append(line)
         if json:
-            console.json_line({"schema": 1, "method": line.name, "side": line.side, "channels": line.channels, "seconds": round(line.seconds, 4), "peak_bytes": line.bytes, "published_seconds": None if isnan(line.published) else line.published,
+            console.json_line({"schema": 1, "method": line.name, "side": line.side, "channels": line.channels, "seconds": round(line.seconds, 4),
+                               "published_seconds": None if isnan(line.published) else line.published, "peak_bytes": line.bytes,
                                "flops_per_pixel": None if isnan(line.flops) else line.flops})
     if not json:
         console.table(["method", "size", "s", "Mpx/s", "peak MiB", "kFLOP/px", "GFLOP/s", "published s"],
