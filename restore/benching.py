@@ -11,7 +11,7 @@ from restore import cards, console
 from restore.bench import carded, report
 from restore.bench import speed as speeds
 from restore.bench import table as tables
-from restore.bench.run import Choice, Events, Result, beyond, comparable, run
+from restore.bench.run import Choice, Events, Mean, Result, beyond, comparable, run
 from restore.bench.table import Level, Table, shown
 from restore.errors import RestoreError, UsageError
 from restore.io.files import put
@@ -94,7 +94,7 @@ def mri(names: Sequence[str], accelerations: Sequence[float], every: int, device
                 rows.append(cache.row(scans.VolumeRow, scans.score, name, file, task, every, Settings(str(pick(device)))))
                 console.note(f"{name}, {acceleration:g}x, {rows[-1].name}: {rows[-1].psnr:.2f} dB")
                 _keep(sheet, {"method": name, "acceleration": acceleration} | asdict(rows[-1]), json)
-            mean = [sum(getattr(row, part) for row in rows) / len(rows) for part in ("nmse", "psnr", "ssim", "seconds")]
+            mean = [Mean.over(rows, part).mean for part in ("nmse", "psnr", "ssim", "seconds")]
             sheet.rows += [[name, f"{acceleration:g}", row.name, f"{row.nmse:.4f}", f"{row.psnr:.2f}", f"{row.ssim:.3f}", f"{row.seconds:.2f}"] for row in rows]
             sheet.rows.append([name, f"{acceleration:g}", "mean", *(f"{value:.{digits}f}" for value, digits in zip(mean, (4, 2, 3, 2), strict=True))])
     return _finish(sheet, outputs, json)
@@ -119,7 +119,7 @@ def ct(names: Sequence[str], every: int, device: str, outputs: Sequence[Path], j
     for kernel in sorted({row.kernel for row in rows}):
         for name in known:
             group = [row for row in rows if (row.kernel, row.method) == (kernel, name)]
-            rmse, ssim, seconds = (sum(getattr(row, part) for row in group) / len(group) for part in ("rmse", "ssim", "seconds"))
+            rmse, ssim, seconds = (Mean.over(group, part).mean for part in ("rmse", "ssim", "seconds"))
             sheet.rows.append([kernel, f"{len(group)}", name, f"{rmse:.1f}", f"{ssim:.3f}", f"{seconds:.1f}"])
     return _finish(sheet, outputs, json)
 
@@ -156,7 +156,7 @@ def raw(names: tuple[str, ...], peaks: Sequence[float], every: int, outputs: Seq
                 continue
             for row in rows:
                 _keep(sheet, {"method": name, "peak": peak} | asdict(row), json)
-            light, away, seconds = (sum(getattr(row, part) for row in rows) / len(rows) for part in ("psnr", "ciede", "seconds"))
+            light, away, seconds = (Mean.over(rows, part).mean for part in ("psnr", "ciede", "seconds"))
             sheet.rows.append([name, f"{peak:g}", _known(light, 2), f"{away:.2f}", f"{seconds:.2f}"])
     return _finish(sheet, outputs, json)
 

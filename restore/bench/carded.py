@@ -5,6 +5,7 @@ from math import isnan
 
 from restore import cards
 from restore.bench import doses, shots
+from restore.bench.run import Mean
 from restore.engine.run import Settings
 from restore.measure import scans
 from restore.measure.sets import SETS
@@ -31,4 +32,4 @@ def rows(name: str, found: cards.Card, every: int, device: str) -> list[dict[str
 
 
 def _mean(rows: Sequence[object], part: str, digits: int) -> float:
-    return round(sum(getattr(row, part) for row in rows) / len(rows), digits)
+    return round(Mean.over(rows, part).mean, digits)

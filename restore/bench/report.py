@@ -12,7 +12,7 @@ import numpy as np
 
 from restore.bench import phase
 from restore.bench.plot import chart
-from restore.bench.run import Figures, Picture, Result
+from restore.bench.run import Figures, Mean, Picture, Result
 from restore.bench.table import Level, shown
 from restore.cards import every
 from restore.image import Header, as_samples
@@ -60,7 +60,7 @@ def grid(result: Result, figure: str) -> tuple[list[str], list[list[str]]]:
     for entry in result.entries():
         measured = [row for cell in result.cells if cell.entry == entry for row in cell.rows]
         rows.append([entry.name, *(_cell(result, entry.name, level, figure, digits) for level in result.levels),
-                     *((f"{sum(row.seconds for row in measured) / len(measured):.2f}", f"{max(row.bytes for row in measured) / 2**20:.0f}") if measured else ("", ""))])
+                     *((f"{Mean.over(measured, 'seconds').mean:.2f}", f"{max(row.bytes for row in measured) / 2**20:.0f}") if measured else ("", ""))])
     return ["method", *_columns(result), "s per picture", "peak MiB"], rows
 
 

@@ -60,6 +60,11 @@ class Mean(NamedTuple):
         middle = sum(values) / count if count else nan
         return cls(middle, sqrt(sum((value - middle) ** 2 for value in values) / (count - 1) / count) if count > 1 else nan)
 
+    @classmethod
+    def over(cls, rows: Sequence[object], part: str) -> "Mean":
+        """Of one part of each row."""
+        return cls.of([getattr(row, part) for row in rows])
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -73,14 +78,11 @@ class Cell:
 
     def mean(self, figure: str) -> float:
         """Over the pictures; NaN where nothing was run."""
-        return self.over(figure).mean
+        return Mean.over(self.rows, figure).mean
 
     def error(self, figure: str) -> float:
         """The standard error of the mean."""
-        return self.over(figure).error
-
-    def over(self, figure: str) -> Mean:
-        return Mean.of([getattr(row, figure) for row in self.rows])
+        return Mean.over(self.rows, figure).error
 
 
 @dataclass(frozen=True)
