@@ -9,11 +9,15 @@ measure. So the picture is looked at again at half its size, as means of 2x2 pix
 that is coarser than a pixel at more. Where twice that is clearly above the level at full size it is taken: of twelve levels tried on noisy
 pictures that were coded, enlarged or demosaiced, it lies near the one at which a denoiser of white noise loses least. Grain wider than about
 two pixels still reads low, and a picture that is texture all over may read high.
+
+Film, and a JPEG coder that halves the colours, leave much the same noise in red, green and blue. A denoiser of colour takes it for independent, so
+the mean of the channels is noisier than it believes, up to sqrt(3) times, and grain stays. Where the mean is clearly noisier than independent
+channels would make it, all levels are raised until it is not: on photographs with such noise that gains 1 to 2.5 dB at sigma 10 to 25.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import sqrt
+from math import hypot, sqrt
 
 import torch
 import torch.nn.functional as F
@@ -25,25 +29,41 @@ from restore.numerics.calm import MARGIN, Limits, Patches, calm_variance, clip_l
 SMALLEST = 16  # the least height and width
 COARSER = 2.5  # times the level at full size, and
 ABOVE = 2.0  # levels more, from which on the noise counts as correlated
+SHARED = 1.25  # times the level of independent channels, and
+MORE = 1.0  # level more, from which on the noise of the channels' mean counts as shared
+COARSEST = 3.0  # times the level of that mean at full size, beyond which half size shows texture
 
 
 @dataclass(frozen=True)
 class SigmaEstimate:
-    """Standard deviations per channel on the 0-255 scale: what each estimator says, and twice what the lower of the two says at half size."""
+    """Standard deviations on the 0-255 scale: what each estimator says of each channel, and twice what the lower of the two says at half size.
+
+    `mean`, `half_mean`: the same of the channels' mean, by patch PCA and at half size, times the root of their number: what independent channels have.
+    """
 
     mad: tuple[float, ...]
     pca: tuple[float, ...]
     half: tuple[float, ...]
+    mean: float
+    half_mean: float
 
     @property
     def sigma(self) -> tuple[float, ...]:
-        """The level to be used: by patch PCA, or from half size, where that is more, if the noise is correlated."""
-        return tuple(map(max, self.pca, self.half)) if self.correlated else self.pca
+        """The level to be used: by patch PCA, or from half size, where that is more, if the noise is correlated; raised where channels share it."""
+        full = _raised(self.pca, self.mean) if self.shared else self.pca
+        half = _raised(self.half, self.half_mean) if self.shared and self.half_mean <= COARSEST * self.mean else self.half
+        return tuple(map(max, full, half)) if self.correlated else full
+
+    @property
+    def shared(self) -> bool:
+        """Whether the noise is much the same in all channels: texture, which is too, hardly reaches what is measured at full size."""
+        return self.mean > SHARED * _rms(self.pca) + MORE
 
     @property
     def correlated(self) -> bool:
-        """Whether the noise of some channel is coarser than a pixel."""
-        return any(half > COARSER * pca + ABOVE for pca, half in zip(self.pca, self.half, strict=True))
+        """Whether the noise of some channel is coarser than a pixel; less tells where it is shared."""
+        return (any(half > COARSER * pca + ABOVE for pca, half in zip(self.pca, self.half, strict=True))
+                or self.shared and self.half_mean > SHARED * self.mean + MORE)
 
     @property
     def disagree(self) -> bool:
@@ -55,9 +75,21 @@ class SigmaEstimate:
         if self.correlated:
             return (f"sigma {_levels(self.sigma)} from half size (used), {_levels(self.pca)} by patch PCA, {_levels(self.mad)} by wavelet MAD: the grain is coarser "
                     "than a pixel, as JPEG and demosaicing leave it, or all is texture; --sigma sets another level")
+        if self.shared:
+            return f"sigma {_levels(self.sigma)} (used): {_levels(self.pca)} of noise that is much the same in all channels, as film and JPEG leave it; --sigma sets another level"
         if self.disagree:
             return f"sigma {_levels(self.pca)} by patch PCA (used), {_levels(self.mad)} by wavelet MAD: the noise is not white, or all is texture"
         return f"sigma {_levels(self.sigma)}"
+
+
+def _raised(levels: tuple[float, ...], mean: float) -> tuple[float, ...]:
+    """As many times the levels as make the channels' mean as noisy as it is, if that is more."""
+    independent = _rms(levels)
+    return tuple(level * max(mean / independent, 1.0) for level in levels) if independent else levels
+
+
+def _rms(levels: tuple[float, ...]) -> float:
+    return hypot(*levels) / sqrt(len(levels))
 
 
 def _levels(values: tuple[float, ...]) -> str:
@@ -76,15 +108,15 @@ def estimate(y: Tensor) -> SigmaEstimate:
         raise RestoreError(f"a picture of {y.shape[3]}x{y.shape[2]} pixels is too small to estimate its noise", f"at least {SMALLEST} pixels a side",
                            "type the level: --sigma 25")
     y = y.detach().to("cpu", torch.float32)
-    mad, pca = _by_both(y)
-    if min(y.shape[-2:]) < 2 * SMALLEST:
-        return SigmaEstimate(mad, pca, pca)
-    return SigmaEstimate(mad, pca, tuple(2 * min(levels) for levels in zip(*_by_both(F.avg_pool2d(y, 2)), strict=True)))
+    planes = [*y.split(1, dim=1), y.mean(1, keepdim=True) * sqrt(y.shape[1])]
+    mad, pca = _by_both(planes)
+    half = pca if min(y.shape[-2:]) < 2 * SMALLEST else tuple(2 * min(both) for both in zip(*_by_both([F.avg_pool2d(plane, 2) for plane in planes]), strict=True))
+    return SigmaEstimate(mad[:-1], pca[:-1], half[:-1], pca[-1], half[-1])
 
 
-def _by_both(y: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Of each channel of (1, C, H, W), by wavelet MAD and by patch PCA."""
-    mad, pca = zip(*(_levels_of(channel) for channel in y.split(1, dim=1)), strict=True)
+def _by_both(planes: list[Tensor]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Of each plane (1, 1, H, W), by wavelet MAD and by patch PCA."""
+    mad, pca = zip(*(_levels_of(plane) for plane in planes), strict=True)
     return mad, pca
 
 
