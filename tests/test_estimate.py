@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+import restore
 from restore.errors import RestoreError
 from restore.estimate import fill, poisson_gaussian, sigma
 from restore.numerics.calm import clip_limits
@@ -168,6 +169,16 @@ def test_noise_that_channels_share_counts_as_often_as_a_denoiser_meets_it(alike)
     assert found.sigma == pytest.approx((level * sqrt(1 + 2 * alike),) * 3, rel=0.05)
     assert found.pca == pytest.approx((level,) * 3, rel=0.04)
     assert found.shared == (alike > 0) == ("same in all channels" in found.describe()) and not found.correlated
+    apart = sigma.estimate(y, together=False)
+    assert apart.sigma == found.pca and not apart.shared
+
+
+def test_a_method_that_treats_channels_one_by_one_is_told_the_noise_of_one():
+    y = noisy(0.2 + 0.6 * ramp(64, 96), 20).expand(1, 3, -1, -1)[0]
+    given = {name: restore.run(y, model=name) for name in ("bm3d", "epll")}
+    for name, factor in (("bm3d", sqrt(3)), ("epll", 1)):
+        level = np.mean(sigma.estimate(y[None], together=False).sigma) * factor
+        assert torch.allclose(given[name], restore.run(y, model=name, sigma=float(level)), atol=1e-3)
 
 
 def test_noise_that_channels_share_and_that_is_coarse_is_raised_at_half_size():

@@ -16,10 +16,10 @@ MORE, LITTLE = 2.0, 1.0  # noise of more than so many times what is told, or tha
 AGREE = 0.1  # channels whose levels differ by less are given one level
 
 
-def fill(task: Task, y: Tensor, header: Header | None = None) -> tuple[Task, tuple[str, ...], dict[str, Tensor]]:
+def fill(task: Task, y: Tensor, header: Header | None = None, together: bool = True) -> tuple[Task, tuple[str, ...], dict[str, Tensor]]:
     """The task without holes, lines for the user, and the arrays that were found (a kernel).
 
-    y: (1, C, H, W), NaN where a sample is not to be looked at; header: of the file that y is from.
+    y: (1, C, H, W), NaN where a sample is not to be looked at; header: of the file that y is from; together: whether its channels will be treated together.
     """
     lines, given = [], {}
     if getattr(task, "noise", "gaussian") != "gaussian":
@@ -29,7 +29,7 @@ def fill(task: Task, y: Tensor, header: Header | None = None) -> tuple[Task, tup
     for part in holes:
         if part not in FILLERS:
             raise RestoreError(f"nothing estimates {part} of {task.name}", "", f"say it: --{part}, or {part}= in a call")
-        value, line, found = FILLERS[part](task, y, header)
+        value, line, found = FILLERS[part](task, y, header, together)
         task, given = task.replace(**{part: value}), given | found
         lines.append(line)
     misfit = given.pop("misfit", None)
@@ -47,7 +47,7 @@ def doubt(task: Task, y: Tensor) -> tuple[str, ...]:
         return ()
     told = max(task.sigma) if isinstance(task.sigma, tuple) else task.sigma
     try:
-        found = max(sigma.estimate(y).sigma)
+        found = max(sigma.estimate(y, together=False).sigma)
     except RestoreError:  # where nothing can be estimated nothing is doubted
         return ()
     if found <= MORE * max(told, LITTLE):
@@ -55,30 +55,30 @@ def doubt(task: Task, y: Tensor) -> tuple[str, ...]:
     return (f"the noise looks like sigma {found:.1f}, and what is told is {told:g}: the rest is sharpened, into stripes; --sigma auto takes what is found",)
 
 
-def _sigma(task: Task, y: Tensor, header: Header | None) -> tuple[Value, str, dict[str, Tensor]]:
+def _sigma(task: Task, y: Tensor, header: Header | None, together: bool) -> tuple[Value, str, dict[str, Tensor]]:
     from restore.estimate import sigma
 
-    found = sigma.estimate(y)
+    found = sigma.estimate(y, together)
     if max(found.sigma) > LIMITS["sigma"][1]:
         raise RestoreError(f"its noise would be {max(found.sigma):.0f} on the 0-255 scale", "samples on [0, 1]: white is 1 in a picture of floats", "divide them by their white first")
     return _merged(found.sigma), found.describe(), {}
 
 
-def _quality(task: Task, y: Tensor, header: Header | None) -> tuple[Value, str, dict[str, Tensor]]:
+def _quality(task: Task, y: Tensor, header: Header | None, together: bool) -> tuple[Value, str, dict[str, Tensor]]:
     from restore.estimate import quality
 
     found, said = quality.read(header)
     return found, f"quality {found:g}, from the tables", said
 
 
-def _kernel(task: Task, y: Tensor, header: Header | None) -> tuple[Value | str, str, dict[str, Tensor]]:
+def _kernel(task: Task, y: Tensor, header: Header | None, together: bool) -> tuple[Value | str, str, dict[str, Tensor]]:
     from restore.estimate import kernel
 
     found = kernel.estimate(y, task.side and int(task.side))
     return "estimated", found.describe(), {"kernel": found.kernel, "misfit": torch.tensor(found.misfit)}
 
 
-FILLERS: dict[str, Callable[[Task, Tensor, Header | None], tuple[Value | str, str, dict[str, Tensor]]]] = {"sigma": _sigma, "quality": _quality, "kernel": _kernel}
+FILLERS: dict[str, Callable[[Task, Tensor, Header | None, bool], tuple[Value | str, str, dict[str, Tensor]]]] = {"sigma": _sigma, "quality": _quality, "kernel": _kernel}
 
 
 def _signal_dependent(task: Task, y: Tensor) -> tuple[Task, str]:

@@ -12,7 +12,8 @@ two pixels still reads low, and a picture that is texture all over may read high
 
 Film, and a JPEG coder that halves the colours, leave much the same noise in red, green and blue. A denoiser of colour takes it for independent, so
 the mean of the channels is noisier than it believes, up to sqrt(3) times, and grain stays. Where the mean is clearly noisier than independent
-channels would make it, all levels are raised until it is not: on photographs with such noise that gains 1 to 2.5 dB at sigma 10 to 25.
+channels would make it, all levels are raised until it is not: on photographs with such noise that gains 1 to 2.5 dB at sigma 10 to 25. What treats
+the channels one by one meets the noise of one channel.
 """
 
 from collections.abc import Callable
@@ -38,7 +39,7 @@ COARSEST = 3.0  # times the level of that mean at full size, beyond which half s
 class SigmaEstimate:
     """Standard deviations on the 0-255 scale: what each estimator says of each channel, and twice what the lower of the two says at half size.
 
-    `mean`, `half_mean`: the same of the channels' mean, by patch PCA and at half size, times the root of their number: what independent channels have.
+    `mean`, `half_mean`: of the channels' mean, by patch PCA and at half size, times the root of their number: what independent channels have.
     """
 
     mad: tuple[float, ...]
@@ -96,9 +97,10 @@ def _levels(values: tuple[float, ...]) -> str:
     return ", ".join(f"{value:.1f}" for value in values)
 
 
-def estimate(y: Tensor) -> SigmaEstimate:
-    """The noise level of y (1, C, H, W), [0, 1], of any range; each channel for itself, without a random number.
+def estimate(y: Tensor, together: bool = True) -> SigmaEstimate:
+    """The noise level of y (1, C, H, W), [0, 1], of any range, without a random number.
 
+    together: for what treats the channels of y together; else each counts for itself, whatever noise they share.
     Patches with NaN or Inf are left out, and so are those within 2.5 sigma of a black or a white where clipping has cut the noise.
     Large pictures are sampled on a regular grid. Errors: a side under 16 pixels, or too few patches that are finite.
     """
@@ -108,10 +110,12 @@ def estimate(y: Tensor) -> SigmaEstimate:
         raise RestoreError(f"a picture of {y.shape[3]}x{y.shape[2]} pixels is too small to estimate its noise", f"at least {SMALLEST} pixels a side",
                            "type the level: --sigma 25")
     y = y.detach().to("cpu", torch.float32)
-    planes = [*y.split(1, dim=1), y.mean(1, keepdim=True) * sqrt(y.shape[1])]
+    channels = y.shape[1]
+    planes = [*y.split(1, dim=1), *([y.mean(1, keepdim=True) * sqrt(channels)] if together and channels > 1 else [])]
     mad, pca = _by_both(planes)
     half = pca if min(y.shape[-2:]) < 2 * SMALLEST else tuple(2 * min(both) for both in zip(*_by_both([F.avg_pool2d(plane, 2) for plane in planes]), strict=True))
-    return SigmaEstimate(mad[:-1], pca[:-1], half[:-1], pca[-1], half[-1])
+    alone = len(planes) == channels
+    return SigmaEstimate(mad[:channels], pca[:channels], half[:channels], _rms(pca) if alone else pca[-1], _rms(half) if alone else half[-1])
 
 
 def _by_both(planes: list[Tensor]) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -83,19 +83,24 @@ class Stated:
         return not isinstance(self.problem.noise, NoNoise)
 
 
-def state(request: Request, page: Page, settings: Settings, given: Given = {}) -> Stated:
-    """Fill the task's holes by looking at the page, then choose the method, for levels decide weights, and show it the picture. given: what was read for the task's words."""
+def state(request: Request, page: Page, settings: Settings, given: Given = {}, together: bool = True) -> Stated:
+    """Fill the task's holes by looking at the page, then choose the method, for levels decide weights, and show it the picture. given: what was read for the task's words.
+
+    together: whether the method treats the channels together; where it turns out not to, noise that they share is looked at again.
+    """
     task, lines, whole = _told(request), (), copy(page)
     asked, floats = bool(task.unknown()) or isinstance(task, Deblur), page.header.dtype.kind == "f" and page.header.sensor is None
     sample = _sample(page, 1 if "kernel" in task.unknown() else 4) if asked or floats else None
     if asked:
         doubts = doubt(task, sample)
-        task, lines, found = fill(task, sample, page.header)
+        task, lines, found = fill(task, sample, page.header, together)
         given, lines = {**given, **found}, lines + doubts
     if floats and (middle := float(sample.nanmedian())) > BRIGHT:
         lines += (f"half of its samples are above {middle:.3g}, and white is 1 in a picture of floats: divide them by their white first",)
     stated = choose(replace(request, task=task), settings, (page.header.channels, page.header.height, page.header.width), lines, given)
     method = method_for(stated)
+    if together and method.channels == 1 < page.header.channels and "sigma" in _told(request).unknown():
+        return state(request, whole, settings, given, together=False)
     if isinstance(request.task.words().get("sigma"), tuple) and not method.by_channel and method.channels != 1 and max(task.sigma) > UNEVEN * min(task.sigma):
         stated = replace(stated, lines=(*stated.lines, f"{stated.full_name} takes one level for all channels: sigma {math.hypot(*task.sigma) / len(task.sigma) ** 0.5:.1f}"))
     return replace(stated, prepared=method.prepare(whole.parts(), stated.problem))
