@@ -189,6 +189,26 @@ def test_noise_that_channels_share_and_that_is_coarse_is_raised_at_half_size():
     assert found.correlated and found.shared and 0.95 * level * sqrt(3) < found.sigma[0] < 1.5 * level * sqrt(3)
 
 
+@pytest.mark.parametrize("model", [None, "drunet.fast", "bm3d", "epll"])
+@pytest.mark.parametrize("parts", [{}, {"sigma": 20}, {"noise": "poisson", "peak": 30}])
+def test_a_grey_picture_in_three_channels_is_denoised_as_grey(model, parts):
+    if "peak" in parts and model:
+        pytest.skip("not a model of Poisson noise")
+    y = as_file(noisy(0.2 + 0.6 * ramp(64, 96), 20))[0]
+    grey, colour = (restore.run(picture, model=model, **parts) for picture in (y, y.expand(3, -1, -1)))
+    assert torch.equal(grey.expand(3, -1, -1), colour)
+
+
+def test_colour_outside_of_what_estimators_look_at_is_kept(monkeypatch):
+    from restore.jobs import stating
+
+    monkeypatch.setattr(stating, "SAMPLED", 64 * 96)
+    y = as_file(noisy(0.2 + 0.6 * ramp(256, 96), 10)).expand(1, 3, -1, -1)[0].clone()
+    y[:, 100:116] = torch.tensor([0.8, 0.2, 0.3])[:, None, None]  # between the second band and the third
+    x = restore.run(y, sigma=10)
+    assert torch.allclose(x[:, 104:112].mean((1, 2)), torch.tensor([0.8, 0.2, 0.3]), atol=0.02)
+
+
 def test_both_are_shown_when_they_disagree():
     found = sigma.SigmaEstimate(mad=(15.0,), pca=(10.0,), half=(10.0,), mean=10.0, half_mean=10.0)
     assert found.disagree and "10.0" in found.describe() and "15.0" in found.describe()

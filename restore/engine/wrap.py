@@ -41,6 +41,31 @@ class Turned(Method):
         return self.inner.bytes_per_pixel(problem) + 12.0
 
 
+class Alike(Method):
+    """A grey picture in several channels, with noise of one level: one channel goes through, for all. Where they do differ, each goes through by itself."""
+
+    def __init__(self, inner: Method):
+        super().__init__()
+        self.inner = inner
+        self.multiple, self.noises, self.half_ok, self.takes, self.gives = inner.multiple, inner.noises, inner.half_ok, inner.takes, inner.gives
+
+    @property
+    def called(self):
+        return self.inner.called
+
+    def restore(self, y: Tensor, problem: Problem) -> Tensor:
+        self.inner.tick = self.tick
+        if torch.equal(y, y[:, :1].expand_as(y)):
+            return self.inner(y[:, :1], problem).expand_as(y)
+        return torch.cat([self.inner(channel, problem) for channel in y.split(1, dim=1)], 1)
+
+    def tiling(self, problem):
+        return self.inner.tiling(problem)
+
+    def bytes_per_pixel(self, problem):
+        return self.inner.bytes_per_pixel(problem) + 12.0
+
+
 class Consistent(Method):
     """Moves a result to the nearest x in range that D takes to y: by turns to the nearest such x and into the range, where that leaves it.
 

@@ -15,6 +15,7 @@ from restore.cards import Card
 from restore.engine import run as engine
 from restore.engine.picture import Page
 from restore.engine.run import Settings
+from restore.engine.wrap import Alike
 from restore.errors import UsageError
 from restore.estimate import doubt, fill
 from restore.image import Header
@@ -23,12 +24,13 @@ from restore.numerics import resample
 from restore.operators import kernels, masks
 from restore.operators.noise import NoNoise
 from restore.operators.problem import Given, Problem, problem_of
-from restore.tasks import Deblur, Inpaint, Task
+from restore.tasks import Deblur, Denoise, Inpaint, Task
 from restore.values import Range, parse_number
 
 SAMPLED = 6 << 20  # pixels that an estimator looks at, at most
 BRIGHT = 1.5  # of a picture of floats, whose white is 1: the middle of its samples that is worth a word
 UNEVEN = 1.5  # levels of channels that differ by more are worth a word where one is taken for all
+TOP = 16  # rows that tell most pictures of colour from grey ones in three channels
 
 
 @dataclass(frozen=True)
@@ -86,24 +88,35 @@ class Stated:
 def state(request: Request, page: Page, settings: Settings, given: Given = {}, together: bool = True) -> Stated:
     """Fill the task's holes by looking at the page, then choose the method, for levels decide weights, and show it the picture. given: what was read for the task's words.
 
-    together: whether the method treats the channels together; where it turns out not to, noise that they share is looked at again.
+    A picture whose channels are the same is denoised as the grey one it is. together: whether the method treats the channels together; where it turns
+    out not to, noise that they share is looked at again.
     """
     task, lines, whole = _told(request), (), copy(page)
+    alike = isinstance(task, Denoise) and not any(isinstance(value, tuple) for value in (task.sigma, task.peak)) and _alike(page)
     asked, floats = bool(task.unknown()) or isinstance(task, Deblur), page.header.dtype.kind == "f" and page.header.sensor is None
     sample = _sample(page, 1 if "kernel" in task.unknown() else 4) if asked or floats else None
     if asked:
         doubts = doubt(task, sample)
-        task, lines, found = fill(task, sample, page.header, together)
+        task, lines, found = fill(task, sample, page.header, together and not alike)
         given, lines = {**given, **found}, lines + doubts
     if floats and (middle := float(sample.nanmedian())) > BRIGHT:
         lines += (f"half of its samples are above {middle:.3g}, and white is 1 in a picture of floats: divide them by their white first",)
-    stated = choose(replace(request, task=task), settings, (page.header.channels, page.header.height, page.header.width), lines, given)
+    stated = choose(replace(request, task=task), settings, (1 if alike else page.header.channels, page.header.height, page.header.width), lines, given)
     method = method_for(stated)
-    if together and method.channels == 1 < page.header.channels and "sigma" in _told(request).unknown():
+    if together and not alike and method.channels == 1 < page.header.channels and "sigma" in _told(request).unknown():
         return state(request, whole, settings, given, together=False)
     if isinstance(request.task.words().get("sigma"), tuple) and not method.by_channel and method.channels != 1 and max(task.sigma) > UNEVEN * min(task.sigma):
         stated = replace(stated, lines=(*stated.lines, f"{stated.full_name} takes one level for all channels: sigma {math.hypot(*task.sigma) / len(task.sigma) ** 0.5:.1f}"))
-    return replace(stated, prepared=method.prepare(whole.parts(), stated.problem))
+    method = method.prepare(whole.parts(), stated.problem)
+    return replace(stated, prepared=Alike(method) if alike else method)
+
+
+def _alike(page: Page) -> bool:
+    """Whether all channels of a picture are the same, as far as estimators look."""
+    def same(samples: torch.Tensor) -> bool:
+        return bool(((samples[:, 1:] == samples[:, :1]) | samples[:, 1:].isnan()).all())
+
+    return page.header.channels > 1 and same(copy(page).visible(0, min(TOP, page.header.height))) and same(_sample(copy(page), 4))
 
 
 def _told(request: Request) -> Task:
