@@ -58,7 +58,7 @@ class SigmaEstimate:
     @property
     def shared(self) -> bool:
         """Whether the noise is much the same in all channels: texture, which is too, hardly reaches what is measured at full size."""
-        return self.mean > SHARED * _rms(self.pca) + MORE
+        return self.mean > SHARED * rms(self.pca) + MORE
 
     @property
     def correlated(self) -> bool:
@@ -85,11 +85,12 @@ class SigmaEstimate:
 
 def _raised(levels: tuple[float, ...], mean: float) -> tuple[float, ...]:
     """As many times the levels as make the channels' mean as noisy as it is, if that is more."""
-    independent = _rms(levels)
+    independent = rms(levels)
     return tuple(level * max(mean / independent, 1.0) for level in levels) if independent else levels
 
 
-def _rms(levels: tuple[float, ...]) -> float:
+def rms(levels: tuple[float, ...]) -> float:
+    """The one level that stands for several."""
     return hypot(*levels) / sqrt(len(levels))
 
 
@@ -115,7 +116,7 @@ def estimate(y: Tensor, together: bool = True) -> SigmaEstimate:
     mad, pca = _by_both(planes)
     half = pca if min(y.shape[-2:]) < 2 * SMALLEST else tuple(2 * min(both) for both in zip(*_by_both([F.avg_pool2d(plane, 2) for plane in planes]), strict=True))
     alone = len(planes) == channels
-    return SigmaEstimate(mad[:channels], pca[:channels], half[:channels], _rms(pca) if alone else pca[-1], _rms(half) if alone else half[-1])
+    return SigmaEstimate(mad[:channels], pca[:channels], half[:channels], rms(pca) if alone else pca[-1], rms(half) if alone else half[-1])
 
 
 def _by_both(planes: list[Tensor]) -> tuple[tuple[float, ...], tuple[float, ...]]:

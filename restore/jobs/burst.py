@@ -106,8 +106,7 @@ class Merging(Walk):
         task, header, align = self.request.task, frames.headers[0], frames.alignment
         first = torch.from_numpy(as_float(frames.samples[align.reference][..., : header.channels])).permute(2, 0, 1)[None]
         if task.sigma is None:
-            levels = sigma.estimate(first, together=False).sigma
-            task = task.replace(sigma=sqrt(sum(level**2 for level in levels) / len(levels)))
+            task = task.replace(sigma=sigma.rms(sigma.estimate(first, together=False).sigma))
         task = task.replace(frames=float(len(align.kept)))
         return choose(replace(self.request, task=task), self.settings, (header.channels, header.height, header.width))
 
@@ -188,7 +187,7 @@ class MergingMosaics(Merging):
         except RestoreError:
             a = b = 0.0
         if a <= 0 and b <= 0:  # too small, too flat or too clean for a line through many levels: one level for all
-            a, b = 0.0, float(np.mean(np.square(sigma.estimate(part, together=False).sigma))) / 255**2
+            a, b = 0.0, (sigma.rms(sigma.estimate(part, together=False).sigma) / 255) ** 2
         return (a, b), "estimated"
 
     def header(self, opened: Open, number: int) -> Header:
