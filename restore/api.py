@@ -79,8 +79,8 @@ def _array(picture: np.ndarray, one) -> np.ndarray:
     samples = picture[..., None] if picture.ndim == 2 else picture
     if samples.ndim != 3 or samples.shape[2] not in (1, 3) or 0 in samples.shape:
         raise RestoreError(f"an array of shape {picture.shape} is no picture", "(H, W), (H, W, 1) or (H, W, 3); an Image for alpha")
-    if samples.dtype.kind not in "uf":
-        raise RestoreError(f"an array of {samples.dtype} is no picture", "unsigned integers that span their dtype, or floats on [0, 1]")
+    if samples.dtype.kind not in "uf" or samples.dtype == np.uint64:
+        raise RestoreError(f"an array of {samples.dtype} is no picture", "unsigned integers of up to 32 bits that span their dtype, or floats on [0, 1]")
     height, width, channels = samples.shape
     restored = as_samples(one(samples, Header(height, width, channels, samples.dtype)), samples.dtype)
     return restored[..., 0] if picture.ndim == 2 and restored.shape[2] == 1 else restored

@@ -104,6 +104,7 @@ class Header:
     dtype: np.dtype = np.dtype(np.uint8)  # of the file's samples: uint8, uint16, float16 or float32 (TIFF also uint32, float64)
     alpha: bool = False
     premultiplied: bool = False  # the colour is stored times alpha (EXR, some TIFFs)
+    spare: bool = False  # what stands in the place of alpha is no transparency: its meaning is not stated (TIFF)
     pages: int = 1
     format: str = "png"
     icc: bytes | None = None
@@ -193,6 +194,15 @@ class ScanHeader:
     geometry: Geometry | None = None
     format: str = ""
     carry: Mapping[str, object] = field(default_factory=dict)
+
+    def placed(self, height: int, width: int) -> np.ndarray:
+        """The affine; where none is known that of slices seen from the feet, the patient on the back, as radiologists hang them, centred."""
+        if self.affine is not None:
+            return np.asarray(self.affine, float)
+        apart, down, across = self.spacing or (1.0, 1.0, 1.0)
+        affine = np.diag([-across, -down, apart, 1.0])
+        affine[:2, 3] = (width - 1) / 2 * across, (height - 1) / 2 * down
+        return affine
 
     def replace(self, **changes) -> "ScanHeader":
         return replace(self, **changes)

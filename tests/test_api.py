@@ -61,6 +61,14 @@ def test_alpha_stays_and_what_it_hides(dtype):
     assert np.array_equal(out[..., 3], samples[..., 3]) and np.array_equal(out[:4], samples[:4]) and not np.array_equal(out[4:], samples[4:])
 
 
+def test_a_channel_of_no_stated_meaning_hides_nothing():
+    samples = picture((40, 52, 4))
+    samples[..., 3] = 0
+    header = Header(40, 52, 3, alpha=True, spare=True)
+    out = restore.run(restore.Image(header, samples), **HOW).samples
+    assert np.array_equal(out[..., 3], samples[..., 3]) and np.array_equal(out[..., :3], restore.run(samples[..., :3], **HOW))
+
+
 def test_alpha_stays_between_nothing_and_all_where_a_picture_is_enlarged_by_a_fraction():
     samples = picture((40, 52, 4), np.float32)
     samples[..., 3] = samples[..., 3] > 0.5
@@ -91,6 +99,8 @@ def test_wrong_calls_say_so():
         restore.run(picture((4, 4, 2)))
     with pytest.raises(RestoreError, match="no picture"):
         restore.run(picture().astype(np.int32), **HOW)
+    with pytest.raises(RestoreError, match="no picture"):
+        restore.run(picture().astype(np.uint64), **HOW)
     with pytest.raises(UsageError, match="red30"):
         restore.load("red31")
     assert restore.__version__.count(".") == 2

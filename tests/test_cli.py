@@ -115,6 +115,13 @@ def test_the_dry_run_writes_nothing(cli, tmp_path):
     assert plan["model"] == "drunet.tiny" and plan["target"] == "a.denoise.png" and plan["expected_seconds"] >= 0
 
 
+def test_what_the_format_cannot_hold_is_said_before_it_is_computed(cli, tmp_path):
+    save(tmp_path / "a.png", pixels(channels=4))
+    for how in ((), ("--dry-run",)):
+        done = cli("denoise", "a.png", "-o", "b.jpg", *MODEL, *how)
+        assert done.returncode == 1 and b"JPEG cannot hold transparency" in done.stderr + done.stdout and [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
 def test_pipes_lose_nothing(cli, tmp_path):
     photo = save(tmp_path / "a.png")
     one = cli("denoise", "-", *MODEL, stdin=photo.read_bytes())

@@ -49,6 +49,27 @@ def saved(path, ds):
     return path
 
 
+def test_a_slice_lies_where_it_lay_whatever_it_goes_through(tmp_path):
+    """Left stays left: DICOM to HDF5 to NIfTI; and where no place is known, to DICOM and to NIfTI the same."""
+    nibabel, _ = pytest.importorskip("nibabel"), pytest.importorskip("h5py")
+    scan = read_scan(saved(tmp_path / "a.dcm", slice_of()))
+    write_scan(tmp_path / "a.h5", scan)
+    write_scan(tmp_path / "a.nii", read_scan(tmp_path / "a.h5"))
+    assert np.allclose(nibabel.load(tmp_path / "a.nii").affine, scan.header.affine) and scan.header.affine[0, 0] < 0
+    unplaced = scan.replace(scan.array, affine=None, carry={}, format="")
+    write_scan(tmp_path / "b.dcm", unplaced)
+    write_scan(tmp_path / "b.nii", unplaced)
+    assert np.allclose(nibabel.load(tmp_path / "b.nii").affine[:, [0, 1, 3]], read_scan(tmp_path / "b.dcm").header.affine[:, [0, 1, 3]])
+
+
+def test_nifti_2_stays_nifti_2(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    nibabel.save(nibabel.Nifti2Image(np.random.default_rng(0).random((8, 6, 3), np.float32), np.eye(4)), tmp_path / "a.nii")
+    scan = read_scan(tmp_path / "a.nii")
+    write_scan(tmp_path / "b.nii", scan)
+    assert isinstance(nibabel.load(tmp_path / "b.nii"), nibabel.Nifti2Image) and np.array_equal(read_scan(tmp_path / "b.nii").array, scan.array)
+
+
 def test_hounsfield_units_padding_and_tags_come_back(tmp_path):
     path = saved(tmp_path / "a.dcm", slice_of())
     scan = read_scan(path)

@@ -205,6 +205,25 @@ def test_tiff_plain_strips_are_copied_bit_for_bit():
     assert parts[0] == parts[1]
 
 
+def test_a_tiff_palette_of_more_than_256_colours():
+    table = np.stack([np.arange(65536), np.arange(65536)[::-1], np.full(65536, 4000)]).astype(np.uint16)
+    values, out = np.random.default_rng(0).integers(0, 65536, (HEIGHT, WIDTH)).astype(np.uint16), io.BytesIO()
+    tifffile.imwrite(out, values, photometric="palette", colormap=table, metadata=None)
+    np.testing.assert_array_equal(rio.read(io.BytesIO(out.getvalue())).samples, table.T[values])
+
+
+def test_a_channel_of_no_stated_meaning_is_no_transparency():
+    """It stays as it is, and so marked; a format that would take it for transparency says so."""
+    array, out = picture("u1", 4), io.BytesIO()
+    tifffile.imwrite(out, array, photometric="rgb", extrasamples=["unspecified"], metadata=None)
+    image, written = through(out.getvalue())
+    assert image.header.spare and rio.read(io.BytesIO(written)).header.spare
+    np.testing.assert_array_equal(tifffile.imread(io.BytesIO(written)), array)
+    with rio.open_sink(io.BytesIO(), image.header, format="png") as sink:
+        sink.write(image.samples)
+        assert ["no stated meaning" in line for line in sink.said()] == [True]
+
+
 @pytest.mark.parametrize("photometric", ("miniswhite", "palette"))
 def test_tiff_grey_from_white_and_palette(photometric):
     import tifffile
@@ -372,6 +391,23 @@ def test_exr(tmp_path, dtype, channels, alpha, compression):
     check = oiio.ImageInput.open(str(tmp_path / "b.exr"))
     np.testing.assert_array_equal(check.read_image("half" if dtype == "f2" else "float").reshape(array.shape), array)
     assert check.spec().to_xml() == oiio.ImageInput.open(str(tmp_path / "a.exr")).spec().to_xml()
+
+
+def test_exr_in_tiles(tmp_path):
+    """Read in bands that tiles do not divide, of a window that does not begin at 0; written in tiles again."""
+    import OpenImageIO as oiio
+
+    array = picture("f2", 3)
+    spec = oiio.ImageSpec(WIDTH, HEIGHT, 3, "half")
+    spec.tile_width, spec.tile_height, spec.x, spec.y = 16, 32, 5, -3
+    output = oiio.ImageOutput.create("exr")
+    assert output.open(str(tmp_path / "a.exr"), spec) and output.write_image(array) and output.close()
+    with rio.open_source(tmp_path / "a.exr") as source:
+        rows = [source.read(top, min(top + 7, HEIGHT)) for top in range(0, HEIGHT, 7)]
+        np.testing.assert_array_equal(np.concatenate(rows), array)
+        np.testing.assert_array_equal(source.read(3, 40), array[3:40])
+    rio.write(tmp_path / "b.exr", rio.read(tmp_path / "a.exr"))
+    assert oiio.ImageInput.open(str(tmp_path / "b.exr")).spec().to_xml() == oiio.ImageInput.open(str(tmp_path / "a.exr")).spec().to_xml()
 
 
 # every format ---------------------------------------------------------------------------------------------------------------------------------------------

@@ -400,3 +400,40 @@ def test_the_size_in_exif_follows_the_picture(form, order):
     found_order, found = tags.parse(again(out.getvalue()).exif)
     assert [tags.number(found[tags.EXIF], tag, found_order) for tag in (tags.WIDTH, tags.HEIGHT)] == [64, 48]
     assert found[tags.EXIF][tags.NOTE][2] == b"maker"
+
+
+@pytest.mark.parametrize("channels, kind, format", [(1, b"GRAY", "webp"), (1, b"RGB ", "png"), (1, b"RGB ", "jpeg"), (3, b"GRAY", "png"), (3, b"GRAY", "webp"), (1, b"RGB ", "tiff")])
+def test_a_profile_that_the_channels_do_not_suit_is_left_out_and_said(channels, kind, format):
+    """A grey picture becomes RGB in WebP; a palette of greys becomes grey."""
+    profile, out = bytes(16) + kind + bytes(200), io.BytesIO()
+    with rio.open_sink(out, Header(20, 30, channels, icc=profile, format="none"), format=format) as sink:
+        sink.write(samples(Header(20, 30, channels)))
+        assert ["profile" in line for line in sink.said()] == [True]
+    assert again(out.getvalue()).icc is None
+
+
+def test_bmp_says_what_it_has_no_place_for():
+    with rio.open_sink(io.BytesIO(), Header(20, 30, icc=ICC, exif=exif(), format="none"), format="bmp") as sink:
+        sink.write(samples(Header(20, 30)))
+        assert ["ICC, EXIF" in line for line in sink.said()] == [True]
+
+
+def test_png_chunks_that_hang_on_the_pixels_are_not_copied():
+    """Small last letter: safe to copy (PNG, 14.2). Apple's iDOT holds places in the old data, C2PA's caBX a signature over it."""
+    def chunk(kind, data):
+        return struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data))
+
+    plain = written(Header(20, 30), "png")
+    data = plain[:33] + b"".join(chunk(kind, b"1234") for kind in (b"gAMA", b"iDOT", b"caBX", b"prVt")) + plain[33:]
+    image, out = rio.read(io.BytesIO(data)), io.BytesIO()
+    rio.write(out, image)
+    assert [kind in out.getvalue() for kind in (b"gAMA", b"iDOT", b"caBX", b"prVt")] == [True, False, False, True]
+
+
+def test_directories_past_four_gigabytes(tmp_path):
+    """The EXIF and GPS of a BigTIFF that is larger than a short offset tells; the file has a hole."""
+    order, directory = tags.parse(exif())
+    with (tmp_path / "large").open("w+b") as file:
+        file.seek(2**32 + 8)
+        file.write(tags.pack(directory, 2**32 + 8, order, True))
+        assert tags.read_directory(file, 2**32 + 8, order, True) == directory

@@ -91,14 +91,16 @@ class Page:
         fresh = x[0, :, : height * self.scale, : self.header.width * self.scale].permute(1, 2, 0).float().numpy()
         colour = out[..., : self.header.channels]
         if strength != 1:
-            fresh = colour + np.float32(strength) * (fresh - colour)
+            with np.errstate(invalid="ignore"):  # what is not finite is hidden below
+                fresh = colour + np.float32(strength) * (fresh - colour)
         if self.keep is not None:
             share = self._share(slice(top, top + height))
             if self.noisy:
                 fresh = np.where(hidden & (share == 1), colour, fresh)
             else:
                 fresh = np.where(share == 1, colour, fresh + share * np.where(share > 0, colour - fresh, 0))
-            out[..., self.header.channels :] = np.maximum(out[..., self.header.channels :], 1 - share)
+            if not self.header.spare:
+                out[..., self.header.channels :] = np.maximum(out[..., self.header.channels :], 1 - share)
         elif hidden.any():
             fresh = np.where(hidden, colour, fresh)
         if colour.size and self.header.dtype.kind == "f":
@@ -146,7 +148,7 @@ class Page:
     def _mask(self, samples: np.ndarray) -> np.ndarray:
         colour = samples[..., : self.header.channels]
         mask = ~np.isfinite(colour) if samples.dtype.kind == "f" else np.zeros((1, 1, 1), bool)
-        if self.header.alpha:
+        if self.header.alpha and not self.header.spare:
             mask = mask | (samples[..., -1:] == 0)
         return mask
 

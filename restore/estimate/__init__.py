@@ -97,5 +97,7 @@ def _signal_dependent(task: Task, y: Tensor) -> tuple[Task, str]:
 
 def _merged(levels: tuple[float, ...]) -> float | tuple[float, ...]:
     """One number where the channels agree: their root mean square."""
+    from restore.estimate.sigma import rms
+
     low, high = min(levels), max(levels)
-    return math.hypot(*levels) / len(levels) ** 0.5 if len(levels) == 1 or high - low <= AGREE * max(high, 1.0) else levels
+    return rms(levels) if len(levels) == 1 or high - low <= AGREE * max(high, 1.0) else levels

@@ -133,6 +133,11 @@ def open_sink(path: Path | BinaryIO, header: Header, *, format: str | None = Non
         raise
 
 
+def fitted(path: Path, header: Header, format: str | None = None) -> Header:
+    """What `open_sink` would write of a picture of this header; RestoreError where the format cannot hold it."""
+    return _codec(_SINKS[format or format_of(path)]).fitted(shown(path), header)
+
+
 def check_sink(format: str | None, quality: int | None, subsampling: str | None) -> None:
     """Raise UsageError for what no sink takes."""
     if format is not None and format not in _SINKS:

@@ -50,7 +50,7 @@ def read_hdf5(path: Path, name: str, expect: str) -> Scan:
                 kind, attrs = ("image" if known in IMAGES else "sinogram" if known == "sinogram" else expect), file[known].attrs
                 scan = bare(file[known][()], name, kind, "hdf5")
                 spacing = tuple(float(step) for step in attrs["spacing"]) if "spacing" in attrs else None
-                return scan.replace(scan.array, geometry=_stated(file[known], scan.array.shape[-1]), unit=str(attrs.get("unit", "")), spacing=spacing)
+                return scan.replace(scan.array, geometry=_stated(file[known], scan.array.shape[-1]), unit=str(attrs.get("unit", "")), spacing=spacing, affine=attrs.get("affine"))
     raise RestoreError(f"{name}: holds no {expect} under a name known here; found: {', '.join(sorted(found)[:12]) or 'nothing'}",
                        "kspace (fastMRI) or dataset/data (ISMRMRD)" if expect == "kspace" else "exchange/data (Data Exchange), sinogram, data, image or volume")
 
@@ -110,6 +110,8 @@ def write_hdf5(file: BinaryIO, scan: Scan, suffix: str) -> None:
         dataset.attrs["unit"] = scan.header.unit
         if scan.header.spacing:
             dataset.attrs["spacing"] = scan.header.spacing
+        if scan.header.affine is not None:
+            dataset.attrs["affine"] = scan.header.affine
         geometry = scan.header.geometry
         if geometry:
             for key in ("angles", "pitch", "source", "detector", "center"):

@@ -108,19 +108,31 @@ class Sink:
     """
 
     turns = True  # the format carries an orientation tag
+    limit = PIXEL_LIMIT  # the longest side
     clipped = black = 0  # samples of a float picture outside [0, 1], and NaN, for which a format of integers has no room
 
     def __init__(self, target: Target, header: Header):
         self.target, self.name, self.file = target, target.name, target.file
         self._open_page(header)
 
-    def fit(self, header: Header) -> Header:
-        """The header as this format can hold it; RestoreError where something would be lost that the user must decide on."""
+    @classmethod
+    def fit(cls, name: str, header: Header) -> Header:
+        """The header as this format can hold it; RestoreError where something would be lost that the user must decide on. name: of the file, for errors."""
         raise NotImplementedError
+
+    @classmethod
+    def fitted(cls, name: str, header: Header) -> Header:
+        """What is written of a picture of this header: as `fit` says, in sides that the format has numbers for, with a profile that suits the channels."""
+        fit = cls.fit(name, header)
+        if max(fit.height, fit.width) > cls.limit:
+            raise RestoreError(f"{name}: {fit.width} x {fit.height} pixels do not fit in {fit.format}", f"sides of at most {cls.limit} pixels", "choose PNG or TIFF: -o NAME.png")
+        return _profiled(fit)
 
     def _open_page(self, header: Header) -> None:
         with writing(self.name):
-            self.given, self.header, self.row = header, _profiled(self.fit(header)), 0
+            self.header, self.row = self.fitted(self.name, header), 0
+            self.unsuited = bool(header.icc) and _profiled(header.replace(channels=self.header.channels)).icc is None
+            self.given = header.replace(icc=None) if self.unsuited else header
             self._begin()
 
     def page(self, header: Header) -> None:
@@ -154,6 +166,10 @@ class Sink:
             lost.append(f"{8 * self.given.dtype.itemsize} bits a sample became {8 * self.header.dtype.itemsize}, the most that {self.header.format} holds")
         if self.clipped:
             lost.append(f"{self.clipped} samples lay outside of black and white and were clipped; a TIFF with --depth 32 keeps them")
+        if self.unsuited:
+            lost.append(f"its profile is one of {'grey' if self.header.channels == 3 else 'colour'}, which the picture is not in: left out")
+        if self.given.spare and self.header.format != "tiff":
+            lost.append(f"a channel of no stated meaning became transparency, the only other one that {self.header.format} has")
         if self.black:
             lost.append(f"{self.black} samples are NaN and became black; a TIFF with --depth 32 keeps them")
         return lost
@@ -193,12 +209,8 @@ class WholeSink(Sink):
     """A format that is encoded at one go: rows are held in their final depth, codecs give `_encode`."""
 
     turns = False
-    limit = PIXEL_LIMIT  # the longest side
 
     def _begin(self) -> None:
-        if max(self.header.height, self.header.width) > self.limit:
-            raise RestoreError(f"{self.name}: {self.header.width} x {self.header.height} pixels do not fit in {self.header.format}",
-                               f"sides of at most {self.limit} pixels", "choose PNG or TIFF: -o NAME.png")
         self._whole = np.empty((self.given.height, self.given.width, self.header.samples), self.header.dtype)
 
     def _rows(self, rows: np.ndarray) -> None:

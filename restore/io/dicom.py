@@ -214,11 +214,7 @@ def _derived(source, scan: Scan):
 
 def _placed(header: ScanHeader, height: int, width: int) -> tuple[list[str], list[str]]:
     """Directions of rows and columns, and where the first pixel lies, in mm to the left, the back and the head; by the affine, else centred."""
-    _, down, across = header.spacing or (1.0, 1.0, 1.0)
-    affine = np.diag([-across, -down, 1.0, 1.0]) if header.affine is None else np.asarray(header.affine, float)
-    if header.affine is None:
-        affine[:2, 3] = (width - 1) / 2 * across, (height - 1) / 2 * down
-    there = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
+    there = np.diag([-1.0, -1.0, 1.0, 1.0]) @ header.placed(height, width)
     axes = [there[:3, axis] / max(float(np.linalg.norm(there[:3, axis])), 1e-12) for axis in (0, 1)]
     return [f"{value:.10g}" for value in np.concatenate(axes)], [f"{value:.10g}" for value in there[:3, 3]]
 

@@ -21,11 +21,12 @@ class DngSink(TiffSink):
 
     new = TiffSink.new | {"compression": 1, "predictor": 1}
 
-    def fit(self, header: Header) -> Header:
+    @classmethod
+    def fit(cls, name: str, header: Header) -> Header:
         if header.sensor is None:
-            raise RestoreError(f"{self.name}: a DNG holds what a sensor saw, and this is a finished picture", "the output of restore isp",
+            raise RestoreError(f"{name}: a DNG holds what a sensor saw, and this is a finished picture", "the output of restore isp",
                                "choose another format: -o NAME.tif")
-        return super().fit(header.replace(dtype=np.dtype(np.uint16), icc=None))
+        return super().fit(name, header.replace(dtype=np.dtype(np.uint16), icc=None))
 
     def _directory(self) -> tags.Directory:
         sensor, order = self.header.sensor, self.order

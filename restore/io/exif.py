@@ -124,7 +124,7 @@ def pack(directory: Directory, offset: int, order: str, big: bool = False, follo
         heap += b"\0" * ((offset + head + len(heap)) % 2)  # values begin at even offsets
         place = offset + head + len(heap)
         if isinstance(value, dict):
-            kind, count, data = 4, 1, struct.pack(order + "L", place)
+            kind, count, data = 18 if big else 4, 1, struct.pack(order + word, place)
             heap += pack(value, place, order, big)
         else:
             kind, count, data = value

@@ -33,6 +33,7 @@ class ExrSource(Source):
             if self.input is None:
                 raise broken(name, self._cause(oiio.geterror()))
             self.headers = [self._header(file.seek(0, 2))]
+            self._tiles: tuple[int, np.ndarray] | None = None  # first row, and the rows, of those decoded last
         except BaseException:
             self.folder.cleanup()
             raise
@@ -57,10 +58,22 @@ class ExrSource(Source):
 
     def _rows(self, top: int, bottom: int, page: int) -> np.ndarray:
         spec, header = self.input.spec(), self.headers[0]
-        rows = self.input.read_scanlines(spec.y + top, spec.y + bottom, 0, 0, spec.nchannels, "half" if header.dtype == np.float16 else "float")
+        kind, tall = "half" if header.dtype == np.float16 else "float", spec.tile_height
+        if not tall:
+            return self._read_as(self.input.read_scanlines(spec.y + top, spec.y + bottom, 0, 0, spec.nchannels, kind), bottom - top)
+        parts = []
+        for first in range(top // tall * tall, bottom, tall):
+            last = min(first + tall, header.height)
+            if not self._tiles or self._tiles[0] != first:
+                rows = self.input.read_tiles(spec.x, spec.x + header.width, spec.y + first, spec.y + last, spec.z, spec.z + 1, 0, spec.nchannels, kind)
+                self._tiles = first, self._read_as(rows, last - first)
+            parts.append(self._tiles[1][max(top - first, 0) : bottom - first])
+        return np.concatenate(parts)
+
+    def _read_as(self, rows: np.ndarray | None, count: int) -> np.ndarray:
         if rows is None or self.input.has_error:
             raise broken(self.name, self._cause(self.input.geterror()))
-        return rows.reshape(bottom - top, header.width, header.samples)
+        return rows.reshape(count, self.headers[0].width, self.headers[0].samples)
 
     def _cause(self, text: str) -> str:
         """The library's words without the name under which it saw the file."""
@@ -89,9 +102,10 @@ class ExrSink(WholeSink):
     def __init__(self, target, header: Header, quality: int | None = None, subsampling: str | None = None):
         super().__init__(target, header)
 
-    def fit(self, header: Header) -> Header:
+    @classmethod
+    def fit(cls, name: str, header: Header) -> Header:
         if header.pages > 1:
-            raise one_page(self.name, "exr", header.pages)
+            raise one_page(name, "exr", header.pages)
         dtype = np.dtype(np.float16 if header.dtype == np.float16 else np.float32)
         return turned(header).replace(format="exr", dtype=dtype, premultiplied=header.alpha, icc=None, exif=None, xmp=None)
 

@@ -100,11 +100,12 @@ class JpegSink(WholeSink):
         self.quality, self.subsampling = quality, subsampling
         super().__init__(target, header)
 
-    def fit(self, header: Header) -> Header:
+    @classmethod
+    def fit(cls, name: str, header: Header) -> Header:
         if header.pages > 1:
-            raise one_page(self.name, "jpeg", header.pages)
+            raise one_page(name, "jpeg", header.pages)
         if header.alpha:
-            raise no_alpha(self.name, "JPEG")
+            raise no_alpha(name, "JPEG")
         return header.replace(format="jpeg", dtype=np.dtype(np.uint8), premultiplied=False)
 
     def _encode(self, samples: np.ndarray) -> None:

@@ -29,7 +29,7 @@ def read(path: Path, name: str, expect: str) -> Scan:
 
 
 def write(file: BinaryIO, scan: Scan, suffix: str) -> None:
-    """(slice, y, x) as (x, y, slice), float32 or complex64, with the affine, or one made of the spacing; gzip by suffix."""
+    """(slice, y, x) as (x, y, slice), float32 or complex64, with the affine, as NIfTI-2 where it came so; gzip by suffix."""
     import gzip
 
     import nibabel
@@ -37,8 +37,8 @@ def write(file: BinaryIO, scan: Scan, suffix: str) -> None:
     header, array = scan.header, scan.array
     array = array.astype(np.complex64 if np.iscomplexobj(array) else np.float32)
     carried = header.carry.get("nifti")
-    affine = header.affine if header.affine is not None else np.diag([*reversed(header.spacing or (1.0, 1.0, 1.0)), 1.0])
-    image = nibabel.Nifti1Image(array.transpose(2, 1, 0), affine, carried)
+    made = nibabel.Nifti2Image if isinstance(carried, nibabel.Nifti2Header) else nibabel.Nifti1Image
+    image = made(array.transpose(2, 1, 0), header.placed(*array.shape[-2:]), carried)
     image.set_data_dtype(array.dtype)
     image.header.set_slope_inter(1, 0)
     image.header.set_xyzt_units("mm")

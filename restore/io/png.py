@@ -166,9 +166,10 @@ class PngSink(Sink):
     def __init__(self, target, header: Header, quality: int | None = None, subsampling: str | None = None):
         super().__init__(target, header)
 
-    def fit(self, header: Header) -> Header:
+    @classmethod
+    def fit(cls, name: str, header: Header) -> Header:
         if header.pages > 1:
-            raise one_page(self.name, "png", header.pages)
+            raise one_page(name, "png", header.pages)
         return header.replace(format="png", dtype=np.dtype(np.uint8 if header.dtype == np.uint8 else np.uint16), premultiplied=False)
 
     def page(self, header: Header) -> None:

@@ -15,6 +15,7 @@ XMP = b"XML:com.adobe.xmp\0"
 _ANIMATION = {b"acTL", b"fcTL", b"fdAT"}
 _PIXELS = {b"PLTE", b"tRNS", b"hIST"}  # used up when a palette or a transparent colour becomes samples
 _TYPED = {b"bKGD", b"sBIT"}  # their meaning hangs on colour type and depth
+_TRUE = {b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV", b"cLLI", b"sBIT", b"bKGD", b"tIME", b"sPLT", b"sCAL", b"pCAL", b"sTER"}  # of new pixels too
 _METRE = 0.0254  # inches
 _ICC_LIMIT = 1 << 28
 
@@ -145,11 +146,16 @@ def chunks(header: Header, stored: tuple[int, int]) -> tuple[Chunks, Chunks]:
     said = facts(*sides)
     unlike = {key for key, value in wanted.items() if said[key] != value}
     drop = _PIXELS if carried.get("type") == stored else _PIXELS | _TYPED
-    before, after = ([c for c in side if c[0] not in drop and _speaks_of(*c) not in unlike] for side in sides)
+    before, after = ([c for c in side if c[0] not in drop and _copied(c[0]) and _speaks_of(*c) not in unlike] for side in sides)
     if "icc" in unlike:  # these two say the colour space again, or say another one
         before = [c for c in before if c[0] not in (b"sRGB", b"iCCP", b"cICP")]
     new = [_make(key, wanted[key]) for key in ("icc", "dpi", "exif", "xmp") if key in unlike and wanted[key] is not None]
     return (*new, *before), tuple(after)
+
+
+def _copied(kind: bytes) -> bool:
+    """Whether a chunk may stand beside pixels that have changed: by a small last letter, or as one that is known here. Section 14.2."""
+    return bool(kind[3] & 0x20) or kind in _TRUE
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

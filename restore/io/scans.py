@@ -17,7 +17,7 @@ DICOM = tuple(suffix for suffix, format in SUFFIXES.items() if format == "dicom"
 _READERS = {"dicom": "dicom:read", "nifti": "nifti:read", "npy": "arrays:read_npy", "hdf5": "arrays:read_hdf5", "mat": "arrays:read_mat"}
 _WRITERS = {"dicom": "dicom:write", "nifti": "nifti:write", "npy": "arrays:write_npy", "hdf5": "arrays:write_hdf5"}
 _LIBRARIES = {"dicom": "pydicom", "nifti": "nibabel", "hdf5": "h5py"}
-_MAGIC = ((128, b"DICM", "dicom"), (0, b"\x93NUMPY", "npy"), (0, b"\x89HDF", "hdf5"), (0, b"MATLAB 5.0", "mat"), (344, b"n+1\0", "nifti"),
+_MAGIC = ((128, b"DICM", "dicom"), (0, b"\x93NUMPY", "npy"), (0, b"\x89HDF", "hdf5"), (0, b"MATLAB 5.0", "mat"), (344, b"n+1\0", "nifti"), (4, b"n+2\0", "nifti"),
           (0, b"\x1f\x8b", "nifti"))
 PICTURES = (".tif", ".tiff", ".png", ".exr")  # that a reconstruction can be written to
 SINGLE = (*DICOM, ".png", ".exr")  # that hold one slice

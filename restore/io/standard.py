@@ -84,9 +84,10 @@ class WebpSink(WholeSink):
         self.quality = quality
         super().__init__(target, header)
 
-    def fit(self, header: Header) -> Header:
+    @classmethod
+    def fit(cls, name: str, header: Header) -> Header:
         if header.pages > 1:
-            raise one_page(self.name, "webp", header.pages)
+            raise one_page(name, "webp", header.pages)
         return header.replace(format="webp", channels=3, dtype=np.dtype(np.uint8), premultiplied=False)
 
     def _encode(self, samples: np.ndarray) -> None:
@@ -133,12 +134,17 @@ class BmpSink(WholeSink):
     def __init__(self, target, header: Header, quality: int | None = None, subsampling: str | None = None):
         super().__init__(target, header)
 
-    def fit(self, header: Header) -> Header:
+    @classmethod
+    def fit(cls, name: str, header: Header) -> Header:
         if header.pages > 1:
-            raise one_page(self.name, "bmp", header.pages)
+            raise one_page(name, "bmp", header.pages)
         if header.alpha:
-            raise no_alpha(self.name, "BMP")
+            raise no_alpha(name, "BMP")
         return turned(header).replace(format="bmp", dtype=np.dtype(np.uint8), premultiplied=False, icc=None, exif=None, xmp=None)
+
+    def said(self) -> list[str]:
+        lost = [name for name in ("icc", "exif", "xmp") if getattr(self.given, name)]
+        return super().said() + ([f"a BMP has no place for {', '.join(lost).upper()}: left out"] if lost else [])
 
     def _encode(self, samples: np.ndarray) -> None:
         height, width, channels = samples.shape

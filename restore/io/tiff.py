@@ -67,9 +67,9 @@ class TiffSource(Source):
                 if tag not in STRUCTURE | LINKED | {XMP, ICC} and (tag not in tags.DESCRIPTIVE or _private(tag, value)) and not _of_layout(tag, value)}
         carry = {"size": (page.imagelength, page.imagewidth), "order": order, "big": self.tiff.is_bigtiff, "compression": int(page.compression), "predictor": int(page.predictor),
                  "planar": int(page.planarconfig), "tile": (page.tilelength, page.tilewidth) if page.is_tiled else None,
-                 "strip": None if page.is_tiled else int(min(page.rowsperstrip, page.imagelength)), "white": photometric == 0, "extra": int(extra),
+                 "strip": None if page.is_tiled else int(min(page.rowsperstrip, page.imagelength)), "white": photometric == 0,
                  "dtype": dtype, "stated": frozenset(directory), "tags": kept}
-        return Header(page.imagelength, page.imagewidth, channels=channels, dtype=dtype, alpha=samples > stored, premultiplied=extra == 1,
+        return Header(page.imagelength, page.imagewidth, channels=channels, dtype=dtype, alpha=samples > stored, premultiplied=extra == 1, spare=samples > stored and extra == 0,
                       pages=len(self.pages), format="tiff", carry=carry, **_said(directory, order))
 
     def _check_data(self, page) -> None:
@@ -186,7 +186,12 @@ def _as_header(block: np.ndarray, page, header: Header) -> np.ndarray:
     """Decoded samples in the header's depth: a palette looked up, odd depths scaled to full range, white made the highest value."""
     if page.photometric == 3:
         table = np.asarray(page.colormap).T[:, : header.channels]  # (entries, 3) of 16 bits; some writers fill the low byte alone
-        table = (table >> 8 if table.max(initial=0) > 255 else table).astype(header.dtype)
+        full = table.max(initial=0) > 255
+        if header.dtype == np.uint8:
+            table = table >> 8 if full else table
+        elif not full:
+            table = 257 * table
+        table = table.astype(header.dtype)
         colour = table[np.minimum(block[..., 0], len(table) - 1)]
         return colour if not header.alpha else np.concatenate([colour, block[..., 1:].astype(header.dtype)], axis=-1)
     bits = page.bitspersample

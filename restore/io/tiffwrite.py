@@ -14,7 +14,7 @@ _CLASSIC = 2**32 - 1
 _STRIP = 1 << 18  # bytes of a strip of our own choice
 _LARGE = 1 << 25  # bytes above which a packed strip is cut: it has to be held whole
 _CODES = {1, 5, 8, 32946, 32773, 50000}  # none, LZW, deflate and its old number, PackBits, zstd
-_NEW = {"order": None, "big": False, "compression": 8, "predictor": 2, "planar": 1, "tile": None, "strip": None, "white": False, "extra": 2, "tags": {}}
+_NEW = {"order": None, "big": False, "compression": 8, "predictor": 2, "planar": 1, "tile": None, "strip": None, "white": False, "tags": {}}
 
 
 class TiffSink(Sink):
@@ -27,7 +27,8 @@ class TiffSink(Sink):
     def __init__(self, target, header: Header, quality: int | None = None, subsampling: str | None = None):
         super().__init__(target, header)
 
-    def fit(self, header: Header) -> Header:
+    @classmethod
+    def fit(cls, name: str, header: Header) -> Header:
         return header.replace(format="tiff", dtype=np.dtype(header.dtype) if header.dtype.kind in "uf" else np.dtype(np.float32))
 
     def _begin(self) -> None:
@@ -160,7 +161,7 @@ class TiffSink(Sink):
         if layout["predictor"] != 1 or 317 in stated:
             entries[317] = number(3, layout["predictor"])
         if header.alpha:
-            entries[338] = number(3, 1 if header.premultiplied else 0 if layout["extra"] == 0 else 2)
+            entries[338] = number(3, 1 if header.premultiplied else 0 if header.spare else 2)
         return self._told() | entries
 
     def _told(self) -> tags.Directory:

@@ -86,6 +86,9 @@ class Measuring(Degrading):
     def header(self, opened, number):
         return opened.source.headers[number]
 
+    def fits(self, opened):
+        """Measurements go to an array, which holds any."""
+
     def _sink(self, opened):
         target = opened.names.target
         if target == STREAM:

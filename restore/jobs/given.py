@@ -137,7 +137,7 @@ def _is_found(word: str) -> bool:
 def _found(word: str, source: io.Source, page: int) -> np.ndarray:
     """(H, W): pixels that are transparent, not finite, or of one colour."""
     header = source.headers[page]
-    if word == "alpha" and not header.alpha:
+    if word == "alpha" and (not header.alpha or header.spare):
         raise RestoreError(f"{source.name}: has no transparency to take the mask from", "a picture with alpha", "type --mask FILE")
     colour = _colour(word) if word.startswith("color:") else None
     rows = max(BANDS // (header.width * header.samples), 1)

@@ -32,7 +32,7 @@ class Mosaicking(Degrading):
         header, noise = opened.source.headers[number], opened.stated.problem.noise
         levels = None if isinstance(noise, NoNoise) else ((float(noise.gain), float(noise.sigma) ** 2),) * 3
         sensor = Sensor(self.request.task.pattern, (BLACK,) * 4, (WHITE,) * 4, NEUTRAL, camera="a mosaic of a picture", noise=levels)
-        return header.replace(channels=1, alpha=False, premultiplied=False, dtype=np.dtype(np.uint16), sensor=sensor, pages=1)
+        return header.replace(channels=1, alpha=False, premultiplied=False, icc=None, dtype=np.dtype(np.uint16), sensor=sensor, pages=1)
 
     def work(self, opened, write, report):
         header, sensor = opened.ahead.header, self.header(opened, 0).sensor

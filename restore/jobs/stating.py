@@ -1,6 +1,5 @@
 """From what is asked to what is to be done: the task's holes filled, the arrays that its words name, the problem, the method."""
 
-import math
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from restore.engine.run import Settings
 from restore.engine.wrap import Alike
 from restore.errors import UsageError
 from restore.estimate import doubt, fill
+from restore.estimate.sigma import rms
 from restore.image import Header
 from restore.method import Method, Same
 from restore.numerics import resample
@@ -28,6 +28,7 @@ from restore.tasks import Deblur, Denoise, Inpaint, Task
 from restore.values import Range, parse_number
 
 SAMPLED = 6 << 20  # pixels that an estimator looks at, at most
+OUTSIDE = 1e-3  # of black or white, from which on a sample counts as clipped
 BRIGHT = 1.5  # of a picture of floats, whose white is 1: the middle of its samples that is worth a word
 UNEVEN = 1.5  # levels of channels that differ by more are worth a word where one is taken for all
 TOP = 16  # rows that tell most pictures of colour from grey ones in three channels
@@ -101,12 +102,14 @@ def state(request: Request, page: Page, settings: Settings, given: Given = {}, t
         given, lines = {**given, **found}, lines + doubts
     if floats and (middle := float(sample.nanmedian())) > BRIGHT:
         lines += (f"half of its samples are above {middle:.3g}, and white is 1 in a picture of floats: divide them by their white first",)
+    if floats and request.depth in ("8", "16") and bool(((sample < -OUTSIDE) | (sample > 1 + OUTSIDE)).any()):
+        lines += (f"some of its samples lie outside of black and white, and --depth {request.depth} clips them",)
     stated = choose(replace(request, task=task), settings, (1 if alike else page.header.channels, page.header.height, page.header.width), lines, given)
     method = method_for(stated)
     if together and not alike and method.channels == 1 < page.header.channels and "sigma" in _told(request).unknown():
         return state(request, whole, settings, given, together=False)
     if isinstance(request.task.words().get("sigma"), tuple) and not method.by_channel and method.channels != 1 and max(task.sigma) > UNEVEN * min(task.sigma):
-        stated = replace(stated, lines=(*stated.lines, f"{stated.full_name} takes one level for all channels: sigma {math.hypot(*task.sigma) / len(task.sigma) ** 0.5:.1f}"))
+        stated = replace(stated, lines=(*stated.lines, f"{stated.full_name} takes one level for all channels: sigma {rms(task.sigma):.1f}"))
     method = method.prepare(whole.parts(), stated.problem)
     return replace(stated, prepared=Alike(method) if alike else method)
 

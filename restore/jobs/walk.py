@@ -136,6 +136,8 @@ class Walk:
             return opened
         with _into(result):
             self.look(opened)
+            if one.target != STREAM:
+                self.fits(opened)
         return opened
 
     def look(self, opened: Open) -> None:
@@ -151,6 +153,10 @@ class Walk:
             result.task = result.task.replace(scale=self.request.factor * result.scale)
             result.notes.append(f"enlarged by {result.scale}, then reduced to {result.task.scale:g}")
         opened.ahead = self.ahead(opened.source)
+
+    def fits(self, opened: Open) -> None:
+        """Raise RestoreError where the target's format cannot hold the result: before it is computed."""
+        io.fitted(opened.names.target, self.header(opened, 0), self.request.format)
 
     def _hints(self, opened: Open) -> Iterator[str]:
         """What a user may not have meant."""
