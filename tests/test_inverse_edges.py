@@ -47,6 +47,18 @@ def lying(path, samples, orientation=6):
     return saved(path, samples, exif=exif)
 
 
+def test_the_prox_is_solved_where_edges_do_not_go_on_as_they_were_filled():
+    """Of a y that was seen whole, with little noise: what is beyond it is known to the sums at its border alone."""
+    x = torch.from_numpy(picture(90, 100)).double()[None, None] / 255 + 0.2 * torch.rand(1, 1, 90, 100, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    kernel = kernels.make("motion:15@30").double()
+    canvas = Blur(kernel).canvas(Blur(kernel, "valid")(x))
+    operator, v, rho = canvas.operator, canvas.y, torch.full((1, 1, 1, 1), 1e-3, dtype=torch.float64)
+
+    def slope(x):
+        return operator.adjoint(operator(x) - canvas.y) + rho * (x - v)
+    assert slope(operator.prox(v, canvas.y, rho)).norm() < 1e-3 * slope(v).norm()
+
+
 def test_what_is_faded_into_the_hole_is_filled_too(tmp_path):
     from restore.commands.inpaint import inpaint
 

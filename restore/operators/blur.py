@@ -9,7 +9,8 @@ from restore.numerics import turns
 from restore.numerics.mirror import mirrored_index
 from restore.operators.base import Canvas, Operator, Stack, exactly, of_channel, of_rows
 
-FRAMED = 5  # steps of conjugate gradients where edges are unknown
+LEAST, MOST = 5, 100  # steps of conjugate gradients where edges are unknown
+LEFT = 1e-8  # of the energy that the first step found, at which they end: edges that do not go on as they were filled take most steps
 DIRECT = 25  # taps up to which sums are faster than Fourier transforms
 
 
@@ -162,13 +163,16 @@ class Framed(Blur):
         return super().adjoint(self.window * y)
 
     def prox(self, v, y, rho):
-        """Conjugate gradients preconditioned with (C^T C + rho)^-1, which is diagonal between Fourier transforms: FRAMED steps leave hundredths of a dB."""
+        """Conjugate gradients preconditioned with (C^T C + rho)^-1, which is diagonal between Fourier transforms."""
         diagonal = self.transfer(v).abs().square() + rho
         x, r = torch.zeros_like(v), self.adjoint(y - self(v))
-        p, rz = None, None
-        for _ in range(FRAMED):
+        p = rz = first = None
+        for step in range(MOST):
             z = torch.fft.irfft2(torch.fft.rfft2(r) / diagonal, s=r.shape[-2:])
             before, rz = rz, (r * z).sum((1, 2, 3), keepdim=True)
+            first = rz if first is None else first
+            if step >= LEAST and bool((rz <= LEFT * first).all()):
+                break
             p = z if p is None else z + rz / before.clamp_min(1e-30) * p
             q = self.adjoint(self(p)) + rho * p
             rate = rz / (p * q).sum((1, 2, 3), keepdim=True).clamp_min(1e-30)
