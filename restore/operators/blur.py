@@ -163,21 +163,29 @@ class Framed(Blur):
         return super().adjoint(self.window * y)
 
     def prox(self, v, y, rho):
-        """Conjugate gradients preconditioned with (C^T C + rho)^-1, which is diagonal between Fourier transforms."""
-        diagonal = self.transfer(v).abs().square() + rho
-        x, r = torch.zeros_like(v), self.adjoint(y - self(v))
+        """Conjugate gradients preconditioned with (C^T C + rho)^-1, which is diagonal for Fourier transforms: x, r and p are transforms throughout."""
+        k, size = self.transfer(v), v.shape[-2:]
+        diagonal = k.abs().square() + rho
+        twice = torch.full((k.shape[-1],), 2.0 / (size[0] * size[1]), dtype=v.dtype, device=v.device)  # Parseval, of half a spectrum
+        twice[0] /= 2
+        if size[1] % 2 == 0:
+            twice[-1] /= 2
+
+        def energy(spectrum: Tensor) -> Tensor:
+            return (twice * spectrum).sum((1, 2, 3), keepdim=True)
+        x = torch.fft.rfft2(v)
+        r = k.conj() * torch.fft.rfft2(self.window * (y - self.window * torch.fft.irfft2(k * x, s=size)))
         p = rz = first = None
         for step in range(MOST):
-            z = torch.fft.irfft2(torch.fft.rfft2(r) / diagonal, s=r.shape[-2:])
-            before, rz = rz, (r * z).sum((1, 2, 3), keepdim=True)
+            before, rz = rz, energy((r.real.square() + r.imag.square()) / diagonal)
             first = rz if first is None else first
             if step >= LEAST and bool((rz <= LEFT * first).all()):
                 break
-            p = z if p is None else z + rz / before.clamp_min(1e-30) * p
-            q = self.adjoint(self(p)) + rho * p
-            rate = rz / (p * q).sum((1, 2, 3), keepdim=True).clamp_min(1e-30)
-            x, r = x + rate * p, r - rate * q
-        return v + x
+            p = r / diagonal if p is None else r / diagonal + rz / before.clamp_min(1e-30) * p
+            seen = self.window * torch.fft.irfft2(k * p, s=size)
+            rate = rz / (seen.square().sum((1, 2, 3), keepdim=True) + rho * energy(p.real.square() + p.imag.square())).clamp_min(1e-30)
+            x, r = x + rate * p, r - rate * (k.conj() * torch.fft.rfft2(self.window * seen) + rho * p)
+        return torch.fft.irfft2(x, s=size)
 
 
 class Torus(Canvas):
