@@ -126,13 +126,13 @@ class Sink:
         fit = cls.fit(name, header)
         if max(fit.height, fit.width) > cls.limit:
             raise RestoreError(f"{name}: {fit.width} x {fit.height} pixels do not fit in {fit.format}", f"sides of at most {cls.limit} pixels", "choose PNG or TIFF: -o NAME.png")
-        return _profiled(fit)
+        return _profiled(fit, fit.channels)
 
     def _open_page(self, header: Header) -> None:
         with writing(self.name):
             self.header, self.row = self.fitted(self.name, header), 0
-            self.unsuited = bool(header.icc) and _profiled(header.replace(channels=self.header.channels)).icc is None
-            self.given = header.replace(icc=None) if self.unsuited else header
+            self.given = _profiled(header, self.header.channels)
+            self.unsuited = self.given is not header
             self._begin()
 
     def page(self, header: Header) -> None:
@@ -229,9 +229,9 @@ class WholeSink(Sink):
         self._whole = None
 
 
-def _profiled(header: Header) -> Header:
-    """The header without a profile of grey for a picture in colour, and the reverse: no reader takes one."""
-    wrong = b"RGB " if header.channels == 1 else b"GRAY"
+def _profiled(header: Header, channels: int) -> Header:
+    """The header without a profile of grey where the picture is written in colour, and the reverse: no reader takes one."""
+    wrong = b"RGB " if channels == 1 else b"GRAY"
     return header.replace(icc=None) if header.icc and header.icc[16:20] == wrong else header
 
 
